@@ -1,0 +1,1 @@
+//! Cases, tolerances and the comparator that hold a backend against the reference

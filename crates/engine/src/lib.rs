@@ -1,0 +1,1 @@
+//! Sampling runs: windows, tallies, checkpoints and run directories

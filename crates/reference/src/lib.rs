@@ -1,0 +1,1 @@
+//! Slow, obvious f64 twins of every kernel

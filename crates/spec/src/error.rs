@@ -1,0 +1,79 @@
+//! The one error type. Its variants are the things a caller can act on.
+
+use std::{fmt::Display, io, path::PathBuf};
+
+/// `Result` with Retrial's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Everything that can go wrong. Each message names the object, what was got, the limit and, where one is
+/// known, the fix, on one line.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A value the caller gave cannot be used.
+    #[error("{object}: got {got}; {limit}")]
+    Input {
+        /// What was given: a flag, a tensor, an argument.
+        object: String,
+        /// What it was.
+        got: String,
+        /// What it must be, and how to get there.
+        limit: String,
+    },
+    /// A file was read but does not hold what it should.
+    #[error("{}: {fault}; {fix}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        fault: String,
+        /// What to do about it.
+        fix: String,
+    },
+    /// The operating system refused a file operation: missing file, no permission, full disk.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// A verb: "read", "create", "write".
+        action: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// The system's own word.
+        source: io::Error,
+    },
+    /// A device is missing, too small, or failed.
+    #[error("device {device}: {fault}; {fix}")]
+    Device {
+        /// The device as the user would name it.
+        device: String,
+        /// What happened, or what was looked for.
+        fault: String,
+        /// What to do about it.
+        fix: String,
+    },
+    /// The observer asked to stop. What was finished before is kept by whoever catches this.
+    #[error("cancelled")]
+    Cancelled,
+}
+
+impl Error {
+    /// An unusable value: `object: got ...; limit`.
+    pub fn input(object: impl Display, got: impl Display, limit: impl Display) -> Self {
+        Self::Input { object: object.to_string(), got: got.to_string(), limit: limit.to_string() }
+    }
+
+    /// A malformed file.
+    pub fn file(path: impl Into<PathBuf>, fault: impl Display, fix: impl Display) -> Self {
+        Self::File { path: path.into(), fault: fault.to_string(), fix: fix.to_string() }
+    }
+
+    /// Turns an [`io::Error`] into one that names the file: `.map_err(Error::io("read", path))`.
+    pub fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { action, path, source }
+    }
+
+    /// True where the caller's input is at fault (exit code 2), false where Retrial or a device failed (1).
+    pub fn is_input(&self) -> bool {
+        matches!(self, Self::Input { .. } | Self::File { .. } | Self::Io { .. })
+    }
+}

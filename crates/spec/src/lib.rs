@@ -1,0 +1,28 @@
+//! The contract that every backend keeps.
+//!
+//! Retrial decodes `N` memorised *samples* at a *temperature*, `k` *trials* each, scores every trial by its
+//! L2 *error* and folds the errors into a [`Tally`]. This crate says what those words mean to a machine:
+//!
+//! | module | settles |
+//! |---|---|
+//! | [`model`] | shapes, weight layout, and the [`Problem`] a backend is given |
+//! | [`rng`] | the random numbers: which word belongs to which trial, to the bit |
+//! | [`tally`] | the mergeable summary of a set of trials |
+//! | [`backend`] | the [`Backend`] and [`Scorer`] traits, devices and precisions |
+//! | [`observer`] | how a long call reports progress and is cancelled |
+//! | [`error`] | the one error type |
+//!
+//! It knows no GPU and no file format, prints nothing, and everything else stands on it.
+
+pub mod backend;
+pub mod error;
+pub mod model;
+pub mod observer;
+pub mod rng;
+pub mod tally;
+
+pub use backend::{Backend, Device, Noise, Precision, Scorer};
+pub use error::{Error, Result};
+pub use model::{Linear, Posterior, Problem, Shape, Weights};
+pub use observer::{Observer, Progress, Silent};
+pub use tally::{Row, Tally};

@@ -1,0 +1,216 @@
+//! Shapes, weights in PyTorch's layout, and the problem a backend is given.
+
+use crate::{Error, Result};
+
+/// The three widths of a VAE of this family: `pixels -> hidden -> (mu, logvar) latent -> hidden -> pixels`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+pub struct Shape {
+    /// Values in one sample.
+    pub pixels: usize,
+    /// Units of the hidden layers.
+    pub hidden: usize,
+    /// Dimensions of the latent space.
+    pub latent: usize,
+}
+
+impl Shape {
+    /// The paper's model: 784-400-20.
+    pub const PAPER: Self = Self { pixels: 784, hidden: 400, latent: 20 };
+    /// The largest of each width.
+    pub const MAX: Self = Self { pixels: 4096, hidden: 1024, latent: 128 };
+
+    /// Refuses a width of zero or above [`Shape::MAX`].
+    pub fn check(self) -> Result<Self> {
+        let widths = [
+            ("pixels", self.pixels, Self::MAX.pixels),
+            ("hidden units", self.hidden, Self::MAX.hidden),
+            ("latent dimensions", self.latent, Self::MAX.latent),
+        ];
+        for (name, got, max) in widths {
+            if !(1..=max).contains(&got) {
+                return Err(Error::input(format!("model with {got} {name}"), got, format!("must be 1 to {max}")));
+            }
+        }
+        Ok(self)
+    }
+
+    /// Multiply-adds of the two decoder layers, times two: the FLOPs by which trials/s become FLOP/s.
+    pub fn flops_per_trial(self) -> u64 {
+        2 * (self.hidden * (self.latent + self.pixels)) as u64
+    }
+}
+
+impl std::fmt::Display for Shape {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}-{}-{}", self.pixels, self.hidden, self.latent)
+    }
+}
+
+/// A dense layer `y = W x + b`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Linear {
+    /// Rows of `W`.
+    pub outputs: usize,
+    /// Columns of `W`.
+    pub inputs: usize,
+    /// `W`, row-major `[outputs, inputs]`, as PyTorch lays it out.
+    pub weight: Vec<f32>,
+    /// `b`, `[outputs]`.
+    pub bias: Vec<f32>,
+}
+
+/// All weights of a VAE, named as in the safetensors files.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Weights {
+    /// `encoder.fc1`: `[hidden, pixels]`.
+    pub encoder_fc1: Linear,
+    /// `encoder.fc_mu`: `[latent, hidden]`.
+    pub encoder_fc_mu: Linear,
+    /// `encoder.fc_logvar`: `[latent, hidden]`.
+    pub encoder_fc_logvar: Linear,
+    /// `decoder.fc1`: `[hidden, latent]`.
+    pub decoder_fc1: Linear,
+    /// `decoder.fc2`: `[pixels, hidden]`.
+    pub decoder_fc2: Linear,
+}
+
+impl Weights {
+    /// The layers with their names in files.
+    pub fn layers(&self) -> [(&'static str, &Linear); 5] {
+        [
+            ("encoder.fc1", &self.encoder_fc1),
+            ("encoder.fc_mu", &self.encoder_fc_mu),
+            ("encoder.fc_logvar", &self.encoder_fc_logvar),
+            ("decoder.fc1", &self.decoder_fc1),
+            ("decoder.fc2", &self.decoder_fc2),
+        ]
+    }
+
+    /// The shape, after checking that the five layers fit each other and hold only finite numbers.
+    pub fn shape(&self) -> Result<Shape> {
+        let (pixels, hidden) = (self.decoder_fc2.outputs, self.decoder_fc2.inputs);
+        let latent = self.decoder_fc1.inputs;
+        let expected = [(hidden, pixels), (latent, hidden), (latent, hidden), (hidden, latent), (pixels, hidden)];
+        for ((name, layer), (outputs, inputs)) in self.layers().into_iter().zip(expected) {
+            if (layer.outputs, layer.inputs) != (outputs, inputs) {
+                return Err(Error::input(
+                    format!("{name}.weight"),
+                    format!("shape [{}, {}]", layer.outputs, layer.inputs),
+                    format!("must be [{outputs}, {inputs}] to fit decoder.fc1 and decoder.fc2"),
+                ));
+            }
+            for (part, values, len) in [("weight", &layer.weight, outputs * inputs), ("bias", &layer.bias, outputs)] {
+                if values.len() != len {
+                    return Err(Error::input(
+                        format!("{name}.{part}"),
+                        format!("{} values", values.len()),
+                        format!("must hold {len}"),
+                    ));
+                }
+                if let Some(at) = values.iter().position(|v| !v.is_finite()) {
+                    return Err(Error::input(
+                        format!("{name}.{part}[{at}]"),
+                        values[at],
+                        "weights must be finite; retrain, or convert the file again",
+                    ));
+                }
+            }
+        }
+        Shape { pixels, hidden, latent }.check()
+    }
+}
+
+/// What the encoder says of each sample.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Posterior {
+    /// Means, `[N, latent]`.
+    pub mu: Vec<f32>,
+    /// Log variances, `[N, latent]`.
+    pub logvar: Vec<f32>,
+}
+
+/// Everything that determines a trial's error, checked once.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    shape: Shape,
+    weights: Weights,
+    images: Vec<f32>,
+    mu: Vec<f32>,
+    scale: Vec<f32>,
+    temperature: f64,
+    seed: u64,
+}
+
+impl Problem {
+    /// Checks shapes and ranges. `images` is `[N, pixels]`; the temperature multiplies the posterior's standard
+    /// deviation, `z = mu + T exp(logvar / 2) eps`.
+    pub fn new(weights: Weights, images: Vec<f32>, posterior: &Posterior, temperature: f64, seed: u64) -> Result<Self> {
+        let shape = weights.shape()?;
+        if images.is_empty() || !images.len().is_multiple_of(shape.pixels) {
+            let got = format!("{} values", images.len());
+            return Err(Error::input("images", got, format!("must be N >= 1 samples of {} pixels", shape.pixels)));
+        }
+        let samples = images.len() / shape.pixels;
+        if u32::try_from(samples).is_err() {
+            return Err(Error::input("images", format!("{samples} samples"), "at most 2^32 - 1 can be numbered"));
+        }
+        for (name, values) in [("mu", &posterior.mu), ("logvar", &posterior.logvar)] {
+            if values.len() != samples * shape.latent {
+                let got = format!("{} values", values.len());
+                return Err(Error::input(name, got, format!("must be {samples} x {}", shape.latent)));
+            }
+            if let Some(at) = values.iter().position(|v| !v.is_finite()) {
+                let object = format!("{name}[{}, {}]", at / shape.latent, at % shape.latent);
+                return Err(Error::input(object, values[at], "the encoder must give finite numbers; retrain"));
+            }
+        }
+        if !(temperature.is_finite() && temperature >= 0.0) {
+            return Err(Error::input("temperature", temperature, "must be a finite number >= 0"));
+        }
+        // In f64 and rounded once, so that every backend starts from the same bits.
+        let scale: Vec<f32> =
+            posterior.logvar.iter().map(|&v| (temperature * (0.5 * f64::from(v)).exp()) as f32).collect();
+        if let Some(at) = scale.iter().position(|v| !v.is_finite()) {
+            let object = format!("temperature {temperature} times sigma[{}, {}]", at / shape.latent, at % shape.latent);
+            return Err(Error::input(object, scale[at], "must be finite in f32; lower the temperature"));
+        }
+        Ok(Self { shape, weights, images, mu: posterior.mu.clone(), scale, temperature, seed })
+    }
+
+    /// The model's widths.
+    pub fn shape(&self) -> Shape {
+        self.shape
+    }
+    /// Number of samples `N`.
+    pub fn samples(&self) -> usize {
+        self.images.len() / self.shape.pixels
+    }
+    /// The model.
+    pub fn weights(&self) -> &Weights {
+        &self.weights
+    }
+    /// The images, `[N, pixels]`.
+    pub fn images(&self) -> &[f32] {
+        &self.images
+    }
+    /// Image of one sample, `[pixels]`.
+    pub fn image(&self, sample: usize) -> &[f32] {
+        &self.images[sample * self.shape.pixels..][..self.shape.pixels]
+    }
+    /// Posterior mean of one sample, `[latent]`.
+    pub fn mu(&self, sample: usize) -> &[f32] {
+        &self.mu[sample * self.shape.latent..][..self.shape.latent]
+    }
+    /// `T exp(logvar / 2)` of one sample, `[latent]`.
+    pub fn scale(&self, sample: usize) -> &[f32] {
+        &self.scale[sample * self.shape.latent..][..self.shape.latent]
+    }
+    /// The temperature `T`.
+    pub fn temperature(&self) -> f64 {
+        self.temperature
+    }
+    /// The seed, the key of every random number.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+}

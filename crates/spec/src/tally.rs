@@ -1,0 +1,224 @@
+//! The mergeable summary of a set of trials.
+//!
+//! A [`Tally`] is a commutative monoid: merging is exact, associative and order-free, and an empty tally is its unit.
+//! One run therefore answers every question about coverage, however it was cut into windows, threads and machines:
+//! success counts at the declared thresholds and at every histogram edge, and, through the records, the first
+//! success at *any* threshold.
+
+use crate::{Error, Result};
+use std::ops::Range;
+
+/// A trial and its error.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Record {
+    /// Trial index, from 0.
+    pub trial: u64,
+    /// Its L2 error.
+    pub error: f32,
+}
+
+/// Counts of errors on the grid of bfloat16 numbers: the bin of an error is its upper 16 bits.
+///
+/// Bins are `2^-7` of an octave wide (0.4 to 0.8 % of the error), need no search, and are the same on every backend
+/// and in every run, so any two histograms merge. Only the occupied range is stored.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Histogram {
+    first: usize,
+    counts: Vec<u64>,
+}
+
+impl Histogram {
+    /// The bin of a non-negative finite error.
+    pub fn bin(error: f32) -> usize {
+        (error.to_bits() >> 16) as usize
+    }
+
+    /// Lower edge of a bin, which is also the upper edge of the bin before.
+    pub fn edge(bin: usize) -> f32 {
+        f32::from_bits((bin as u32) << 16)
+    }
+
+    /// Adds `count` errors to a bin.
+    pub fn add(&mut self, bin: usize, count: u64) {
+        if count == 0 {
+            return;
+        }
+        if self.counts.is_empty() {
+            self.first = bin;
+        }
+        if bin < self.first {
+            let missing = self.first - bin;
+            self.counts.splice(0..0, std::iter::repeat_n(0, missing));
+            self.first = bin;
+        }
+        if bin - self.first >= self.counts.len() {
+            self.counts.resize(bin - self.first + 1, 0);
+        }
+        self.counts[bin - self.first] += count;
+    }
+
+    /// The bins from the first to the last occupied one.
+    pub fn bins(&self) -> Range<usize> {
+        self.first..self.first + self.counts.len()
+    }
+
+    /// Count of one bin, 0 outside the occupied range.
+    pub fn count(&self, bin: usize) -> u64 {
+        bin.checked_sub(self.first).and_then(|i| self.counts.get(i)).copied().unwrap_or(0)
+    }
+
+    fn merge(&mut self, other: &Self) {
+        for (bin, &count) in other.bins().zip(&other.counts) {
+            self.add(bin, count);
+        }
+    }
+}
+
+/// What a tally knows of one sample.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Row {
+    successes: Vec<u64>,
+    records: Vec<Record>,
+    worst: Option<Record>,
+    histogram: Histogram,
+}
+
+impl Row {
+    /// Trials with an error below each threshold of the tally.
+    pub fn successes(&self) -> &[u64] {
+        &self.successes
+    }
+
+    /// The running minima: every trial that beat all trials before it. About `ln k` of them.
+    pub fn records(&self) -> &[Record] {
+        &self.records
+    }
+
+    /// The trial of the largest error, the earliest among equals.
+    pub fn worst(&self) -> Option<Record> {
+        self.worst
+    }
+
+    /// The trial of the smallest error, the earliest among equals.
+    pub fn best(&self) -> Option<Record> {
+        self.records.last().copied()
+    }
+
+    /// Errors counted on the bfloat16 grid.
+    pub fn histogram(&self) -> &Histogram {
+        &self.histogram
+    }
+
+    /// The first trial with an error below `threshold`, whatever the threshold: it is the first record below.
+    pub fn first_success(&self, threshold: f32) -> Option<u64> {
+        let at = self.records.partition_point(|r| r.error >= threshold);
+        self.records.get(at).map(|r| r.trial)
+    }
+
+    /// Adds consecutive trials that start at `first`. `thresholds` are the tally's.
+    pub fn add(&mut self, thresholds: &[f32], first: u64, errors: &[f32]) {
+        for (trial, &error) in (first..).zip(errors) {
+            for (count, _) in self.successes.iter_mut().zip(thresholds).rev().take_while(|(_, t)| error < **t) {
+                *count += 1;
+            }
+            self.record(Record { trial, error });
+            self.histogram.add(Histogram::bin(error), 1);
+        }
+    }
+
+    /// Keeps `r` if it is a running minimum (or maximum), in whatever order trials arrive.
+    fn record(&mut self, r: Record) {
+        if self.worst.is_none_or(|w| (r.error, w.trial) > (w.error, r.trial)) {
+            self.worst = Some(r);
+        }
+        let at = match self.records.last() {
+            Some(last) if last.trial < r.trial => self.records.len(),
+            _ => self.records.partition_point(|q| q.trial < r.trial),
+        };
+        if at > 0 && self.records[at - 1].error <= r.error {
+            return;
+        }
+        let beaten = self.records[at..].iter().take_while(|q| q.error >= r.error).count();
+        self.records.splice(at..at + beaten, [r]);
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.successes.iter_mut().zip(&other.successes).for_each(|(a, b)| *a += b);
+        other.records.iter().chain(&other.worst).for_each(|&r| self.record(r));
+        self.histogram.merge(&other.histogram);
+    }
+}
+
+/// The summary of a set of trials of all samples.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Tally {
+    thresholds: Vec<f32>,
+    rows: Vec<Row>,
+    trials: u64,
+}
+
+impl Tally {
+    /// The empty tally of `samples` rows. Thresholds must be positive, finite and strictly increasing.
+    pub fn new(samples: usize, thresholds: &[f32]) -> Result<Self> {
+        for (at, &t) in thresholds.iter().enumerate() {
+            if !(t.is_finite() && t > 0.0) {
+                return Err(Error::input(format!("threshold {}", at + 1), t, "must be a finite number > 0"));
+            }
+            if at > 0 && t <= thresholds[at - 1] {
+                let got = format!("{t} after {}", thresholds[at - 1]);
+                return Err(Error::input("thresholds", got, "must increase strictly; sort them and drop repeats"));
+            }
+        }
+        let row = Row { successes: vec![0; thresholds.len()], ..Row::default() };
+        Ok(Self { thresholds: thresholds.to_vec(), rows: vec![row; samples], trials: 0 })
+    }
+
+    /// The declared thresholds, increasing.
+    pub fn thresholds(&self) -> &[f32] {
+        &self.thresholds
+    }
+
+    /// One row per sample.
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// Trials per sample.
+    pub fn trials(&self) -> u64 {
+        self.trials
+    }
+
+    /// Thresholds and rows for a backend that fills rows itself; it must call [`Tally::add_trials`] once per window.
+    pub fn rows_mut(&mut self) -> (&[f32], &mut [Row]) {
+        (&self.thresholds, &mut self.rows)
+    }
+
+    /// Counts `trials` more per sample, after the rows were filled.
+    pub fn add_trials(&mut self, trials: u64) {
+        self.trials += trials;
+    }
+
+    /// Adds another tally of the same samples and thresholds. The two must hold different trials.
+    pub fn merge(&mut self, other: &Self) -> Result<()> {
+        if self.thresholds != other.thresholds || self.rows.len() != other.rows.len() {
+            return Err(Error::input(
+                "tally to merge",
+                format!("{} samples, thresholds {:?}", other.rows.len(), other.thresholds),
+                format!("must match {} samples, thresholds {:?}", self.rows.len(), self.thresholds),
+            ));
+        }
+        self.rows.iter_mut().zip(&other.rows).for_each(|(a, b)| a.merge(b));
+        self.trials += other.trials;
+        Ok(())
+    }
+
+    /// Success counts of all samples at threshold number `threshold`.
+    pub fn successes(&self, threshold: usize) -> Vec<u64> {
+        self.rows.iter().map(|row| row.successes[threshold]).collect()
+    }
+
+    /// First successes of all samples below any error, trials from 0.
+    pub fn first_successes(&self, threshold: f32) -> Vec<Option<u64>> {
+        self.rows.iter().map(|row| row.first_success(threshold)).collect()
+    }
+}

@@ -1,0 +1,1 @@
+//! Scaling laws of repeated attempts: closed forms, estimators, fits and the correlation spectrum

@@ -1,0 +1,1 @@
+//! Data sets, the variational autoencoder, its training and its weight files
