@@ -1,1 +1,41 @@
-//! Slow, obvious f64 twins of every kernel
+//! Slow, obvious f64 twins of every kernel.
+//!
+//! One module per kernel, under the kernel's name. Each is a scalar loop in the paper's order, accumulates in double
+//! precision, and shares no code with the backends it judges: where a backend and its twin agree, two independent
+//! readings of the contract agree. Slices are row-major; shapes are in each function's documentation.
+#![allow(clippy::needless_range_loop, reason = "the loops follow the formulas index by index")]
+
+mod correlation;
+mod decode;
+mod encode;
+mod l2_error;
+mod pass_at_k;
+mod sample_latent;
+mod score;
+
+pub use correlation::{correlation, trial_correlation};
+pub use decode::decode;
+pub use encode::encode;
+pub use l2_error::l2_error;
+pub use pass_at_k::{Outcome, pass_at_k};
+pub use sample_latent::{normals, philox_words, sample_latent};
+pub use score::score;
+
+use retrial_spec::Linear;
+
+/// `W x + b`.
+fn linear(layer: &Linear, x: &[f64]) -> Vec<f64> {
+    let mut y = vec![0.0; layer.outputs];
+    for o in 0..layer.outputs {
+        let mut sum = 0.0;
+        for i in 0..layer.inputs {
+            sum += f64::from(layer.weight[o * layer.inputs + i]) * x[i];
+        }
+        y[o] = sum + f64::from(layer.bias[o]);
+    }
+    y
+}
+
+fn relu(x: Vec<f64>) -> Vec<f64> {
+    x.into_iter().map(|v| v.max(0.0)).collect()
+}

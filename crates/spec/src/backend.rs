@@ -1,6 +1,6 @@
 //! What a backend is.
 
-use crate::{Posterior, Problem, Result, Tally, Weights};
+use crate::{Error, Posterior, Problem, Result, Tally, Weights};
 use std::{fmt, ops::Range};
 
 /// The arithmetic a result was computed in.
@@ -57,6 +57,22 @@ pub enum Noise<'a> {
 }
 
 impl Noise<'_> {
+    /// Largest magnitude of a given normal.
+    pub const LIMIT: f32 = 1e6;
+
+    /// Checks that given noise is `[samples, W, latent]` with `W >= 1`, finite and within [`Noise::LIMIT`].
+    pub fn check(&self, samples: usize, latent: usize) -> Result<()> {
+        let Self::Given(noise) = self else { return Ok(()) };
+        if noise.is_empty() || !noise.len().is_multiple_of(samples * latent) {
+            let limit = format!("must be {samples} samples x W >= 1 trials x {latent} dimensions");
+            return Err(Error::input("noise", format!("{} values", noise.len()), limit));
+        }
+        if let Some(at) = noise.iter().position(|v| !(-Self::LIMIT..=Self::LIMIT).contains(v)) {
+            return Err(Error::input(format!("noise value {at}"), noise[at], "must be finite and within +-1e6"));
+        }
+        Ok(())
+    }
+
     /// Trials per sample of a problem of `samples` samples and `latent` dimensions.
     pub fn trials(&self, samples: usize, latent: usize) -> usize {
         match self {

@@ -75,6 +75,10 @@ pub struct Weights {
 }
 
 impl Weights {
+    /// Largest magnitude of a weight or bias. With [`Problem::SCALE_LIMIT`] and [`Noise::LIMIT`](crate::Noise::LIMIT) it
+    /// keeps every sum of a model of any allowed [`Shape`] finite in f32, so that no kernel ever meets an infinity.
+    pub const LIMIT: f32 = 1e6;
+
     /// The layers with their names in files.
     pub fn layers(&self) -> [(&'static str, &Linear); 5] {
         [
@@ -107,11 +111,11 @@ impl Weights {
                         format!("must hold {len}"),
                     ));
                 }
-                if let Some(at) = values.iter().position(|v| !v.is_finite()) {
+                if let Some(at) = values.iter().position(|v| !(-Self::LIMIT..=Self::LIMIT).contains(v)) {
                     return Err(Error::input(
                         format!("{name}.{part}[{at}]"),
                         values[at],
-                        "weights must be finite; retrain, or convert the file again",
+                        "must be finite and within +-1e6; retrain, or convert the file again",
                     ));
                 }
             }
@@ -142,6 +146,9 @@ pub struct Problem {
 }
 
 impl Problem {
+    /// Largest `T exp(logvar / 2)`.
+    pub const SCALE_LIMIT: f32 = 1e6;
+
     /// Checks shapes and ranges. `images` is `[N, pixels]`; the temperature multiplies the posterior's standard
     /// deviation, `z = mu + T exp(logvar / 2) eps`.
     pub fn new(weights: Weights, images: Vec<f32>, posterior: &Posterior, temperature: f64, seed: u64) -> Result<Self> {
@@ -170,9 +177,9 @@ impl Problem {
         // In f64 and rounded once, so that every backend starts from the same bits.
         let scale: Vec<f32> =
             posterior.logvar.iter().map(|&v| (temperature * (0.5 * f64::from(v)).exp()) as f32).collect();
-        if let Some(at) = scale.iter().position(|v| !v.is_finite()) {
+        if let Some(at) = scale.iter().position(|&v| v > Self::SCALE_LIMIT) {
             let object = format!("temperature {temperature} times sigma[{}, {}]", at / shape.latent, at % shape.latent);
-            return Err(Error::input(object, scale[at], "must be finite in f32; lower the temperature"));
+            return Err(Error::input(object, scale[at], "must be at most 1e6; lower the temperature"));
         }
         Ok(Self { shape, weights, images, mu: posterior.mu.clone(), scale, temperature, seed })
     }

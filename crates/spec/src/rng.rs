@@ -24,7 +24,7 @@ pub const PHILOX_ROUNDS: usize = 10;
 
 /// `ln(1 + f) = f - f^2/2 + f^3 P(f)` for `sqrt(1/2) <= 1 + f < sqrt(2)`: coefficients of `P`, lowest first.
 pub const LN: [f32; 9] = [
-    3.333_331_0e-1,
+    3.333_331e-1,
     -2.499_998_7e-1,
     2.000_214_6e-1,
     -1.666_921_7e-1,

@@ -1,0 +1,291 @@
+use crate::{Agreement, Band, Tolerance, compare, images, weights};
+use retrial_reference as reference;
+use retrial_spec::{Backend, Error, Noise, Posterior, Precision, Problem, Result, Shape, Tally};
+use std::{fmt, str::FromStr};
+
+/// The kernels, by the one name each has in every place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kernel {
+    /// Images to posterior means and log variances.
+    Encode,
+    /// Noise to latents.
+    SampleLatent,
+    /// Latents to pixels.
+    Decode,
+    /// Pixels to errors.
+    L2Error,
+    /// Errors to a tally.
+    PassAtK,
+    /// Errors to the Gram matrix.
+    Correlation,
+    /// `sample_latent` to `pass_at_k`, fused.
+    Score,
+}
+
+impl Kernel {
+    /// All kernels, in the order of the pipeline.
+    pub const ALL: [Self; 7] =
+        [Self::Encode, Self::SampleLatent, Self::Decode, Self::L2Error, Self::PassAtK, Self::Correlation, Self::Score];
+
+    /// The name in files, flags and tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Encode => "encode",
+            Self::SampleLatent => "sample_latent",
+            Self::Decode => "decode",
+            Self::L2Error => "l2_error",
+            Self::PassAtK => "pass_at_k",
+            Self::Correlation => "correlation",
+            Self::Score => "score",
+        }
+    }
+}
+
+impl fmt::Display for Kernel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Kernel {
+    type Err = Error;
+    fn from_str(name: &str) -> Result<Self> {
+        let names: Vec<_> = Self::ALL.iter().map(|k| k.name()).collect();
+        let found = Self::ALL.into_iter().find(|k| k.name() == name);
+        found.ok_or_else(|| Error::input("kernel", name, format!("must be one of {}", names.join(", "))))
+    }
+}
+
+/// One kernel at one size. Everything that determines its numbers is here.
+#[derive(Clone, Copy, Debug)]
+pub struct Case {
+    /// What runs.
+    pub kernel: Kernel,
+    /// The model's widths.
+    pub shape: Shape,
+    /// Samples `N`.
+    pub samples: usize,
+    /// Trials per sample `W`.
+    pub trials: usize,
+    /// Index of the first trial.
+    pub first: u64,
+    /// Temperature.
+    pub temperature: f64,
+    /// Seed of the model, the images and the noise.
+    pub seed: u64,
+}
+
+/// Every kernel over shapes chosen to break tiles: 1, primes, one more and one less than a tile, the paper's and the
+/// largest; one sample, one trial; trials across the 2^32 boundary; temperatures from 0 to 3.
+pub fn cases() -> Vec<Case> {
+    let shape = |pixels, hidden, latent| Shape { pixels, hidden, latent };
+    let sizes = [
+        (shape(1, 1, 1), 1, 1, 0, 1.0),
+        (shape(7, 5, 3), 2, 33, 5, 1.0),
+        (shape(97, 61, 7), 5, 47, u64::from(u32::MAX) - 20, 2.0),
+        (Shape::PAPER, 3, 193, 0, 1.0),
+        (Shape::PAPER, 1, 31, 1 << 40, 3.0),
+        (shape(768, 1024, 96), 2, 35, 1000, 0.5),
+        (shape(1025, 401, 21), 2, 65, 7, 1.0),
+        (shape(61, 400, 20), 4, 1, 0, 0.0),
+        (Shape::MAX, 1, 17, 3, 1.0),
+    ];
+    let all = Kernel::ALL.into_iter().flat_map(|kernel| sizes.map(|size| (kernel, size)));
+    all.map(|(kernel, (shape, samples, trials, first, temperature))| Case {
+        kernel,
+        shape,
+        samples,
+        trials,
+        first,
+        temperature,
+        seed: 11,
+    })
+    .collect()
+}
+
+impl Case {
+    /// The command that reruns this case.
+    pub fn command(&self, backend: &str) -> String {
+        let Self { kernel, shape, samples, trials, first, temperature, seed } = self;
+        format!(
+            "retrial validate --device {backend} --kernel {kernel} --shape {shape} --samples {samples} --trials {trials} \
+             --first {first} --temperature {temperature} --seed {seed}"
+        )
+    }
+
+    /// Bound on the difference from the reference in f32.
+    ///
+    /// A sum of `n` terms, rounded after each, is off by about `u sqrt(n)` relative to its largest partial sum, with
+    /// `u` = [`Tolerance::F32`]; the constants cover that partial sums exceed the result. A pixel's error passes
+    /// through the sigmoid with slope at most 1/4 and enters an error `e` as its root mean square.
+    pub fn tolerance(&self) -> Tolerance {
+        let Shape { pixels, hidden, latent } = self.shape;
+        let root = |n: usize| (n as f64).sqrt();
+        let u = Tolerance::F32;
+        let (absolute, relative) = match self.kernel {
+            Kernel::Encode => (u * (16.0 + 4.0 * root(pixels) + 2.0 * root(hidden)), u * 16.0),
+            Kernel::SampleLatent => (u * 8.0 * (1.0 + self.temperature), u * 8.0),
+            Kernel::Decode => (u * (8.0 + root(hidden) + root(latent)), 0.0),
+            Kernel::L2Error => (0.0, u * (2.0 + root(pixels))),
+            Kernel::PassAtK => (0.0, 0.0),
+            // In f64 throughout, on every backend that has it.
+            Kernel::Correlation => (1e-14 * self.trials as f64, 1e-13),
+            Kernel::Score => (u * (4.0 + root(hidden)), u * (4.0 + root(pixels))),
+        };
+        Tolerance { absolute, relative }
+    }
+
+    /// Floating-point operations, multiply and add counted apart, transcendental functions not counted.
+    pub fn flops(&self) -> u64 {
+        let Shape { pixels, hidden, latent } = self.shape;
+        let (n, w) = (self.samples as u64, self.trials as u64);
+        match self.kernel {
+            Kernel::Encode => 2 * n * (hidden * (pixels + 2 * latent)) as u64,
+            Kernel::SampleLatent => 2 * n * w * latent as u64,
+            Kernel::Decode | Kernel::Score => n * w * self.shape.flops_per_trial(),
+            Kernel::L2Error => 3 * n * w * pixels as u64,
+            Kernel::PassAtK => 0,
+            Kernel::Correlation => n * (n + 1) * w,
+        }
+    }
+
+    /// Bytes that must cross the memory bus at least once: inputs and outputs, weights included.
+    pub fn bytes(&self) -> u64 {
+        let Shape { pixels, hidden, latent } = self.shape;
+        let (n, w) = (self.samples, self.samples * self.trials);
+        let floats = match self.kernel {
+            Kernel::Encode => hidden * (pixels + 2 * latent) + n * (pixels + 2 * latent),
+            Kernel::SampleLatent => 2 * n * latent + w * latent,
+            Kernel::Decode => hidden * (latent + pixels) + w * (latent + pixels),
+            Kernel::L2Error => n * pixels + w * pixels + w,
+            Kernel::PassAtK => w,
+            Kernel::Correlation => w + 2 * n * n,
+            Kernel::Score => hidden * (latent + pixels) + n * (pixels + 2 * latent),
+        };
+        4 * floats as u64
+    }
+
+    /// The problem of this case: model, images, and a posterior by the reference encoder.
+    pub fn problem(&self) -> Result<Problem> {
+        let weights = weights(self.shape, self.seed);
+        let images = images(self.shape, self.samples, self.seed);
+        let (mu, logvar) = reference::encode(&weights, &wide(&images));
+        let narrow = |v: Vec<f64>| v.into_iter().map(|v| v as f32).collect();
+        let posterior = Posterior { mu: narrow(mu), logvar: narrow(logvar) };
+        Problem::new(weights, images, &posterior, self.temperature, self.seed)
+    }
+
+    /// Runs the kernel on a backend and on the reference. The outer error is a failure to run, the inner a difference.
+    pub fn run(&self, backend: &dyn Backend) -> Result<Result<Agreement, String>> {
+        let problem = self.problem()?;
+        let trials = self.first..self.first + self.trials as u64;
+        let (weights, images) = (problem.weights(), problem.images());
+        let tolerance = self.tolerance();
+        Ok(match self.kernel {
+            Kernel::Encode => {
+                let got = backend.encode(weights, images)?;
+                let (mu, logvar) = reference::encode(weights, &wide(images));
+                compare(&[got.mu, got.logvar].concat(), &[mu, logvar].concat(), tolerance)
+            }
+            Kernel::SampleLatent => {
+                let got = backend.sample_latent(&problem, Noise::Trials(trials))?;
+                compare(&got, &self.reference_latents(&problem), tolerance)
+            }
+            Kernel::Decode => {
+                let latents: Vec<f32> = self.reference_latents(&problem).iter().map(|&z| z as f32).collect();
+                let got = backend.decode(weights, &latents)?;
+                compare(&got, &reference::decode(weights, &wide(&latents)), tolerance)
+            }
+            Kernel::L2Error => {
+                let latents = self.reference_latents(&problem);
+                let outputs: Vec<f32> = reference::decode(weights, &latents).iter().map(|&y| y as f32).collect();
+                let got = backend.l2_error(images, &outputs, self.shape.pixels)?;
+                compare(&got, &reference::l2_error(&wide(images), &wide(&outputs), self.shape.pixels), tolerance)
+            }
+            Kernel::PassAtK => {
+                let errors = self.some_errors();
+                let thresholds = thresholds(&wide(&errors));
+                let mut tally = Tally::new(self.samples, &thresholds)?;
+                backend.pass_at_k(&errors, self.first, &mut tally)?;
+                self.judge(&tally, &wide(&errors), tolerance)
+            }
+            Kernel::Correlation => {
+                let errors = self.some_errors();
+                let got = backend.correlation(&errors, self.samples)?;
+                compare(&got, &reference::correlation(&wide(&errors), self.samples), tolerance)
+            }
+            Kernel::Score => {
+                let want = self.reference_errors(&problem);
+                let mut scorer = backend.load(&problem, Precision::F32)?;
+                let got = scorer.errors(Noise::Trials(trials.clone()))?;
+                let mut tally = Tally::new(self.samples, &thresholds(&want))?;
+                scorer.tally(trials, &mut tally)?;
+                compare(&got, &want, tolerance).and_then(|a| self.judge(&tally, &want, tolerance).map(|_| a))
+            }
+        })
+    }
+
+    /// Holds every number of a tally against reference errors `[N, W]` known to within a tolerance.
+    fn judge(&self, tally: &Tally, errors: &[f64], tolerance: Tolerance) -> Result<Agreement, String> {
+        if tally.trials() != self.trials as u64 {
+            return Err(format!("{} trials tallied of {}", tally.trials(), self.trials));
+        }
+        for (sample, (row, errors)) in tally.rows().iter().zip(errors.chunks(self.trials)).enumerate() {
+            for (&threshold, &successes) in tally.thresholds().iter().zip(row.successes()) {
+                Band::new(errors, self.first, threshold.into(), tolerance)
+                    .check(successes, row.first_success(threshold))
+                    .map_err(|fault| format!("sample {sample}, threshold {threshold}: {fault}"))?;
+            }
+            let counted: u64 = row.histogram().bins().map(|bin| row.histogram().count(bin)).sum();
+            if counted != self.trials as u64 {
+                return Err(format!("sample {sample}: the histogram counts {counted} of {} trials", self.trials));
+            }
+            let extreme = |found: Option<retrial_spec::tally::Record>, want: f64, name: &str| match found {
+                Some(r) if (f64::from(r.error) - want).abs() <= tolerance.at(want) => Ok(()),
+                other => Err(format!("sample {sample}: {name} trial {other:?}, the reference {want}")),
+            };
+            extreme(row.best(), errors.iter().copied().fold(f64::INFINITY, f64::min), "best")?;
+            extreme(row.worst(), errors.iter().copied().fold(0.0, f64::max), "worst")?;
+        }
+        Ok(Agreement { used: 0.0, max_error: 0.0 })
+    }
+
+    /// Latents `[N, W, latent]` by the reference.
+    fn reference_latents(&self, problem: &Problem) -> Vec<f64> {
+        let mut z = vec![];
+        for sample in 0..self.samples {
+            for trial in self.first..self.first + self.trials as u64 {
+                let normals = reference::normals(self.seed, sample as u32, trial, self.shape.latent);
+                let (mu, scale) = (problem.mu(sample), problem.scale(sample));
+                z.extend(normals.iter().enumerate().map(|(d, e)| f64::from(mu[d]) + f64::from(scale[d]) * e));
+            }
+        }
+        z
+    }
+
+    /// Errors `[N, W]` by the reference.
+    fn reference_errors(&self, problem: &Problem) -> Vec<f64> {
+        let outputs = reference::decode(problem.weights(), &self.reference_latents(problem));
+        reference::l2_error(&wide(problem.images()), &outputs, self.shape.pixels)
+    }
+
+    /// Errors `[N, W]` for the kernels that only read them: positive, correlated across samples, with ties.
+    fn some_errors(&self) -> Vec<f32> {
+        let mut stream = retrial_spec::rng::Stream::new(self.seed, 2);
+        (0..self.samples * self.trials).map(|i| 1.0 + (i % 5) as f32 * 0.125 + stream.below(64) as f32 / 64.0).collect()
+    }
+}
+
+fn wide(values: &[f32]) -> Vec<f64> {
+    values.iter().map(|&v| v.into()).collect()
+}
+
+/// Three increasing thresholds at the edge, in the middle and at the far end of some errors.
+fn thresholds(errors: &[f64]) -> Vec<f32> {
+    let mut sorted = errors.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let at = |q: f64| sorted[((sorted.len() - 1) as f64 * q) as usize] as f32;
+    let mut thresholds = vec![at(0.01), at(0.3), at(1.0) * 1.5];
+    thresholds.dedup();
+    thresholds
+}

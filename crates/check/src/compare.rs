@@ -1,0 +1,166 @@
+use std::ops::RangeInclusive;
+
+/// How far a value may be from the reference: `absolute + relative |reference|`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Tolerance {
+    /// Absolute part, in the unit of the values.
+    pub absolute: f64,
+    /// Relative part.
+    pub relative: f64,
+}
+
+impl Tolerance {
+    /// Half a unit in the last place of f32: the relative error of one rounding.
+    pub const F32: f64 = 5.960_464_477_539_063e-8;
+
+    /// The bound at one reference value.
+    pub fn at(self, want: f64) -> f64 {
+        self.absolute + self.relative * want.abs()
+    }
+}
+
+/// The verdict of a comparison that passed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Agreement {
+    /// Largest difference as a share of its bound, 0 to 1.
+    pub used: f64,
+    /// Largest absolute difference.
+    pub max_error: f64,
+}
+
+/// Compares values element by element. The error is one line that says where, what and by how much.
+///
+/// Lengths must match, every value must be finite, every difference must be within the tolerance, and the normalised
+/// mean square error must be below the square of what the tolerance allows on average, so that many values that are
+/// all just within their bounds in the same direction do not pass for rounding.
+pub fn compare<T: Copy + Into<f64>>(got: &[T], want: &[f64], tolerance: Tolerance) -> Result<Agreement, String> {
+    if got.len() != want.len() {
+        return Err(format!("{} values where the reference has {}", got.len(), want.len()));
+    }
+    let (mut agreement, mut square, mut allowed) = (Agreement { used: 0.0, max_error: 0.0 }, 0.0, 0.0);
+    for (at, (&got, &want)) in got.iter().zip(want).enumerate() {
+        let got: f64 = got.into();
+        let (error, bound) = ((got - want).abs(), tolerance.at(want));
+        if !(got.is_finite() && error <= bound) {
+            return Err(format!("value {at} is {got}, the reference {want}: off by {error:.3e}, allowed {bound:.3e}"));
+        }
+        agreement.used = agreement.used.max(if bound > 0.0 { error / bound } else { 0.0 });
+        agreement.max_error = agreement.max_error.max(error);
+        square += error * error;
+        allowed += bound * bound;
+    }
+    if got.len() >= 64 && square > 0.25 * allowed {
+        let (rms, bound) = ((square / got.len() as f64).sqrt(), 0.5 * (allowed / got.len() as f64).sqrt());
+        return Err(format!("root mean square error {rms:.3e}, allowed {bound:.3e}: a bias, not rounding"));
+    }
+    Ok(agreement)
+}
+
+/// What a threshold may report of one sample when errors are only known to within a bound.
+///
+/// A trial certainly succeeds when the reference error is below `threshold - bound` and certainly fails when it is not
+/// below `threshold + bound`; in between, either answer is right.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Band {
+    /// Possible success counts.
+    pub successes: RangeInclusive<u64>,
+    /// Earliest and latest possible first success, trials from 0; `None` is never.
+    pub first_success: (Option<u64>, Option<u64>),
+}
+
+impl Band {
+    /// The band of one sample's reference errors, trials `first..`.
+    pub fn new(errors: &[f64], first: u64, threshold: f64, tolerance: Tolerance) -> Self {
+        let count = |limit: f64| errors.iter().filter(|&&e| e < limit).count() as u64;
+        let find = |limit: f64| errors.iter().position(|&e| e < limit).map(|at| first + at as u64);
+        let bound = tolerance.at(threshold);
+        Self {
+            successes: count(threshold - bound)..=count(threshold + bound),
+            first_success: (find(threshold + bound), find(threshold - bound)),
+        }
+    }
+
+    /// Checks a reported count and first success.
+    pub fn check(&self, successes: u64, first_success: Option<u64>) -> Result<(), String> {
+        if !self.successes.contains(&successes) {
+            return Err(format!("{successes} successes, the reference allows {:?}", self.successes));
+        }
+        // Never comes after every trial.
+        let order = |first: Option<u64>| first.unwrap_or(u64::MAX);
+        let (earliest, latest) = self.first_success;
+        if !(order(earliest)..=order(latest)).contains(&order(first_success)) {
+            return Err(format!("first success {first_success:?}, the reference allows {earliest:?} to {latest:?}"));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOLERANCE: Tolerance = Tolerance { absolute: 0.0, relative: 1e-6 };
+
+    fn pair() -> (Vec<f32>, Vec<f64>) {
+        let want: Vec<f64> = (0..500).map(|i| 1.0 + f64::from(i) / 7.0).collect();
+        (want.iter().map(|&v| v as f32).collect(), want)
+    }
+
+    #[test]
+    fn rounding_passes() {
+        let (got, want) = pair();
+        let agreement = compare(&got, &want, TOLERANCE).unwrap();
+        assert!(agreement.used > 0.0 && agreement.used < 0.1, "{agreement:?}");
+    }
+
+    #[test]
+    fn a_flipped_bit_fails() {
+        let (mut got, want) = pair();
+        got[137] = f32::from_bits(got[137].to_bits() ^ 1 << 8);
+        assert!(compare(&got, &want, TOLERANCE).unwrap_err().starts_with("value 137 "));
+    }
+
+    #[test]
+    fn a_nan_or_infinity_fails() {
+        for bad in [f32::NAN, f32::INFINITY] {
+            let (mut got, want) = pair();
+            got[3] = bad;
+            assert!(compare(&got, &want, Tolerance { absolute: 1e30, relative: 1.0 }).is_err());
+        }
+        assert!(compare(&[1.0], &[f64::NAN], TOLERANCE).is_err());
+    }
+
+    #[test]
+    fn an_off_by_one_tile_fails() {
+        let (got, want) = pair();
+        let shifted: Vec<f32> = got[1..].iter().chain(&got[..1]).copied().collect();
+        assert!(compare(&shifted, &want, TOLERANCE).is_err());
+        assert!(compare(&got[..499], &want, TOLERANCE).is_err());
+    }
+
+    #[test]
+    fn zeros_fail() {
+        let (got, want) = pair();
+        assert!(compare(&vec![0.0; got.len()], &want, TOLERANCE).is_err());
+    }
+
+    #[test]
+    fn a_bias_within_every_bound_fails() {
+        let (_, want) = pair();
+        let biased: Vec<f32> = want.iter().map(|&v| (v * (1.0 + 0.9e-6)) as f32).collect();
+        assert!(compare(&biased, &want, TOLERANCE).unwrap_err().contains("bias"));
+    }
+
+    #[test]
+    fn the_band_allows_only_ambiguous_trials_to_differ() {
+        let tolerance = Tolerance { absolute: 0.01, relative: 0.0 };
+        let band = Band::new(&[2.0, 1.005, 0.5, 0.995, 3.0], 10, 1.0, tolerance);
+        assert_eq!(band.successes, 1..=3);
+        assert_eq!(band.first_success, (Some(11), Some(12)));
+        assert!(band.check(2, Some(11)).is_ok() && band.check(1, Some(12)).is_ok());
+        assert!(band.check(4, Some(11)).is_err() && band.check(0, Some(12)).is_err());
+        assert!(band.check(2, Some(10)).is_err() && band.check(2, Some(13)).is_err() && band.check(2, None).is_err());
+        let never = Band::new(&[2.0], 0, 1.0, tolerance);
+        assert!(never.check(0, None).is_ok() && never.check(0, Some(0)).is_err());
+    }
+}
