@@ -1,0 +1,14 @@
+use crate::{case, cpu, time};
+use criterion::{Criterion, black_box};
+use retrial_check::{Kernel, weights};
+use retrial_spec::{Backend, rng::Stream};
+
+pub fn bench(criterion: &mut Criterion) {
+    let (case, cpu) = (case(Kernel::Decode, 1, 10_000), cpu());
+    let weights = weights(case.shape, case.seed);
+    let mut latents = vec![0.0; case.trials * case.shape.latent];
+    Stream::new(case.seed, 3).fill_normal(&mut latents);
+    time(criterion, &case, case.trials, || {
+        black_box(cpu.decode(&weights, &latents)).expect("a valid case");
+    });
+}

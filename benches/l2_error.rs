@@ -1,0 +1,13 @@
+use crate::{case, cpu, time};
+use criterion::{Criterion, black_box};
+use retrial_check::{Kernel, images};
+use retrial_spec::Backend;
+
+pub fn bench(criterion: &mut Criterion) {
+    let (case, cpu) = (case(Kernel::L2Error, 20, 1000), cpu());
+    let inputs = images(case.shape, case.samples, case.seed);
+    let outputs = images(case.shape, case.samples * case.trials, case.seed + 1);
+    time(criterion, &case, case.samples * case.trials, || {
+        black_box(cpu.l2_error(&inputs, &outputs, case.shape.pixels)).expect("a valid case");
+    });
+}

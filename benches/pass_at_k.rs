@@ -1,0 +1,15 @@
+use crate::{case, cpu, time};
+use criterion::{Criterion, black_box};
+use retrial_check::Kernel;
+use retrial_spec::{Backend, Tally, rng::Stream};
+
+pub fn bench(criterion: &mut Criterion) {
+    let (case, cpu) = (case(Kernel::PassAtK, 400, 10_000), cpu());
+    let mut stream = Stream::new(case.seed, 3);
+    let errors: Vec<f32> = (0..case.samples * case.trials).map(|_| 1.0 + stream.uniform() as f32).collect();
+    time(criterion, &case, case.samples * case.trials, || {
+        let mut tally = Tally::new(case.samples, &[1.0001, 1.001, 1.01, 1.1, 1.5]).expect("valid thresholds");
+        cpu.pass_at_k(&errors, 0, &mut tally).expect("finite errors");
+        black_box(tally);
+    });
+}

@@ -1,0 +1,202 @@
+//! `retrial report`, and the report that every run ends with.
+
+use crate::{
+    args::DeviceArgs,
+    figures,
+    sample::problem,
+    score::read_errors,
+    summary, ui,
+};
+use clap::Args;
+use ndarray::Array2;
+use retrial_engine::{Analysis, Manifest, RunDir};
+use retrial_report::{Block, Section, Table};
+use retrial_spec::{Backend, Error, Problem, Result, Tally};
+use retrial_vae::{Images, weights};
+use std::path::PathBuf;
+
+/// Draw the figures and the report of a run again
+///
+/// Reads what sampling left in the directory, and the data it was made from.
+#[derive(Args)]
+#[command(after_help = "Example:\n  retrial report runs/reproduce")]
+pub struct Report {
+    /// Directory that retrial sample or reproduce wrote
+    run: PathBuf,
+    #[command(flatten)]
+    device: DeviceArgs,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Report {
+    pub fn run(&self) -> Result<()> {
+        let (dir, manifest) = RunDir::open(&self.run)?;
+        let tally = dir.kept(&manifest)?.ok_or_else(|| {
+            Error::file(dir.path().join("tally.bin"), "is missing", "sample with --resume to finish the run")
+        })?;
+        if tally.trials() < manifest.trials {
+            let fault = format!("holds {} of {} trials", tally.trials(), manifest.trials);
+            return Err(Error::file(dir.path().join("tally.bin"), fault, "sample with --resume to finish the run"));
+        }
+        let model = weights::load(&dir.path().join("weights.safetensors"))?;
+        let images = Images::load(&manifest.data.source, Some(manifest.data.samples))?;
+        if images.sha256() != manifest.data.sha256 {
+            let got = format!("SHA-256 {}", images.sha256());
+            return Err(Error::input(&manifest.data.source, got, format!("the run used {}", manifest.data.sha256)));
+        }
+        let errors = read_errors(&dir.path().join("errors.npy"))?;
+        let chosen = self.device.open()?;
+        let backend = chosen.backend.as_ref();
+        let problem = problem(&model, &images, backend, manifest.temperature, manifest.seed)?;
+        let analysis = write(&dir, &manifest, &tally, &errors, &problem, backend)?;
+        summary::print(&self.run, &manifest, &tally, &analysis, None, self.json)
+    }
+}
+
+/// Analyses a run and writes curves, figures and `report.html`.
+pub fn write(
+    dir: &RunDir,
+    manifest: &Manifest,
+    tally: &Tally,
+    errors: &Array2<f32>,
+    problem: &Problem,
+    backend: &dyn Backend,
+) -> Result<Analysis> {
+    let analysis = Analysis::new(tally, errors.view(), backend, manifest.seed)?;
+    dir.write("pass_at_k.csv", analysis.pass_at_k_csv())?;
+    dir.write("fits.csv", analysis.fits_csv())?;
+    dir.write("spectrum.csv", analysis.spectrum_csv())?;
+
+    let mut of_run = figures::of_run(&analysis, tally, errors.view(), problem, backend)?;
+    if manifest.training.is_some() {
+        let csv = dir.path().join("loss.csv");
+        of_run.push(figures::loss(&std::fs::read_to_string(&csv).map_err(Error::io("read", &csv))?));
+    }
+    let closed_forms = figures::closed_forms()?;
+    for figure in of_run.iter().chain(&closed_forms) {
+        dir.write(&format!("figures/{}.svg", figure.name), &figure.svg)?;
+        dir.write(&format!("figures/{}.png", figure.name), &figure.png)?;
+    }
+    let page = page(manifest, tally, &analysis, of_run, closed_forms);
+    dir.write("report.html", page.html())?;
+    Ok(analysis)
+}
+
+fn page(
+    manifest: &Manifest,
+    tally: &Tally,
+    analysis: &Analysis,
+    of_run: Vec<retrial_report::Figure>,
+    closed_forms: Vec<retrial_report::Figure>,
+) -> retrial_report::Report {
+    let Manifest { model, data, temperature, seed, trials, precision, device, training, .. } = manifest;
+    let table = |caption: &str, mut rows: Vec<Vec<String>>| {
+        let head = rows.remove(0);
+        Block::Table(Table { caption: caption.into(), head, rows })
+    };
+    let figure = |name: &str| of_run.iter().find(|f| f.name.starts_with(name)).cloned().map(Block::Figure);
+    let median = analysis.quantiles[2].1;
+    let total = trials.saturating_mul(data.samples as u64);
+
+    let mut facts = vec![
+        ("samples".into(), ui::thousands(data.samples as u64)),
+        ("trials per sample".into(), ui::thousands(*trials)),
+        ("trials in all".into(), ui::thousands(total)),
+        ("temperature T".into(), temperature.to_string()),
+        ("median error".into(), format!("{median:.3}")),
+    ];
+    if let Some(t) = training {
+        facts.push(("loss at z = μ".into(), format!("{:.2}", t.bce + t.kl)));
+    }
+    if let Some(c) = &analysis.correlation {
+        facts.push(("trial correlation ρ".into(), format!("{:.3}", c.rho)));
+    }
+
+    let mut coverage = vec![
+        Block::Paragraph(
+            "A trial succeeds when its L2 error is below the threshold ε. pass@k is the share of samples that at least \
+             one of k trials solves. The first-success estimator asks whether one of the first k trials succeeded, as \
+             the paper does; the unbiased one averages over all choices of k of the trials that were made."
+                .into(),
+        ),
+        table("pass@k with 95 % intervals for other samples of the same kind.", summary::pass_at_k(tally.trials(), analysis)),
+    ];
+    coverage.extend(figure("fig5"));
+    coverage.push(Block::Paragraph(
+        "Eq. 8 is the coverage of a Beta(α, β) law of the failure probability p, times a maximal coverage A. Eq. 12 \
+         replaces k by an effective number of trials. A law that misses the curve is shown with its misfit, not hidden."
+            .into(),
+    ));
+    coverage.push(table(
+        "Laws on the unbiased curve. RMSE and worst deviation in units of coverage, over the points of the curve.",
+        summary::laws(analysis),
+    ));
+
+    let mut sections = vec![
+        Section::new("The experiment", figure("fig4").into_iter().collect::<Vec<_>>()),
+        Section::new("Coverage", coverage),
+    ];
+    if let Some(c) = &analysis.correlation {
+        let mut blocks = vec![Block::Paragraph(format!(
+            "Over {} samples, two trials correlate by ρ = {:.3} on average: {} trials carry as much as {:.2} independent \
+             ones. Over ranks {} to {} the eigenvalues fall with exponent {:.3}; shuffled within each sample they fall \
+             with {:.3} ({:.3} to {:.3}).",
+            c.samples,
+            c.rho,
+            ui::thousands(c.trials as u64),
+            c.independent_trials,
+            c.ranks.0,
+            c.ranks.1,
+            c.power_law.exponent,
+            c.null.exponent.mean,
+            c.null.exponent.min,
+            c.null.exponent.max,
+        ))];
+        blocks.extend(figure("fig6"));
+        blocks.push(Block::Note(
+            "Given its sample, trials are independent draws of one law, hence exchangeable: the true matrix is (1 − ρ) I + ρ 1 1^{T}, with \
+             one eigenvalue 1 + (k − 1) ρ and all others equal. The decay of the rest comes from the finite number of \
+             samples and moves with the number of trials; where data and null agree, the exponent says nothing of the model."
+                .into(),
+        ));
+        sections.push(Section::new("Correlation of trials", blocks));
+    }
+    sections.push(Section::new("Reconstructions", figure("fig7").into_iter().collect::<Vec<_>>()));
+    sections.extend(figure("loss").map(|loss| Section::new("Training", vec![loss])));
+    sections.push(Section::new(
+        "The laws beyond this run",
+        closed_forms.into_iter().map(Block::Figure).collect::<Vec<_>>(),
+    ));
+    let from = if manifest.thresholds_from_pilot { "error quantiles of a pilot" } else { "given" };
+    sections.push(Section::new(
+        "Provenance",
+        vec![
+            Block::Details(vec![
+                ("Retrial".into(), manifest.version.clone()),
+                ("model".into(), format!("{}, SHA-256 {}", model.shape, model.sha256)),
+                ("data".into(), format!("{}, SHA-256 {}", data.source, data.sha256)),
+                ("seed".into(), seed.to_string()),
+                ("precision".into(), precision.to_string()),
+                ("device".into(), device.to_string()),
+                ("thresholds".into(), from.into()),
+            ]),
+            Block::Paragraph("The same trials again, to the byte, whatever the number of threads:".into()),
+            Block::Code(manifest.command()),
+        ],
+    ));
+    retrial_report::Report {
+        title: format!("{} trials at T = {temperature}", ui::thousands(total)),
+        lead: format!(
+            "A {} variational autoencoder that memorised {} samples of {} reconstructs each of them {} times with fresh \
+             noise. How many does it get right at least once?",
+            model.shape,
+            ui::thousands(data.samples as u64),
+            data.source,
+            ui::thousands(*trials),
+        ),
+        facts,
+        sections,
+    }
+}

@@ -1,0 +1,219 @@
+//! `retrial sample`, and what it shares with `retrial reproduce`.
+
+use crate::{
+    args::{Chosen, DataArgs, DeviceArgs, precision},
+    report,
+    summary::{self, Speed},
+    train::existing,
+    ui::{self, Terminal},
+};
+use clap::Args;
+use retrial_engine::{
+    DataInfo, Manifest, ModelInfo, RunDir, TrainingInfo, arrays,
+    sample::{self, PILOT_QUANTILES},
+};
+use retrial_spec::{Error, Noise, Precision, Problem, Result, Tally};
+use retrial_vae::{Images, WeightFile, weights};
+use std::{
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+/// How to sample.
+#[derive(Args, Clone)]
+pub struct SampleArgs {
+    /// Trials per sample
+    #[arg(long, default_value_t = 20_000, value_name = "K")]
+    pub trials: u64,
+    /// Temperature T in z = mu + T sigma eps
+    #[arg(long, default_value_t = 1.0)]
+    pub temperature: f64,
+    /// Error thresholds, increasing [default: error quantiles at pass@1 = 1e-4, 1e-3, 1e-2, 0.1, 0.5 of a pilot]
+    #[arg(long, value_delimiter = ',', value_name = "A,B,C")]
+    pub thresholds: Option<Vec<f32>>,
+    /// Seed of the noise
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Trials whose errors are kept and correlated, from the first on
+    #[arg(long, default_value_t = 1000, value_name = "K")]
+    pub correlate: u64,
+    /// Trials per sample between checkpoints; results do not depend on it [default: by device]
+    #[arg(long, value_name = "W")]
+    pub window: Option<u64>,
+    #[command(flatten)]
+    pub device: DeviceArgs,
+    /// Precision
+    #[arg(long, default_value = "f32", value_parser = precision)]
+    pub precision: Precision,
+    /// Write over a directory that is not empty
+    #[arg(long, conflicts_with = "resume")]
+    pub force: bool,
+    /// Go on from what an interrupted run kept in the directory; more --trials extend a finished one
+    #[arg(long)]
+    pub resume: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl SampleArgs {
+    /// Refuses what can be refused before anything is computed or written.
+    pub fn check(&self) -> Result<()> {
+        if self.trials == 0 {
+            return Err(Error::input("trials", 0, "must be at least 1"));
+        }
+        if self.trials > 1 << 62 {
+            return Err(Error::input("trials", self.trials, "must be at most 2^62"));
+        }
+        if self.window == Some(0) {
+            return Err(Error::input("window", 0, "must be at least 1"));
+        }
+        if !(self.temperature.is_finite() && self.temperature >= 0.0) {
+            return Err(Error::input("temperature", self.temperature, "must be a finite number >= 0"));
+        }
+        Tally::new(0, self.thresholds.as_deref().unwrap_or_default()).map(drop)
+    }
+}
+
+/// Sample a trained VAE: errors to pass@k, correlations, fits and a report
+///
+/// Writes run.json, thresholds.npy, successes.npy and first_success.npy (u64 [samples, thresholds]; first success from
+/// 1, 0 = never), histogram.npy with histogram_edges.npy, errors.npy (the first trials), records.csv, pass_at_k.csv,
+/// fits.csv, spectrum.csv, figures/ and report.html.
+#[derive(Args)]
+#[command(after_help = "Examples:\n  retrial sample --weights weights.safetensors --out run\n  \
+                        retrial sample --weights w.safetensors --data images.npy --trials 1000000 --temperature 2 \
+                        --thresholds 1.5,2,2.5 --seed 1 --out run\n  \
+                        retrial sample --weights w.safetensors --trials 2000000 --out run --resume")]
+pub struct Sample {
+    /// Weights, safetensors with PyTorch's names and layout
+    #[arg(long)]
+    weights: PathBuf,
+    #[command(flatten)]
+    data: DataArgs,
+    #[command(flatten)]
+    sampling: SampleArgs,
+    /// Directory to write
+    #[arg(long)]
+    out: PathBuf,
+}
+
+impl Sample {
+    pub fn run(&self) -> Result<()> {
+        self.sampling.check()?;
+        let model = weights::load(&self.weights)?;
+        let images = self.data.load()?;
+        let chosen = self.sampling.device.open()?;
+        Pipeline { args: &self.sampling, model, images, chosen, training: None, out: &self.out }.run()
+    }
+}
+
+/// From a model to a finished run directory.
+pub struct Pipeline<'a> {
+    pub args: &'a SampleArgs,
+    pub model: WeightFile,
+    pub images: Images,
+    pub chosen: Chosen,
+    pub training: Option<TrainingInfo>,
+    pub out: &'a Path,
+}
+
+impl Pipeline<'_> {
+    pub fn run(self) -> Result<()> {
+        let Self { args, model, images, chosen, training, out } = self;
+        let (backend, terminal) = (chosen.backend.as_ref(), Terminal::new());
+        let problem = problem(&model, &images, backend, args.temperature, args.seed)?;
+        let mut scorer = backend.load(&problem, args.precision)?;
+        let dir = match &training {
+            // The directory was made for the training.
+            Some(_) => RunDir::create(out, retrial_engine::Existing::Resume)?,
+            None => RunDir::create(out, existing(args.force, args.resume))?,
+        };
+        let thresholds = match &args.thresholds {
+            Some(given) => given.clone(),
+            None => sample::pilot(scorer.as_mut(), images.samples(), &PILOT_QUANTILES)?,
+        };
+        let manifest = Manifest {
+            version: env!("CARGO_PKG_VERSION").into(),
+            model: ModelInfo { shape: problem.shape(), sha256: model.sha256.clone() },
+            data: DataInfo {
+                source: images.name().into(),
+                samples: images.samples(),
+                sha256: images.sha256().into(),
+            },
+            temperature: args.temperature,
+            seed: args.seed,
+            trials: args.trials,
+            thresholds_from_pilot: args.thresholds.is_none(),
+            thresholds,
+            precision: args.precision,
+            device: backend.device().clone(),
+            training,
+        };
+        let mut tally = match dir.kept(&manifest)? {
+            Some(kept) if kept.trials() > args.trials => {
+                let limit = format!("{} already holds {}; ask for no fewer", out.display(), kept.trials());
+                return Err(Error::input("trials", args.trials, limit));
+            }
+            Some(kept) => kept,
+            None => Tally::new(images.samples(), &manifest.thresholds)?,
+        };
+        weights::save(&dir.path().join("weights.safetensors"), &model.weights)?;
+        dir.write_manifest(&manifest)?;
+
+        let (start, before) = (Instant::now(), tally.trials());
+        let mut keep = |tally: &Tally| dir.keep(&manifest, tally);
+        let sampled = sample::run(scorer.as_mut(), &mut tally, args.trials, args.window, &terminal, &mut keep);
+        terminal.clear();
+        if let Err(Error::Cancelled) = sampled {
+            eprintln!(
+                "stopped: {} of {} trials per sample are kept in {}; --resume goes on from there",
+                ui::thousands(tally.trials()),
+                ui::thousands(args.trials),
+                out.join("tally.bin").display()
+            );
+        }
+        sampled?;
+        let speed = Speed {
+            trials: (tally.trials() - before) * images.samples() as u64,
+            seconds: start.elapsed().as_secs_f64(),
+        };
+        dir.keep(&manifest, &tally)?;
+        write_arrays(&dir, &tally)?;
+        let errors = scorer.errors(Noise::Trials(0..args.correlate.min(args.trials).max(1)))?;
+        let columns = errors.len() / images.samples();
+        let errors = ndarray::Array2::from_shape_vec((images.samples(), columns), errors)
+            .map_err(|e| Error::input("errors", e, "please report this"))?;
+        dir.write("errors.npy", arrays::npy(&errors)?)?;
+        drop(scorer);
+        let analysis = report::write(&dir, &manifest, &tally, &errors, &problem, backend)?;
+        summary::print(out, &manifest, &tally, &analysis, Some(speed), args.json)
+    }
+}
+
+/// Encodes the images and checks everything.
+pub fn problem(
+    model: &WeightFile,
+    images: &Images,
+    backend: &dyn retrial_spec::Backend,
+    temperature: f64,
+    seed: u64,
+) -> Result<Problem> {
+    let shape = model.weights.shape()?;
+    if shape.pixels != images.pixels() {
+        let limit = format!("the model was made for {}", shape.pixels);
+        return Err(Error::input(images.name(), format!("{} pixels per image", images.pixels()), limit));
+    }
+    let posterior = backend.encode(&model.weights, images.values())?;
+    Problem::new(model.weights.clone(), images.values().to_vec(), &posterior, temperature, seed)
+}
+
+fn write_arrays(dir: &RunDir, tally: &Tally) -> Result<()> {
+    dir.write("thresholds.npy", arrays::npy(&arrays::thresholds(tally))?)?;
+    dir.write("successes.npy", arrays::npy(&arrays::successes(tally))?)?;
+    dir.write("first_success.npy", arrays::npy(&arrays::first_success(tally))?)?;
+    let (counts, edges) = arrays::histogram(tally);
+    dir.write("histogram.npy", arrays::npy(&counts)?)?;
+    dir.write("histogram_edges.npy", arrays::npy(&edges)?)?;
+    dir.write("records.csv", arrays::records_csv(tally))
+}

@@ -1,0 +1,156 @@
+//! What a finished run prints.
+
+use crate::ui;
+use retrial_engine::{Analysis, Manifest};
+use retrial_spec::{Result, Tally};
+use serde_json::json;
+use std::path::Path;
+
+/// How fast a run sampled.
+pub struct Speed {
+    /// Trials of all samples.
+    pub trials: u64,
+    /// Wall time.
+    pub seconds: f64,
+}
+
+/// Prints the summary, or the whole analysis as JSON.
+pub fn print(
+    out: &Path,
+    manifest: &Manifest,
+    tally: &Tally,
+    analysis: &Analysis,
+    speed: Option<Speed>,
+    json: bool,
+) -> Result<()> {
+    let report = out.join("report.html").display().to_string();
+    if json {
+        let speed = speed.map(|s| json!({ "trials": s.trials, "seconds": s.seconds, "trials_per_second": s.rate() }));
+        return ui::print_json(&json!({ "run": manifest, "speed": speed, "analysis": analysis, "report": report }));
+    }
+    let mut text = ui::facts(&facts(manifest, analysis, speed));
+    text += "\npass@k, [95 % interval for other samples of the same kind]\n";
+    text += &ui::table(&pass_at_k(tally.trials(), analysis));
+    text += "\nLaws on the unbiased curve (alpha, beta of the failure probability; RMSE in coverage)\n";
+    text += &ui::table(&laws(analysis));
+    text += &correlation(analysis);
+    text += &format!("\nReport  {report}\n");
+    ui::print(&text)
+}
+
+fn facts(manifest: &Manifest, analysis: &Analysis, speed: Option<Speed>) -> Vec<(&'static str, String)> {
+    let Manifest { model, data, temperature, seed, trials, precision, device, training, .. } = manifest;
+    let total = ui::thousands(trials.saturating_mul(data.samples as u64));
+    let errors: Vec<String> = analysis.quantiles.iter().map(|(q, e)| format!("{:.0} % {e:.3}", 100.0 * q)).collect();
+    let mut facts = vec![("Model", model.shape.to_string())];
+    if let Some(t) = training {
+        facts.push(("Loss", format!("{:.2} after {} epochs (BCE {:.2} + KL {:.2} at z = mu)", t.bce + t.kl, t.epochs, t.bce, t.kl)));
+    }
+    facts.push(("Data", format!("{}, {} samples", data.source, data.samples)));
+    let trials = ui::thousands(*trials);
+    facts.push(("Sampling", format!("T = {temperature}, {trials} trials per sample ({total} in all), seed {seed}, {precision}")));
+    facts.push(("Device", device.to_string()));
+    if let Some(speed) = speed.filter(|s| s.trials > 0) {
+        facts.push(("Speed", format!("{} trials/s, {:.1} s", ui::thousands(speed.rate() as u64), speed.seconds)));
+    }
+    facts.push(("Errors", errors.join("   ")));
+    facts
+}
+
+impl Speed {
+    fn rate(&self) -> f64 {
+        self.trials as f64 / self.seconds.max(1e-9)
+    }
+}
+
+/// Powers of ten up to the trials, and the trials.
+pub fn table_ks(trials: u64) -> Vec<u64> {
+    let mut ks: Vec<u64> = (0..19).map(|e| 10u64.pow(e)).take_while(|&k| k < trials).collect();
+    ks.push(trials);
+    ks
+}
+
+/// Rows of a table of pass@k: both estimators per threshold, a head first.
+pub fn pass_at_k(trials: u64, analysis: &Analysis) -> Vec<Vec<String>> {
+    let ks = table_ks(trials);
+    let mut rows = vec![["threshold".to_string(), "estimator".into()].into_iter().chain(ks.iter().map(|&k| format!("k = {}", ui::thousands(k)))).collect::<Vec<_>>()];
+    for c in &analysis.thresholds {
+        for (name, points) in [("first-success", &c.first_success), ("unbiased", &c.unbiased)] {
+            let cell = |k: &u64| match points.iter().find(|p| p.k == *k) {
+                Some(p) => format!("{:.4} [{:.3}, {:.3}]", p.value, p.low, p.high),
+                None => "not available".into(),
+            };
+            rows.push([c.threshold.to_string(), name.into()].into_iter().chain(ks.iter().map(cell)).collect());
+        }
+    }
+    rows
+}
+
+/// Rows of a table of fits, a head first.
+pub fn laws(analysis: &Analysis) -> Vec<Vec<String>> {
+    let head = ["threshold", "law", "by", "A", "alpha", "beta", "exponent", "RMSE", "worst"];
+    let mut rows = vec![head.map(String::from).to_vec()];
+    let number = |v: Option<f64>| v.map_or("-".into(), |v| format!("{}", Short(v)));
+    for c in &analysis.thresholds {
+        for f in &c.fits {
+            let threshold = c.threshold.to_string();
+            if let Some(note) = f.note {
+                rows.push(vec![threshold, f.law.into(), format!("{}: {note}", f.method)]);
+                continue;
+            }
+            let misfit = |part: fn(&retrial_theory::fit::Misfit) -> f64| f.misfit.as_ref().map_or("-".into(), |m| format!("{:.3}", part(m)));
+            rows.push(vec![
+                threshold,
+                f.law.into(),
+                f.method.into(),
+                number(f.max_coverage),
+                number(f.alpha),
+                number(f.beta),
+                number(f.exponent),
+                misfit(|m| m.rmse),
+                misfit(|m| m.max),
+            ]);
+        }
+    }
+    rows
+}
+
+/// Three significant digits.
+struct Short(f64);
+
+impl std::fmt::Display for Short {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let v = self.0;
+        match v.abs() {
+            a if a == 0.0 || (0.01..1000.0).contains(&a) => {
+                let digits = (2 - a.max(1e-2).log10().floor() as i32).clamp(0, 4) as usize;
+                write!(f, "{v:.digits$}")
+            }
+            _ => write!(f, "{v:.2e}"),
+        }
+    }
+}
+
+fn correlation(analysis: &Analysis) -> String {
+    let Some(c) = &analysis.correlation else {
+        return "\nCorrelation  too few samples or trials, or no noise: no spectrum\n".into();
+    };
+    let (first, last) = c.ranks;
+    let (trials, samples) = (ui::thousands(c.trials as u64), c.samples);
+    format!("\nCorrelation of {trials} trials over {samples} samples\n")
+        + &ui::facts(&[
+            ("  rho", format!("{:.3}: {trials} trials carry as much as {:.2} independent ones", c.rho, c.independent_trials)),
+            ("  top eigenvalue", format!("{:.1}, null {:.1}", c.eigenvalues[0], c.null.eigenvalues[0].mean)),
+            (
+                "  exponent",
+                format!(
+                    "{:.3} over ranks {first} to {last}, null {:.3} ({:.3} to {:.3}, {} shuffles within each sample)",
+                    c.power_law.exponent,
+                    c.null.exponent.mean,
+                    c.null.exponent.min,
+                    c.null.exponent.max,
+                    retrial_engine::analysis::NULL_REPEATS,
+                ),
+            ),
+        ])
+}

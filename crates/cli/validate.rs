@@ -1,0 +1,114 @@
+//! `retrial validate`
+
+use crate::{args::DeviceArgs, ui};
+use clap::Args;
+use retrial_check::{Case, Kernel, cases};
+use retrial_spec::{Error, Result, Shape};
+use serde_json::json;
+use std::process::ExitCode;
+
+/// Hold every kernel of a device against the f64 reference
+///
+/// Runs each kernel over shapes chosen to break tiles and prints the largest difference beside its bound. Exits 1 when
+/// a case fails, with the command that reruns it.
+#[derive(Args)]
+#[command(after_help = "Examples:\n  retrial validate\n  retrial validate --kernel score\n  \
+                        retrial validate --kernel decode --shape 97-61-7 --samples 3 --trials 50")]
+pub struct Validate {
+    #[command(flatten)]
+    device: DeviceArgs,
+    /// Only this kernel
+    #[arg(long)]
+    kernel: Option<String>,
+    /// One shape of your own, pixels-hidden-latent, instead of the built-in ones
+    #[arg(long)]
+    shape: Option<String>,
+    /// Samples of your own shape
+    #[arg(long, default_value_t = 3, requires = "shape")]
+    samples: usize,
+    /// Trials of your own shape
+    #[arg(long, default_value_t = 65, requires = "shape")]
+    trials: usize,
+    /// First trial of your own shape
+    #[arg(long, default_value_t = 0, requires = "shape")]
+    first: u64,
+    /// Temperature of your own shape
+    #[arg(long, default_value_t = 1.0, requires = "shape")]
+    temperature: f64,
+    /// Seed of model, images and noise of your own shape
+    #[arg(long, default_value_t = 11, requires = "shape")]
+    seed: u64,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Validate {
+    pub fn run(&self) -> Result<ExitCode> {
+        let chosen = self.device.open()?;
+        let backend = chosen.backend.as_ref();
+        let cases = self.cases()?;
+        let mut rows = vec![["kernel", "shape", "samples", "trials", "max error", "of bound", "verdict"].map(String::from).to_vec()];
+        let (mut results, mut failures) = (vec![], vec![]);
+        for case in &cases {
+            let verdict = case.run(backend)?;
+            let mut row = vec![
+                case.kernel.to_string(),
+                case.shape.to_string(),
+                case.samples.to_string(),
+                case.trials.to_string(),
+            ];
+            match &verdict {
+                Ok(a) => row.extend([format!("{:.1e}", a.max_error), format!("{:.0} %", 100.0 * a.used), "ok".into()]),
+                Err(_) => row.extend(["-".into(), "-".into(), "FAILED".into()]),
+            }
+            rows.push(row);
+            let command = case.command(&backend.device().backend);
+            results.push(json!({
+                "kernel": case.kernel.name(),
+                "shape": case.shape,
+                "samples": case.samples,
+                "trials": case.trials,
+                "max_error": verdict.as_ref().ok().map(|a| a.max_error),
+                "of_bound": verdict.as_ref().ok().map(|a| a.used),
+                "fault": verdict.as_ref().err(),
+                "command": command,
+            }));
+            if let Err(fault) = verdict {
+                failures.push(format!("{} {}: {fault}\n  rerun: {command}\n", case.kernel, case.shape));
+            }
+        }
+        if self.json {
+            ui::print_json(&json!({ "device": backend.device(), "passed": failures.is_empty(), "cases": results }))?;
+        } else {
+            let passed = cases.len() - failures.len();
+            ui::print(&format!("{}\n{}\n{passed} of {} cases passed\n", backend.device(), ui::table(&rows), cases.len()))?;
+        }
+        eprint!("{}", failures.concat());
+        Ok(if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    fn cases(&self) -> Result<Vec<Case>> {
+        let kernel: Option<Kernel> = self.kernel.as_deref().map(str::parse).transpose()?;
+        let wanted = |k: Kernel| kernel.is_none_or(|only| only == k);
+        let Some(shape) = &self.shape else {
+            return Ok(cases().into_iter().filter(|case| wanted(case.kernel)).collect());
+        };
+        let widths: Option<Vec<usize>> = shape.split('-').map(|w| w.parse().ok()).collect();
+        let Some(&[pixels, hidden, latent]) = widths.as_deref() else {
+            return Err(Error::input("shape", shape, "must be pixels-hidden-latent, such as 784-400-20"));
+        };
+        let shape = Shape { pixels, hidden, latent }.check()?;
+        // The reference is slow: an unbounded case would look like a hang.
+        if self.samples == 0 || self.trials == 0 || self.samples.saturating_mul(self.trials) > 1 << 20 {
+            let got = format!("{} samples x {} trials", self.samples, self.trials);
+            return Err(Error::input("case", got, "must be at least 1 x 1 and at most 2^20 trials in all"));
+        }
+        if self.first.checked_add(self.trials as u64).is_none() {
+            return Err(Error::input("first trial", self.first, "the last trial must be below 2^64"));
+        }
+        let Self { samples, trials, first, temperature, seed, .. } = *self;
+        let kernels = Kernel::ALL.into_iter().filter(|&k| wanted(k));
+        Ok(kernels.map(|kernel| Case { kernel, shape, samples, trials, first, temperature, seed }).collect())
+    }
+}

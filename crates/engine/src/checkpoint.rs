@@ -1,0 +1,42 @@
+//! A tally on disk: checksummed, written atomically, refused when it belongs to another run.
+
+use retrial_spec::{Error, Result, Tally};
+use retrial_vae::file::{sha256_hex, write_atomic};
+use serde::{Deserialize, Serialize};
+use std::{fs, path::Path};
+
+const MAGIC: &[u8] = b"RETRIAL-TALLY-1\n";
+
+#[derive(Serialize, Deserialize)]
+struct Checkpoint<T> {
+    identity: String,
+    tally: T,
+}
+
+/// Writes a tally. `identity` is whatever must be equal for the tally to be continued.
+pub fn save(path: &Path, identity: &str, tally: &Tally) -> Result<()> {
+    let payload = postcard::to_stdvec(&Checkpoint { identity: identity.into(), tally })
+        .map_err(|e| Error::file(path, format!("cannot encode the tally: {e}"), "please report this"))?;
+    let hash = sha256_hex(&payload);
+    write_atomic(path, &[MAGIC, hash.as_bytes(), b"\n", &payload].concat())
+}
+
+/// Reads a tally back and checks that it is whole and belongs to `identity`.
+pub fn load(path: &Path, identity: &str) -> Result<Tally> {
+    let bytes = fs::read(path).map_err(Error::io("read", path))?;
+    let damaged = |fault: &str| Error::file(path, fault, "delete it and sample again");
+    let rest = bytes.strip_prefix(MAGIC).ok_or_else(|| damaged("is not a tally of this version"))?;
+    let (hash, payload) = rest.split_at_checked(65).ok_or_else(|| damaged("is truncated"))?;
+    if sha256_hex(payload).as_bytes() != &hash[..64] {
+        return Err(damaged("fails its checksum"));
+    }
+    let checkpoint: Checkpoint<Tally> = postcard::from_bytes(payload).map_err(|e| damaged(&e.to_string()))?;
+    if checkpoint.identity != identity {
+        return Err(Error::file(
+            path,
+            "belongs to a run of other weights, data, seed, temperature, precision, thresholds or device",
+            "repeat that run's settings, or choose another output directory",
+        ));
+    }
+    Ok(checkpoint.tally)
+}

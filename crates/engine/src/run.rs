@@ -1,0 +1,198 @@
+//! The run directory: what was asked (`run.json`), what came out, and the tally to go on from (`tally.bin`).
+
+use crate::checkpoint;
+use retrial_spec::{Device, Error, Precision, Result, Shape, Tally};
+use retrial_vae::file::write_atomic;
+use serde::{Deserialize, Serialize};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+/// What was asked and of what: the contents of `run.json`.
+///
+/// Nothing here depends on threads, windows or the clock, so equal requests give equal bytes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Version of Retrial.
+    pub version: String,
+    /// The model.
+    pub model: ModelInfo,
+    /// The data.
+    pub data: DataInfo,
+    /// `T` in `z = mu + T sigma eps`.
+    pub temperature: f64,
+    /// Seed of the noise.
+    pub seed: u64,
+    /// Trials per sample.
+    pub trials: u64,
+    /// Thresholds, increasing.
+    pub thresholds: Vec<f32>,
+    /// Whether the thresholds are error quantiles of a pilot rather than given.
+    pub thresholds_from_pilot: bool,
+    /// Precision of the trials.
+    pub precision: Precision,
+    /// The device.
+    pub device: Device,
+    /// How the model was trained, when the run did so.
+    pub training: Option<TrainingInfo>,
+}
+
+/// The model of a run, kept beside it as `weights.safetensors`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelInfo {
+    /// Widths.
+    pub shape: Shape,
+    /// SHA-256 of the weight file, hex.
+    pub sha256: String,
+}
+
+/// The data of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DataInfo {
+    /// What `--data` was.
+    pub source: String,
+    /// Samples used, the first of the source.
+    pub samples: usize,
+    /// SHA-256 of the used values, hex.
+    pub sha256: String,
+}
+
+/// The training of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrainingInfo {
+    /// Passes over the data.
+    pub epochs: usize,
+    /// Samples of a step.
+    pub batch: usize,
+    /// Adam's step size.
+    pub learning_rate: f64,
+    /// Binary cross-entropy at `z = mu`, summed over pixels, mean over samples.
+    pub bce: f64,
+    /// KL divergence, mean over samples.
+    pub kl: f64,
+}
+
+impl Manifest {
+    /// Everything that must be equal for two tallies to hold trials of the same run.
+    fn identity(&self) -> String {
+        let Self { model, data, temperature, seed, thresholds, precision, device, .. } = self;
+        let thresholds: Vec<u32> = thresholds.iter().map(|t| t.to_bits()).collect();
+        format!(
+            "{} {} {} T={temperature} seed={seed} {precision} {} {thresholds:x?}",
+            model.sha256, data.sha256, data.samples, device.backend
+        )
+    }
+
+    /// The command that repeats this run from its weights.
+    pub fn command(&self) -> String {
+        let thresholds: Vec<String> = self.thresholds.iter().map(f32::to_string).collect();
+        format!(
+            "retrial sample --weights weights.safetensors --data {} --samples {} --trials {} --temperature {} \
+             --thresholds {} --seed {} --device {} --precision {} --out RUN",
+            self.data.source,
+            self.data.samples,
+            self.trials,
+            self.temperature,
+            thresholds.join(","),
+            self.seed,
+            self.device.backend,
+            self.precision
+        )
+    }
+}
+
+/// What to do with a directory that holds something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// Refuse it.
+    Refuse,
+    /// Write over what is there.
+    Replace,
+    /// Go on from the tally that is there.
+    Resume,
+}
+
+/// A run directory. Every file is written atomically, and one that stays empty is removed again.
+#[derive(Debug)]
+pub struct RunDir {
+    path: PathBuf,
+}
+
+impl Drop for RunDir {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir(&self.path); // which only works on an empty one
+    }
+}
+
+impl RunDir {
+    /// Makes the directory, or takes an existing one as `existing` says.
+    pub fn create(path: &Path, existing: Existing) -> Result<Self> {
+        let occupied = match fs::read_dir(path) {
+            Ok(mut entries) => entries.next().is_some(),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => false,
+            Err(e) => return Err(Error::io("use as output directory", path)(e)),
+        };
+        if occupied && existing == Existing::Refuse {
+            return Err(Error::input(
+                "output directory",
+                format!("{}, which is not empty", path.display()),
+                "choose another, or pass --resume to go on or --force to write over it",
+            ));
+        }
+        fs::create_dir_all(path).map_err(Error::io("create", path))?;
+        if occupied && existing == Existing::Replace {
+            // What stays behind must not be taken for part of the new run.
+            for name in ["run.json", "tally.bin", "training.safetensors"] {
+                match fs::remove_file(path.join(name)) {
+                    Err(e) if e.kind() != io::ErrorKind::NotFound => {
+                        return Err(Error::io("remove", path.join(name))(e));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(Self { path: path.into() })
+    }
+
+    /// A directory that [`RunDir::create`] made, with its manifest.
+    pub fn open(path: &Path) -> Result<(Self, Manifest)> {
+        let file = path.join("run.json");
+        let text = fs::read_to_string(&file).map_err(Error::io("read", &file))?;
+        let manifest = serde_json::from_str(&text)
+            .map_err(|e| Error::file(&file, e, "is this a directory that retrial sample wrote?"))?;
+        Ok((Self { path: path.into() }, manifest))
+    }
+
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes one file, making the folder it names.
+    pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> Result<()> {
+        let file = self.path.join(name);
+        if let Some(folder) = file.parent() {
+            fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+        }
+        write_atomic(&file, bytes.as_ref())
+    }
+
+    /// Writes `run.json`.
+    pub fn write_manifest(&self, manifest: &Manifest) -> Result<()> {
+        let text = serde_json::to_string_pretty(manifest)
+            .map_err(|e| Error::file(self.path.join("run.json"), e, "please report this"))?;
+        self.write("run.json", text + "\n")
+    }
+
+    /// Keeps a tally, to be continued or reported on.
+    pub fn keep(&self, manifest: &Manifest, tally: &Tally) -> Result<()> {
+        checkpoint::save(&self.path.join("tally.bin"), &manifest.identity(), tally)
+    }
+
+    /// The tally kept by an earlier run of the same identity, if there is one.
+    pub fn kept(&self, manifest: &Manifest) -> Result<Option<Tally>> {
+        let file = self.path.join("tally.bin");
+        if file.exists() { checkpoint::load(&file, &manifest.identity()).map(Some) } else { Ok(None) }
+    }
+}

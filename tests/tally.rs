@@ -1,0 +1,83 @@
+//! The tally is a commutative monoid, and its derived answers are those of the plain list of errors.
+
+use proptest::{collection::vec, prelude::*};
+use retrial_spec::{Tally, tally::Histogram};
+
+const THRESHOLDS: [f32; 3] = [0.5, 1.0, 1.75];
+
+/// Tallies of one list of errors (few distinct values, so that ties happen), cut into pieces that hold disjoint trials.
+fn pieces() -> impl Strategy<Value = (Vec<f32>, Vec<Tally>)> {
+    (vec((0u8..16).prop_map(|v| 0.125 + f32::from(v) * 0.125), 1..60), vec(1usize..20, 1..6), any::<u64>()).prop_map(
+        |(errors, cuts, shuffle)| {
+            let mut tallies = vec![];
+            let mut first = 0;
+            for size in cuts.into_iter().chain([usize::MAX]) {
+                let end = first.saturating_add(size).min(errors.len());
+                let mut tally = Tally::new(1, &THRESHOLDS).unwrap();
+                let (thresholds, rows) = tally.rows_mut();
+                rows[0].add(thresholds, first as u64, &errors[first..end]);
+                tally.add_trials((end - first) as u64);
+                tallies.push(tally);
+                first = end;
+            }
+            let middle = shuffle as usize % tallies.len();
+            tallies.rotate_left(middle);
+            (errors, tallies)
+        },
+    )
+}
+
+fn merged(tallies: &[Tally]) -> Tally {
+    let mut sum = Tally::new(1, &THRESHOLDS).unwrap();
+    tallies.iter().for_each(|t| sum.merge(t).unwrap());
+    sum
+}
+
+proptest! {
+    #[test]
+    fn merging_commutes_and_associates((_, tallies) in pieces()) {
+        let forward = merged(&tallies);
+        let backward: Vec<Tally> = tallies.iter().rev().cloned().collect();
+        prop_assert_eq!(&merged(&backward), &forward);
+        let (left, right) = tallies.split_at(tallies.len() / 2);
+        prop_assert_eq!(&merged(&[merged(left), merged(right)]), &forward);
+    }
+
+    #[test]
+    fn the_empty_tally_is_the_unit((_, tallies) in pieces()) {
+        let mut sum = tallies[0].clone();
+        sum.merge(&Tally::new(1, &THRESHOLDS).unwrap()).unwrap();
+        prop_assert_eq!(&sum, &tallies[0]);
+    }
+
+    #[test]
+    fn answers_are_those_of_the_list((errors, tallies) in pieces(), threshold in 0.1f32..2.5) {
+        let tally = merged(&tallies);
+        let row = &tally.rows()[0];
+        prop_assert_eq!(tally.trials(), errors.len() as u64);
+        for (t, &count) in THRESHOLDS.iter().zip(row.successes()) {
+            prop_assert_eq!(count, errors.iter().filter(|e| **e < *t).count() as u64);
+        }
+        prop_assert_eq!(row.first_success(threshold), errors.iter().position(|e| *e < threshold).map(|at| at as u64));
+        let edge = Histogram::edge(Histogram::bin(threshold));
+        let below: u64 = row.histogram().bins().filter(|&b| Histogram::edge(b) < edge).map(|b| row.histogram().count(b)).sum();
+        prop_assert_eq!(below, errors.iter().filter(|e| **e < edge).count() as u64);
+        let extreme = |better: fn(f32, f32) -> bool| errors.iter().enumerate().fold(0, |best, (i, &e)| if better(e, errors[best]) { i } else { best });
+        prop_assert_eq!(row.best().unwrap().trial, extreme(|a, b| a < b) as u64);
+        prop_assert_eq!(row.worst().unwrap().trial, extreme(|a, b| a > b) as u64);
+    }
+}
+
+#[test]
+fn tallies_of_different_questions_do_not_merge() {
+    let mut tally = Tally::new(2, &THRESHOLDS).unwrap();
+    assert!(tally.merge(&Tally::new(3, &THRESHOLDS).unwrap()).unwrap_err().is_input());
+    assert!(tally.merge(&Tally::new(2, &[0.5]).unwrap()).unwrap_err().is_input());
+}
+
+#[test]
+fn bad_thresholds_are_refused() {
+    for bad in [&[-1.0][..], &[0.0], &[f32::NAN], &[f32::INFINITY], &[2.0, 1.0], &[1.0, 1.0]] {
+        assert!(Tally::new(1, bad).unwrap_err().is_input(), "{bad:?}");
+    }
+}
