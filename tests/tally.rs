@@ -10,7 +10,7 @@ fn pieces() -> impl Strategy<Value = (Vec<f32>, Vec<Tally>)> {
     (vec((0u8..16).prop_map(|v| 0.125 + f32::from(v) * 0.125), 1..60), vec(1usize..20, 1..6), any::<u64>()).prop_map(
         |(errors, cuts, shuffle)| {
             let mut tallies = vec![];
-            let mut first = 0;
+            let mut first = 0usize;
             for size in cuts.into_iter().chain([usize::MAX]) {
                 let end = first.saturating_add(size).min(errors.len());
                 let mut tally = Tally::new(1, &THRESHOLDS).unwrap();

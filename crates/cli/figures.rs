@@ -17,7 +17,7 @@ use retrial_theory::{
 
 /// Least-squares fits of Eq 8 to the coverage curves of the paper's Fig. 1, `(model, A, alpha, beta)`.
 const PAPER_FITS: [(&str, f64, f64, f64); 3] =
-    [("Llama-3-8B", 1.0, 4.65, 0.361), ("Gemma-2B", 1.0, 2.72, 0.388), ("Pythia-2.8B", 0.965, 15.7, 0.290)];
+    [("Gemma-2B", 1.0, 4.65, 0.361), ("Llama-3-8B", 1.0, 2.72, 0.388), ("Pythia-2.8B", 0.965, 15.7, 0.290)];
 
 /// Figures 2 and 3, from the closed forms alone.
 pub fn closed_forms() -> Result<Vec<Figure>> {
@@ -26,11 +26,11 @@ pub fn closed_forms() -> Result<Vec<Figure>> {
     for (color, (model, a, alpha, beta)) in PAPER_FITS.into_iter().enumerate() {
         let law = BetaLaw::new(alpha, beta)?;
         let curve = |f: &dyn Fn(f64) -> f64| ks.iter().map(|&k| (k, f(k))).collect::<Vec<_>>();
-        let label = format!("{model}: α = {alpha}, β = {beta}");
+        let label = format!("{model}: α = {alpha}, β = {beta:.3}");
         loss.push(Curve::new(label.clone(), curve(&|k| law.loss(k))).color(color));
         loss.push(Curve::new("", curve(&|k| law.loss_asymptote(k))).color(color).line(Line::Dashed));
         // FLOPs per token are twice the parameters; the token counts are those of a short problem.
-        let parameters = [8.0e9, 2.5e9, 2.8e9][color];
+        let parameters = [2.5e9, 8.0e9, 2.8e9][color];
         let cost = Cost::new(2.0 * parameters, 200.0, 300.0)?;
         let points: Vec<_> = ks.iter().map(|&k| (cost.total(k), law.coverage(k, a))).collect();
         coverage.push(Curve::new(model, points).color(color));

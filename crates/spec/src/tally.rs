@@ -217,6 +217,13 @@ impl Tally {
         self.rows.iter().map(|row| row.successes[threshold]).collect()
     }
 
+    /// Histogram bins from the first to the last that any sample occupies.
+    pub fn bins(&self) -> Range<usize> {
+        let occupied = || self.rows.iter().map(|row| row.histogram.bins()).filter(|bins| !bins.is_empty());
+        let first = occupied().map(|bins| bins.start).min().unwrap_or(0);
+        first..occupied().map(|bins| bins.end).max().unwrap_or(first)
+    }
+
     /// First successes of all samples below any error, trials from 0.
     pub fn first_successes(&self, threshold: f32) -> Vec<Option<u64>> {
         self.rows.iter().map(|row| row.first_success(threshold)).collect()

@@ -1,1 +1,18 @@
-//! Scaling laws of repeated attempts: closed forms, estimators, fits and the correlation spectrum
+//! Scaling laws of repeated attempts: closed forms, estimators, fits and the correlation spectrum.
+//!
+//! | module | answers |
+//! |---|---|
+//! | [`laws`] | what the laws of Levi's "A Simple Model of Inference Scaling Laws" (arXiv 2410.16377) predict |
+//! | [`coverage`] | what pass@k is, from counts or first successes, and how sure one can be |
+//! | [`fit`] | which law describes the counts or the curve best, and by how much it misses |
+//! | [`spectrum`] | how trials correlate across samples, beside what mere noise would show |
+//!
+//! Everything works on counts, curves and errors from any source and knows nothing of kernels. `p` is always the
+//! *failure* probability of one trial; a Beta(alpha, beta) law is a law of `p`. (Schaeffer et al. and Kazdan et al. put
+//! it on success: their alpha is this beta.) Equation numbers are those of the paper.
+
+pub mod coverage;
+pub mod fit;
+pub mod laws;
+mod special;
+pub mod spectrum;

@@ -1,1 +1,33 @@
-//! Data sets, the variational autoencoder, its training and its weight files
+//! Data sets, the variational autoencoder, its training and its weight files.
+//!
+//! | module | does |
+//! |---|---|
+//! | [`data`] | loads and checks the images to memorise; Fashion-MNIST's first 400 are embedded |
+//! | [`train`] | trains the model, reproducibly to the byte, with checkpoints |
+//! | [`weights`] | loads and saves safetensors with PyTorch's names |
+//! | [`mod@file`] | atomic writes and fingerprints |
+//!
+//! ```no_run
+//! # fn main() -> retrial_spec::Result<()> {
+//! use retrial_vae::{Images, Train, weights};
+//!
+//! let images = Images::load("fashion-mnist", None)?;
+//! let trained = Train::default().run(&images, None, &retrial_spec::Silent)?;
+//! weights::save("model.safetensors".as_ref(), &trained.weights)?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod checkpoint;
+pub mod data;
+pub mod file;
+mod format;
+mod layers;
+mod model;
+pub mod train;
+pub mod weights;
+
+pub use data::Images;
+pub use model::Loss;
+pub use train::{Checkpoint, Train, Trained, evaluate};
+pub use weights::WeightFile;

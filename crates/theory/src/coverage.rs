@@ -1,0 +1,185 @@
+//! Estimators of coverage (pass@k) from what was counted, and how sure they are.
+
+use crate::special::{beta_quantile, ln_rising_ratio, one_minus_exp};
+use retrial_spec::{Error, Result};
+
+/// The 0.975 quantile of the standard normal law.
+const Z: f64 = 1.959963984540054;
+
+/// How often one sample was tried and solved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+pub struct Counts {
+    trials: u64,
+    successes: u64,
+}
+
+impl Counts {
+    /// An error unless `successes <= trials` and there is a trial.
+    pub fn new(trials: u64, successes: u64) -> Result<Self> {
+        if trials == 0 || successes > trials {
+            let got = format!("{successes} successes in {trials} trials");
+            return Err(Error::input(
+                "counts of a sample",
+                got,
+                "need at least one trial and no more successes than trials",
+            ));
+        }
+        Ok(Self { trials, successes })
+    }
+
+    /// Trials of this sample.
+    pub fn trials(&self) -> u64 {
+        self.trials
+    }
+
+    /// Successes among them.
+    pub fn successes(&self) -> u64 {
+        self.successes
+    }
+
+    /// Failures among them.
+    pub fn failures(&self) -> u64 {
+        self.trials - self.successes
+    }
+}
+
+/// One point of a coverage curve, with its 95 % confidence interval.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+pub struct Point {
+    /// Trials per sample.
+    pub k: u64,
+    /// Estimated coverage.
+    pub value: f64,
+    /// Lower end of the interval.
+    pub low: f64,
+    /// Upper end of the interval.
+    pub high: f64,
+}
+
+/// What a confidence interval speaks about: what would differ if everything were done again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub enum Scope {
+    /// These very samples, tried again: only the trials are random.
+    Benchmark,
+    /// Other samples of the same kind: samples are drawn from a population, then tried.
+    Population,
+}
+
+/// Distinct numbers of trials from 1 to `k_max`, both included, about `per_decade` (at least 1) per factor of ten.
+/// Empty when `k_max` is 0.
+pub fn log_grid(k_max: u64, per_decade: u32) -> Vec<u64> {
+    let ratio = 1.0 / f64::from(per_decade.max(1));
+    let mut ks: Vec<u64> =
+        (0..).map(|step| 10f64.powf(f64::from(step) * ratio).round() as u64).take_while(|&k| k < k_max).collect();
+    ks.extend((k_max > 0).then_some(k_max));
+    ks.dedup();
+    ks
+}
+
+/// The unbiased estimate `1 - C(n-c, k) / C(n, k)` that `k` trials of a sample contain a success, from `c` successes in
+/// `n` trials (Chen et al. 2021, arXiv 2107.03374). `None`, not available, where `k > n` (or `c > n`).
+///
+/// Constant time and memory; relative error below 1e-12 for `n` up to 1e12.
+pub fn unbiased(n: u64, c: u64, k: u64) -> Option<f64> {
+    ln_all_fail(n, c, k).map(one_minus_exp)
+}
+
+/// `ln U_k`, where `U_k = C(n-c, k) / C(n, k)` estimates the probability that `k` trials all fail.
+fn ln_all_fail(n: u64, c: u64, k: u64) -> Option<f64> {
+    if k > n || c > n {
+        return None;
+    }
+    // Fewer failures than k: every choice of k trials holds a success.
+    let Some(spare) = (n - k).checked_sub(c) else { return Some(f64::NEG_INFINITY) };
+    Some(ln_rising_ratio(spare as f64 + 1.0, c as f64, k as f64))
+}
+
+/// The curve of the `unbiased` estimator: the mean of [`unbiased`] over the samples, with intervals for `scope`. A `k`
+/// beyond the trials of some sample is not available and left out. An error without samples.
+///
+/// The intervals are Korn and Graubard's (Survey Methodology 24, 1998): Clopper-Pearson's, exact for a proportion, at
+/// the effective number of yes-or-no observations `v (1-v) / variance`. The variance of the mean is estimated by
+/// - [`Scope::Benchmark`]: the mean over samples of `U_k^2 - U_2k`, divided by `N`. It is unbiased, since `U_2k`
+///   estimates `p^2k`, and never negative. Where `2k` exceeds the trials it is not available and the next one bounds
+///   it.
+/// - [`Scope::Population`]: the variance of the estimates across samples, divided by `N`. It holds the noise of the
+///   trials as well. Student's quantile allows for few samples, but not for few and very unequal ones: where rates span
+///   four decades, 20 samples hold the truth 92 % of the time and 8 samples 85 %.
+///
+/// Both get `(2k / nN)^2` on top: one more success of an unsolved sample would add `k / nN` to the curve, and two
+/// standard deviations of this term are the four successes that a count of zero cannot exclude.
+///
+/// The effective number is never below what is certain: the variance of `U_k` is at most `k/n p^k (1-p^k)` (Hoeffding
+/// 1948), and yes-or-no observations of unequal probability vary no more than of equal ones (Hoeffding 1956). That
+/// makes `N n/k` observations for the benchmark, `N` for the population. For `k > n/2` intervals for the benchmark are
+/// conservative, and wider than just below: ask for `n >= 2k` trials where that matters.
+pub fn unbiased_curve(counts: &[Counts], ks: &[u64], scope: Scope) -> Result<Vec<Point>> {
+    let Some(trials) = counts.iter().map(Counts::trials).min() else {
+        return Err(Error::input("samples", 0, "a coverage curve needs at least one"));
+    };
+    let samples = counts.len() as f64;
+    let widen = (student_t(samples - 1.0) / Z).powi(2);
+    let point = |&k: &u64| {
+        let ln_fail = |k| counts.iter().map(|s| ln_all_fail(s.trials, s.successes, k)).collect::<Option<Vec<f64>>>();
+        let once = ln_fail(k)?;
+        let value = once.iter().map(|&u| one_minus_exp(u)).sum::<f64>() / samples;
+        let unseen = (2.0 * k as f64 / (trials as f64 * samples)).powi(2);
+        let spread = once.iter().map(|&u| (one_minus_exp(u) - value).powi(2)).sum::<f64>() / (samples - 1.0);
+        let spread = spread / samples * widen + unseen;
+        let noise = ln_fail(k.saturating_mul(2)).map(|twice| {
+            let noise: f64 = once.iter().zip(twice).map(|(u, twice)| (2.0 * u).exp() - twice.exp()).sum();
+            noise / (samples * samples) + unseen
+        });
+        let (variance, certain) = match scope {
+            Scope::Benchmark => (noise.unwrap_or(spread), samples * trials as f64 / k.max(1) as f64),
+            Scope::Population => (spread.max(noise.unwrap_or(0.0)), samples),
+        };
+        // `max` also covers 0/0, where nothing varies, and the single sample that has no spread.
+        let observations = (value * (1.0 - value) / variance).max(certain);
+        Some(proportion(k, value, observations))
+    };
+    Ok(ks.iter().filter_map(point).collect())
+}
+
+/// The curve of the `first-success` estimator, the paper's: the share of samples whose first success is among the first
+/// `k` of `trials` trials. `first` holds its index, from 0. A `k > trials` is not available and left out. An error
+/// without samples, or where a first success is not among the trials.
+///
+/// The intervals are Clopper-Pearson's for a proportion of `N` samples. For samples drawn from a population they are
+/// exact; for a fixed benchmark they hold too but are wide, because a sum of yes-or-no observations of unequal
+/// probability varies less than a binomial one (Hoeffding 1956). One observation per sample cannot say how much less:
+/// [`unbiased_curve`] can.
+pub fn first_success_curve(first: &[Option<u64>], trials: u64, ks: &[u64]) -> Result<Vec<Point>> {
+    if first.is_empty() {
+        return Err(Error::input("samples", 0, "a coverage curve needs at least one"));
+    }
+    let mut solved: Vec<u64> = first.iter().copied().flatten().collect();
+    solved.sort_unstable();
+    if let Some(last) = solved.last().filter(|&&last| last >= trials) {
+        return Err(Error::input(
+            "first success",
+            format!("trial {last}, from 0"),
+            format!("there are {trials} trials"),
+        ));
+    }
+    let samples = first.len() as f64;
+    let point = |&k: &u64| proportion(k, solved.partition_point(|&at| at < k) as f64 / samples, samples);
+    Ok(ks.iter().filter(|&&k| k <= trials).map(point).collect())
+}
+
+/// The 0.975 quantile of Student's t law: `t^2 = d (1/x - 1)` where `x` is Beta(d/2, 1/2). Infinite for `d = 0`.
+fn student_t(d: f64) -> f64 {
+    if d > 0.0 {
+        (d * (1.0 / beta_quantile(0.05, -1.6448536269514722, 0.5 * d, 0.5) - 1.0)).sqrt()
+    } else {
+        f64::INFINITY
+    }
+}
+
+/// Clopper and Pearson's 95 % interval of a proportion `value` among `observations`, which need not be whole.
+fn proportion(k: u64, value: f64, observations: f64) -> Point {
+    let (yes, no) = (value * observations, (1.0 - value) * observations);
+    let low = if yes > 0.0 { beta_quantile(0.025, -Z, yes, no + 1.0) } else { 0.0 };
+    let high = if no > 0.0 { beta_quantile(0.975, Z, yes + 1.0, no) } else { 1.0 };
+    Point { k, value, low: low.min(value), high: high.max(value) }
+}

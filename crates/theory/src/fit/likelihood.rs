@@ -1,0 +1,213 @@
+//! Maximum likelihood of Eq 8 from success counts.
+//!
+//! A sample with failure probability drawn from Beta(alpha, beta) succeeds `c` times in `n` trials with the
+//! beta-binomial probability
+//!
+//! ```text
+//! P(c | n) = C(n, c) B(alpha + n-c, beta + c) / B(alpha, beta) = W(beta, c) W(alpha, n-c) / W(alpha + beta, n)
+//! ```
+//!
+//! with `W(x, m) = Gamma(x+m) / (Gamma(x) m!)`, and with probability `[c = 0]` if it belongs to the share `1-A` that
+//! cannot be solved. Counts from runs that stop at a success have the same likelihood, since that rule does not depend
+//! on `p`.
+
+use super::{Misfit, minimise::bfgs};
+use crate::{
+    coverage::Counts,
+    laws::BetaLaw,
+    special::{digamma, ln_rising_ratio},
+};
+use retrial_spec::{Error, Result};
+
+/// Eq 8, fitted to counts.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct BetaFit {
+    /// `A`, the share of samples that can be solved at all.
+    pub max_coverage: f64,
+    /// The law of the failure probability among those.
+    pub law: BetaLaw,
+    /// Negative log likelihood of the counts, in nats, binomial coefficients included.
+    pub nll: f64,
+    /// How far the law misses the curve.
+    pub misfit: Misfit,
+}
+
+impl BetaFit {
+    /// The fitted coverage of `k` trials (Eq 8).
+    pub fn coverage(&self, k: f64) -> f64 {
+        self.law.coverage(k, self.max_coverage)
+    }
+}
+
+/// A fit, or the reason why no Beta law is the most likely one: its parameters would run off to 0 or infinity.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub enum Outcome {
+    /// There is a most likely law.
+    Fitted(BetaFit),
+    /// No trial succeeded.
+    NoSuccess,
+    /// No trial failed.
+    NoFailure,
+    /// The success rates of the samples that can be solved differ no more than equal ones would by chance (also when
+    /// there is one trial per sample, and nothing can be told).
+    NoSpread,
+    /// Each sample was solved always or never.
+    AllOrNothing,
+}
+
+impl Outcome {
+    /// The fit, if there is one.
+    pub fn fitted(&self) -> Option<&BetaFit> {
+        match self {
+            Self::Fitted(fit) => Some(fit),
+            _ => None,
+        }
+    }
+}
+
+/// The most likely Beta law of the failure probability (Eq 8 with `A = 1`), from counts with any numbers of trials.
+/// `curve` is only compared with. An error without samples.
+pub fn beta_binomial(counts: &[Counts], curve: &[(f64, f64)]) -> Result<Outcome> {
+    fit(counts, curve, |_, _| 1.0)
+}
+
+/// The most likely Eq 8, with the share `A` of samples that can be solved at all, `0 < A <= 1`.
+/// `curve` is only compared with. An error without samples.
+pub fn zero_inflated(counts: &[Counts], curve: &[(f64, f64)]) -> Result<Outcome> {
+    fit(counts, curve, likeliest_share)
+}
+
+/// Whether the data call for a share of samples that cannot be solved.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+pub struct ZeroInflation {
+    /// Twice the gain in log likelihood over `A = 1`.
+    pub statistic: f64,
+    /// Probability of at least this gain if `A = 1`.
+    pub p_value: f64,
+}
+
+/// The likelihood-ratio test of `A = 1`. As that is the boundary of the parameter, the statistic is 0 half of the time
+/// and chi-squared with one degree of freedom the other half (Self and Liang 1987).
+pub fn zero_inflation_test(null: &BetaFit, inflated: &BetaFit) -> ZeroInflation {
+    let statistic = (2.0 * (null.nll - inflated.nll)).max(0.0);
+    // P(chi2_1 > x) = erfc(sqrt(x/2)).
+    let p_value = if statistic > 0.0 { 0.5 * libm::erfc((0.5 * statistic).sqrt()) } else { 1.0 };
+    ZeroInflation { statistic, p_value }
+}
+
+/// Equal counts and how many samples have them: few distinct ones carry most samples, above all `c = 0`.
+type Group = (Counts, f64);
+
+/// Maximises over `ln alpha` and `ln beta`, with `A` eliminated: `share` yields it from the groups and the law, and
+/// where it is the likeliest the gradient needs no term for it.
+fn fit(counts: &[Counts], curve: &[(f64, f64)], share: impl Fn(&[Group], &BetaLaw) -> f64) -> Result<Outcome> {
+    let mut sorted = counts.to_vec();
+    sorted.sort_unstable();
+    let groups: Vec<Group> = sorted.chunk_by(|a, b| a == b).map(|same| (same[0], same.len() as f64)).collect();
+    let Some(most_trials) = groups.last().map(|(s, _)| s.trials()) else {
+        return Err(Error::input("samples", 0, "a fit needs at least one"));
+    };
+    let rate = match success_rate(&groups) {
+        Ok(rate) => rate,
+        Err(no_optimum) => return Ok(no_optimum),
+    };
+    let objective = |[a, b]: [f64; 2]| match BetaLaw::new(a.exp(), b.exp()) {
+        Ok(law) => negative_log_likelihood(&groups, &law, share(&groups, &law)),
+        Err(_) => (f64::INFINITY, [0.0; 2]),
+    };
+    // The starts have the overall success rate and much, some or little spread.
+    let [mut best, rest @ ..] =
+        [0.3, 30.0, 3000.0].map(|sum: f64| bfgs(objective, [((1.0 - rate) * sum).ln(), (rate * sum).ln()]));
+    for end in rest {
+        if end.1 < best.1 {
+            best = end;
+        }
+    }
+    let ([a, b], nll) = best;
+    let law = BetaLaw::new(a.exp(), b.exp())?;
+    // The variance of a count is the binomial one times 1 + (n-1) / (alpha + beta + 1): no data can show a factor of
+    // 1.0001.
+    if law.alpha() + law.beta() > 1e4 * most_trials as f64 {
+        return Ok(Outcome::NoSpread);
+    }
+    let max_coverage = share(&groups, &law);
+    let misfit = Misfit::of(curve, |k| law.coverage(k, max_coverage));
+    Ok(Outcome::Fitted(BetaFit { max_coverage, law, nll, misfit }))
+}
+
+/// The overall success rate, or the reason why the likelihood has no maximum inside.
+fn success_rate(groups: &[Group]) -> std::result::Result<f64, Outcome> {
+    let total = |f: fn(&Counts) -> u64| groups.iter().map(|(s, weight)| f(s) as f64 * weight).sum::<f64>();
+    let (trials, successes) = (total(Counts::trials), total(Counts::successes));
+    if successes == 0.0 {
+        return Err(Outcome::NoSuccess);
+    }
+    if total(Counts::failures) == 0.0 {
+        return Err(Outcome::NoFailure);
+    }
+    // Tarone's score (Biometrika 66, 1979): the slope of the log likelihood as 1 / (alpha + beta) leaves 0.
+    let rate = successes / trials;
+    let excess = |s: &Counts| (s.successes() as f64 - s.trials() as f64 * rate).powi(2) / (rate * (1.0 - rate));
+    let dispersion: f64 = groups.iter().map(|(s, weight)| excess(s) * weight).sum();
+    if dispersion <= trials * (1.0 + 1e-9) {
+        return Err(Outcome::NoSpread);
+    }
+    if groups.iter().all(|(s, _)| s.successes() == 0 || s.failures() == 0) {
+        return Err(Outcome::AllOrNothing);
+    }
+    Ok(rate)
+}
+
+/// The `A` that maximises `m ln A + sum over unsolved ln(1 - A (1 - <p^n>))`, `m` samples being solved. The sum is
+/// concave: bisection of its slope.
+fn likeliest_share(groups: &[Group], law: &BetaLaw) -> f64 {
+    let (unsolved, solved): (Vec<&Group>, Vec<_>) = groups.iter().partition(|(s, _)| s.successes() == 0);
+    let unsolved: Vec<(f64, f64)> = unsolved.iter().map(|(s, w)| (law.coverage(s.trials() as f64, 1.0), *w)).collect();
+    let solved: f64 = solved.iter().map(|(_, weight)| weight).sum();
+    let slope = |a: f64| solved / a - unsolved.iter().map(|(found, w)| w * found / (1.0 - a * found)).sum::<f64>();
+    if slope(1.0) >= 0.0 {
+        return 1.0;
+    }
+    // If every unsolved sample that could be solved had been, A would be the share of the solved.
+    let (mut low, mut high) = (solved / (solved + unsolved.iter().map(|(_, weight)| weight).sum::<f64>()), 1.0);
+    loop {
+        let middle = 0.5 * (low + high);
+        if middle <= low || middle >= high {
+            return middle;
+        }
+        if slope(middle) > 0.0 { low = middle } else { high = middle }
+    }
+}
+
+/// The negative log likelihood and its gradient in `(ln alpha, ln beta)` at fixed `A`.
+fn negative_log_likelihood(groups: &[Group], law: &BetaLaw, share: f64) -> (f64, [f64; 2]) {
+    let (alpha, beta) = (law.alpha(), law.beta());
+    let (mut sum, mut gradient) = (0.0, [0.0; 2]);
+    for (s, weight) in groups {
+        let [n, c, failures] = [s.trials(), s.successes(), s.failures()].map(|count| count as f64);
+        let (ln, d_alpha, d_beta);
+        if s.successes() == 0 {
+            let ln_loss = law.ln_loss(n);
+            // Of the unsolved samples, the part that could have been solved.
+            let solvable = share * ln_loss.exp();
+            let part = if share == 1.0 { 1.0 } else { solvable / (1.0 - share + solvable) };
+            ln = if share == 1.0 { ln_loss } else { (1.0 - share + solvable).ln() };
+            let [by_alpha, by_beta] = law.ln_loss_gradient(n);
+            (d_alpha, d_beta) = (part * by_alpha, part * by_beta);
+        } else {
+            ln = share.ln() + ln_weight(beta, c) + ln_weight(alpha, failures) - ln_weight(alpha + beta, n);
+            let common = digamma(alpha + beta) - digamma(alpha + beta + n);
+            d_alpha = digamma(alpha + failures) - digamma(alpha) + common;
+            d_beta = digamma(beta + c) - digamma(beta) + common;
+        }
+        sum -= weight * ln;
+        gradient[0] -= weight * d_alpha * alpha;
+        gradient[1] -= weight * d_beta * beta;
+    }
+    (sum, gradient)
+}
+
+/// `ln W(x, m) = ln(Gamma(x+m) / (Gamma(x) m!))`.
+fn ln_weight(x: f64, m: f64) -> f64 {
+    if x < 1.0 { ln_rising_ratio(x, 1.0 - x, m) } else { -ln_rising_ratio(1.0, x - 1.0, m) }
+}

@@ -1,0 +1,292 @@
+//! Estimators against exact arithmetic, their intervals against enumeration and simulation.
+
+use crate::close;
+use retrial_spec::rng::Stream;
+use retrial_theory::coverage::{Counts, Point, Scope, first_success_curve, log_grid, unbiased, unbiased_curve};
+
+fn counts(trials: u64, successes: &[u64]) -> Vec<Counts> {
+    successes.iter().map(|&c| Counts::new(trials, c).unwrap()).collect()
+}
+
+/// Pascal's triangle: `C(n, k)` for `n <= 60`, exact.
+fn binomials() -> Vec<Vec<u64>> {
+    let mut rows: Vec<Vec<u64>> = vec![vec![1]];
+    for n in 1..=60usize {
+        let above = &rows[n - 1];
+        let row = (0..=n).map(|k| if k == 0 || k == n { 1 } else { above[k - 1] + above[k] }).collect();
+        rows.push(row);
+    }
+    rows
+}
+
+/// Every `n <= 60`, `c` and `k` against integers: values, edges, monotony.
+#[test]
+fn unbiased_is_exact_for_small_n() {
+    let choose = binomials();
+    for n in 1..=60u64 {
+        for c in 0..=n {
+            let mut before = 0.0;
+            for k in 0..=n {
+                let all = choose[n as usize][k as usize];
+                let fail = choose[(n - c) as usize].get(k as usize).copied().unwrap_or(0);
+                let got = unbiased(n, c, k).unwrap();
+                if fail == all {
+                    assert_eq!(got.to_bits(), 0f64.to_bits(), "{n} {c} {k}");
+                } else {
+                    close(got, (all - fail) as f64 / all as f64, 1e-14);
+                }
+                assert!(got >= before - 1e-15 && got >= unbiased(n, c.saturating_sub(1), k).unwrap() - 1e-15);
+                before = got;
+            }
+            assert_eq!(unbiased(n, c, n), Some(if c > 0 { 1.0 } else { 0.0 }));
+            assert_eq!(unbiased(n, c, n + 1), None);
+        }
+    }
+    assert_eq!(unbiased(5, 6, 1), None);
+}
+
+/// mpmath.
+#[test]
+fn unbiased_for_large_n() {
+    const T: u64 = 1_000_000_000_000;
+    for (n, c, k, want) in [
+        (T, 1, 1, 1e-12),
+        (T, 3, 1_000_000, 2.999997000004e-6),
+        (T, 1_000_000, 1_000_000, 0.6321209267080602),
+        (T, 5, T / 10, 0.4095100000006561),
+        (T, T / 10, 5, 0.4095100000006561),
+        (T, 7, T - 8, 1.0),
+        (T, 123_456, 789, 9.74020461637609e-5),
+        (20_000, 57, 10_000, 1.0),
+        (10_000, 9_990, 3, 0.999999999279784),
+        (1_000_000_000, 10_000, 100_000, 0.632140792879966),
+        (T, T / 2, 3, 0.875000000000375),
+        (T, 1_000_000_000, 1_000, 0.6323045754128837),
+        (T, 12_345_678, 40_000, 0.38971558612153545),
+    ] {
+        close(unbiased(n, c, k).unwrap(), want, 1e-12);
+    }
+    for c in [1, 2, 999, 123_456_789, T - 1, T] {
+        close(unbiased(T, c, 1).unwrap(), c as f64 / T as f64, 1e-15);
+    }
+}
+
+#[test]
+fn grids() {
+    assert_eq!(log_grid(10, 3), [1, 2, 5, 10]);
+    assert_eq!(log_grid(7, 1), [1, 7]);
+    assert_eq!(log_grid(1, 10), [1]);
+    assert!(log_grid(0, 10).is_empty());
+    for k_max in [2, 20_000, 999_999_999_999, u64::MAX] {
+        let grid = log_grid(k_max, 10);
+        assert!(grid.windows(2).all(|w| w[0] < w[1]) && grid[0] == 1 && grid.last() == Some(&k_max));
+    }
+}
+
+#[test]
+fn curves_are_means_over_samples() {
+    let samples = [Counts::new(10, 1).unwrap(), Counts::new(20, 0).unwrap(), Counts::new(10, 10).unwrap()];
+    let curve = unbiased_curve(&samples, &[1, 5, 10, 11], Scope::Benchmark).unwrap();
+    let values: Vec<(u64, f64)> = curve.iter().map(|p| (p.k, p.value)).collect();
+    assert_eq!(curve.len(), 3, "k = 11 is beyond the trials of two samples: {values:?}");
+    for ((k, got), want) in values.into_iter().zip([1.1 / 3.0, 1.5 / 3.0, 2.0 / 3.0]) {
+        assert!((got - want).abs() < 1e-15, "k = {k}: {got}");
+    }
+    let first = [Some(0), Some(9), None, Some(4)];
+    let curve = first_success_curve(&first, 10, &[0, 1, 4, 5, 10, 11]).unwrap();
+    assert_eq!(
+        curve.iter().map(|p| (p.k, p.value)).collect::<Vec<_>>(),
+        [(0, 0.0), (1, 0.25), (4, 0.25), (5, 0.5), (10, 0.75)]
+    );
+}
+
+#[test]
+fn impossible_counts_are_errors() {
+    assert!(Counts::new(0, 0).unwrap_err().is_input());
+    assert!(Counts::new(3, 4).unwrap_err().is_input());
+    assert!(unbiased_curve(&[], &[1], Scope::Benchmark).unwrap_err().is_input());
+    assert!(first_success_curve(&[], 5, &[1]).unwrap_err().is_input());
+    assert!(first_success_curve(&[Some(5)], 5, &[1]).unwrap_err().is_input());
+}
+
+/// Clopper-Pearson by its definition: at the lower end, so many successes or more have probability 2.5 %.
+#[test]
+fn first_success_intervals_are_clopper_pearson() {
+    let choose = binomials();
+    let tail = |n: usize, from: usize, p: f64| -> f64 {
+        (from..=n).map(|c| choose[n][c] as f64 * p.powi(c as i32) * (1.0 - p).powi((n - c) as i32)).sum()
+    };
+    for solved in 0..=40usize {
+        let first: Vec<Option<u64>> = (0..40).map(|i| (i < solved).then_some(0)).collect();
+        let Point { low, high, .. } = first_success_curve(&first, 1, &[1]).unwrap()[0];
+        if solved > 0 {
+            close(tail(40, solved, low), 0.025, 1e-9)
+        } else {
+            assert_eq!(low, 0.0)
+        }
+        if solved < 40 { close(1.0 - tail(40, solved + 1, high), 0.025, 1e-9) } else { assert_eq!(high, 1.0) }
+    }
+}
+
+/// Probabilities of `c = 0..=n` successes in `n` trials that each succeed with probability `rate`.
+fn binomial_law(n: u64, rate: f64) -> Vec<f64> {
+    let mut law = vec![0.0; n as usize + 1];
+    law[0] = 1.0;
+    for trials in 1..=n as usize {
+        for c in (0..=trials).rev() {
+            law[c] = law[c] * (1.0 - rate) + if c > 0 { law[c - 1] * rate } else { 0.0 };
+        }
+    }
+    law
+}
+
+/// Enumerates all outcomes for `n <= 12`: the estimate is unbiased, and so is the estimate of its variance.
+#[test]
+fn estimate_and_variance_are_unbiased() {
+    for n in 2..=12u64 {
+        for rate in [0.03, 0.4, 0.9f64] {
+            let law = binomial_law(n, rate);
+            let mean = |f: &dyn Fn(u64) -> f64| law.iter().zip(0..).map(|(p, c)| p * f(c)).sum::<f64>();
+            for k in 1..=n / 2 {
+                let estimate = |c| unbiased(n, c, k).unwrap();
+                close(mean(&estimate), 1.0 - (1.0 - rate).powi(k as i32), 1e-12);
+                let variance = mean(&|c| estimate(c).powi(2)) - mean(&estimate).powi(2);
+                let fail = |c, k| 1.0 - unbiased(n, c, k).unwrap();
+                let estimated = mean(&|c| fail(c, k).powi(2) - fail(c, 2 * k));
+                assert!((estimated - variance).abs() < 1e-14, "{n} {rate} {k}: {estimated} {variance}");
+            }
+        }
+    }
+}
+
+/// Draws from a discrete law by inversion.
+fn draw(cumulative: &[f64], stream: &mut Stream) -> u64 {
+    let u = stream.uniform();
+    cumulative.partition_point(|&p| p <= u).min(cumulative.len() - 1) as u64
+}
+
+fn cumulative(law: &[f64]) -> Vec<f64> {
+    law.iter()
+        .scan(0.0, |sum, p| {
+            Some({
+                *sum += p;
+                *sum
+            })
+        })
+        .collect()
+}
+
+/// Share of simulated curves whose interval holds the truth, and the mean width, for each `k`.
+struct Simulation {
+    holds: Vec<f64>,
+    width: Vec<f64>,
+}
+
+/// `experiment` makes one curve; its points are compared with `truth(k)`.
+fn simulate(
+    repeats: u32,
+    ks: &[u64],
+    truth: impl Fn(u64) -> f64,
+    mut experiment: impl FnMut() -> Vec<Point>,
+) -> Simulation {
+    let mut result = Simulation { holds: vec![0.0; ks.len()], width: vec![0.0; ks.len()] };
+    for _ in 0..repeats {
+        for (at, p) in experiment().into_iter().enumerate() {
+            let t = truth(p.k);
+            result.holds[at] += f64::from(u8::from(p.low <= t && t <= p.high)) / f64::from(repeats);
+            result.width[at] += (p.high - p.low) / f64::from(repeats);
+        }
+    }
+    result
+}
+
+/// Success rates of very different samples: uniform in the logarithm over four decades.
+fn rates(samples: usize, stream: &mut Stream) -> Vec<f64> {
+    (0..samples).map(|_| 10f64.powf(-4.0 * stream.uniform())).collect()
+}
+
+/// The same 60 samples tried again and again: 95 % intervals hold the truth 95 % of the time, a little more where few
+/// successes or `k > n/2` make them conservative, and are narrower than those for a population.
+#[test]
+fn benchmark_intervals_hold() {
+    const N: u64 = 200;
+    let ks = [1, 10, 50, 100, 150, 200];
+    let mut stream = Stream::new(1, 0);
+    let rates = rates(60, &mut stream);
+    let laws: Vec<Vec<f64>> = rates.iter().map(|&rate| cumulative(&binomial_law(N, rate))).collect();
+    let truth = |k: u64| rates.iter().map(|rate| 1.0 - (1.0 - rate).powi(k as i32)).sum::<f64>() / 60.0;
+    let got = simulate(500, &ks, truth, || {
+        let successes: Vec<u64> = laws.iter().map(|law| draw(law, &mut stream)).collect();
+        unbiased_curve(&counts(N, &successes), &ks, Scope::Benchmark).unwrap()
+    });
+    assert!(got.holds.iter().all(|&h| h > 0.93), "{:?}", got.holds);
+    assert!(got.holds[..3].iter().all(|&h| h < 0.99), "{:?}", got.holds);
+    let successes: Vec<u64> = laws.iter().map(|law| draw(law, &mut stream)).collect();
+    let population = unbiased_curve(&counts(N, &successes), &ks, Scope::Population).unwrap();
+    assert!(population.iter().zip(&got.width).take(4).all(|(p, width)| p.high - p.low > 1.5 * width));
+}
+
+/// Rare successes, where a normal approximation fails: most experiments see none or one.
+#[test]
+fn benchmark_intervals_hold_for_rare_successes() {
+    const N: u64 = 100;
+    let ks = [1, 10, 50, 100];
+    for rate in [2e-4, 1e-3] {
+        let mut stream = Stream::new(2, 0);
+        let law = cumulative(&binomial_law(N, rate));
+        let truth = |k: u64| 1.0 - (1.0 - rate).powi(k as i32);
+        let got = simulate(500, &ks, truth, || {
+            let successes: Vec<u64> = (0..20).map(|_| draw(&law, &mut stream)).collect();
+            unbiased_curve(&counts(N, &successes), &ks, Scope::Benchmark).unwrap()
+        });
+        assert!(got.holds.iter().all(|&h| h > 0.96), "{rate}: {:?}", got.holds);
+    }
+}
+
+/// Samples drawn anew each time: the intervals hold the population's coverage, by both estimators, for many samples and
+/// few.
+#[test]
+fn population_intervals_hold() {
+    const N: u64 = 100;
+    let ks = [1, 10, 50, 100];
+    // E over rates 10^-4u of 1 - (1 - rate)^k, by the midpoint rule.
+    let grid: Vec<f64> = (0..4000).map(|i| 10f64.powf(-4.0 * (f64::from(i) + 0.5) / 4000.0)).collect();
+    let truth = |k: u64| grid.iter().map(|rate| 1.0 - (1.0 - rate).powi(k as i32)).sum::<f64>() / 4000.0;
+    let laws: Vec<Vec<f64>> = grid.iter().map(|&rate| cumulative(&binomial_law(N, rate))).collect();
+    for samples in [20, 100] {
+        let mut stream = Stream::new(3, samples);
+        let got = simulate(400, &ks, truth, || {
+            let mut one = || draw(&laws[stream.below(4000) as usize], &mut stream);
+            let successes: Vec<u64> = (0..samples).map(|_| one()).collect();
+            unbiased_curve(&counts(N, &successes), &ks, Scope::Population).unwrap()
+        });
+        assert!(got.holds.iter().all(|&h| h > 0.91), "{samples}: {:?}", got.holds);
+        let got = simulate(500, &ks, truth, || {
+            let mut one = || {
+                let rate = grid[stream.below(4000) as usize];
+                Some((stream.uniform().ln() / (-rate).ln_1p()) as u64).filter(|&at| at < N)
+            };
+            let first: Vec<Option<u64>> = (0..samples).map(|_| one()).collect();
+            first_success_curve(&first, N, &ks).unwrap()
+        });
+        assert!(got.holds.iter().all(|&h| h > 0.94), "{samples}: {:?}", got.holds);
+    }
+}
+
+/// Extremes have finite, sensible intervals: never a point that claims certainty.
+#[test]
+fn intervals_of_extremes() {
+    for scope in [Scope::Benchmark, Scope::Population] {
+        for successes in [[0, 0, 0], [100, 100, 100], [50, 50, 50], [0, 100, 100]] {
+            for p in unbiased_curve(&counts(100, &successes), &[0, 1, 30, 51, 100], scope).unwrap() {
+                assert!(0.0 <= p.low && p.low <= p.value && p.value <= p.high && p.high <= 1.0, "{p:?}");
+                assert!(p.k == 0 || p.value > 0.9999 || p.high - p.low > 1e-3, "{successes:?} {p:?}");
+            }
+        }
+        let one = unbiased_curve(&counts(100, &[3]), &[1], scope).unwrap()[0];
+        assert!(one.low > 0.0 && one.high < 1.0, "{one:?}");
+    }
+    // No success in 3 x 100 trials: the rule of three, 3.69 / 300.
+    let none = unbiased_curve(&counts(100, &[0, 0, 0]), &[1], Scope::Benchmark).unwrap()[0];
+    close(none.high, 3.6889 / 300.0, 0.01);
+}

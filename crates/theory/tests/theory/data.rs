@@ -1,0 +1,33 @@
+//! Measured data: the project's own, and what lies in `shared/` beside the checkout on the authors' machines.
+
+use retrial_theory::coverage::Counts;
+use std::{fs, path::Path};
+
+/// The golden VAE counts at temperature 1: `(threshold, counts of 400 images of 20,000 trials each)`.
+pub fn vae_counts() -> Vec<(f64, Vec<Counts>)> {
+    let lines = include_str!("../data/vae_counts_t1.csv").lines().filter(|line| !line.starts_with('#'));
+    let row = |line: &str| {
+        let (threshold, counts) = line.split_once(',').unwrap();
+        let mut successes: Vec<u64> = counts.split(',').map(|count| count.parse().unwrap()).collect();
+        successes.resize(400, 0);
+        let counts = successes.into_iter().map(|c| Counts::new(20_000, c).unwrap()).collect();
+        (threshold.parse().unwrap(), counts)
+    };
+    lines.map(row).collect()
+}
+
+/// A file of `shared/`, or `None`, said aloud, where that folder is not there.
+pub fn shared(name: &str) -> Option<Vec<u8>> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared").join(name);
+    let bytes = fs::read(&path).ok();
+    if bytes.is_none() {
+        eprintln!("SKIPPED part of a test: {} is not here", path.display());
+    }
+    bytes
+}
+
+/// The rows of a CSV file of `shared/`, without its header.
+pub fn shared_csv(name: &str) -> Option<Vec<Vec<String>>> {
+    let text = String::from_utf8(shared(name)?).unwrap();
+    Some(text.lines().skip(1).map(|line| line.split(',').map(str::to_owned).collect()).collect())
+}

@@ -1,0 +1,13 @@
+//! What the crate promises, from outside. Reference values are mpmath's (40 digits or more) and scipy's.
+
+mod coverage;
+mod data;
+mod fit;
+mod laws;
+mod spectrum;
+
+/// Fails unless `got` is within a relative error of `want`.
+#[track_caller]
+fn close(got: f64, want: f64, relative: f64) {
+    assert!((got - want).abs() <= relative * want.abs(), "{got:e} is not {want:e} to {relative:e}");
+}
