@@ -72,19 +72,39 @@ fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 fn reproduce_leaves_a_complete_run() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("run");
-    let args = format!("reproduce --samples 16 --epochs 4 --trials 300 --correlate 50 --hidden 32 --latent 4 --out {}", out.display());
+    let args = format!(
+        "reproduce --samples 16 --epochs 4 --trials 300 --correlate 50 --hidden 32 --latent 4 --out {}",
+        out.display()
+    );
     let text = succeeds(&args);
     for word in ["pass@k", "unbiased", "first-success", "trials/s", "null"] {
         assert!(text.contains(word), "no {word:?} in\n{text}");
     }
     let names: Vec<String> = files(&out).iter().map(|(path, _)| path.display().to_string()).collect();
-    for name in ["run.json", "weights.safetensors", "loss.csv", "thresholds.npy", "successes.npy", "first_success.npy",
-        "histogram.npy", "histogram_edges.npy", "errors.npy", "records.csv", "pass_at_k.csv", "fits.csv", "spectrum.csv", "report.html"] {
+    for name in [
+        "run.json",
+        "weights.safetensors",
+        "loss.csv",
+        "thresholds.npy",
+        "successes.npy",
+        "first_success.npy",
+        "histogram.npy",
+        "histogram_edges.npy",
+        "errors.npy",
+        "records.csv",
+        "pass_at_k.csv",
+        "fits.csv",
+        "spectrum.csv",
+        "report.html",
+    ] {
         assert!(names.contains(&name.to_string()), "no {name} in {names:?}");
     }
     for figure in ["fig2", "fig3", "fig4", "fig5", "fig6", "fig7"] {
         for extension in ["svg", "png"] {
-            assert!(names.iter().any(|n| n.contains(figure) && n.ends_with(extension)), "no {figure} as {extension} in {names:?}");
+            assert!(
+                names.iter().any(|n| n.contains(figure) && n.ends_with(extension)),
+                "no {figure} as {extension} in {names:?}"
+            );
         }
     }
     let html = fs::read_to_string(out.join("report.html")).unwrap();
@@ -119,7 +139,10 @@ fn a_run_is_extended_to_what_one_run_would_have_been() {
         assert!(bytes == expected, "{} differs", path.display());
     }
     refuses(&sample(&short, "--thresholds 5,8,11 --resume"), &["tally.bin", "thresholds"]);
-    refuses(&sample(&short, "--thresholds 5,8,10 --resume").replace("--trials 700", "--trials 100"), &["trials", "700"]);
+    refuses(
+        &sample(&short, "--thresholds 5,8,10 --resume").replace("--trials 700", "--trials 100"),
+        &["trials", "700"],
+    );
 }
 
 /// The arrays are what they say, counted again from the errors that the run kept.
@@ -186,7 +209,12 @@ fn report_is_drawn_again_from_a_run() {
 fn json_is_json() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("run");
-    for args in ["info --json", "validate --kernel encode --json", &sample(&out, "--json"), &format!("report {} --json", out.display())] {
+    for args in [
+        "info --json",
+        "validate --kernel encode --json",
+        &sample(&out, "--json"),
+        &format!("report {} --json", out.display()),
+    ] {
         let _: serde_json::Value = serde_json::from_str(&succeeds(args)).unwrap();
     }
 }

@@ -2,9 +2,7 @@
 
 use retrial_check::{Kernel, cases};
 use retrial_cpu::Cpu;
-use retrial_spec::{
-    Backend, Device, Noise, Posterior, Precision, Problem, Result, Scorer, Tally, Weights,
-};
+use retrial_spec::{Backend, Device, Noise, Posterior, Precision, Problem, Result, Scorer, Tally, Weights};
 use std::ops::Range;
 
 /// What goes wrong with a kernel's output.
@@ -19,14 +17,8 @@ enum Fault {
     WrongSeed,
 }
 
-const FAULTS: [Fault; 6] = [
-    Fault::Zeros,
-    Fault::LastTileSkipped,
-    Fault::OffByOneTile,
-    Fault::FlippedBit,
-    Fault::NotANumber,
-    Fault::WrongSeed,
-];
+const FAULTS: [Fault; 6] =
+    [Fault::Zeros, Fault::LastTileSkipped, Fault::OffByOneTile, Fault::FlippedBit, Fault::NotANumber, Fault::WrongSeed];
 
 /// The CPU backend with a fault behind it.
 struct Broken {
@@ -40,10 +32,19 @@ impl Broken {
         match self.fault {
             Fault::None | Fault::WrongSeed => {}
             Fault::Zeros => v.fill(T::default()),
-            Fault::LastTileSkipped => { let start = v.len() - tile; v[start..].fill(T::default()) }
+            Fault::LastTileSkipped => {
+                let start = v.len() - tile;
+                v[start..].fill(T::default())
+            }
             Fault::OffByOneTile => v.rotate_right(1),
-            Fault::FlippedBit => { let at = v.len() / 2; v[at] = flip(v[at]) }
-            Fault::NotANumber => { let at = v.len() / 2; v[at] = nan }
+            Fault::FlippedBit => {
+                let at = v.len() / 2;
+                v[at] = flip(v[at])
+            }
+            Fault::NotANumber => {
+                let at = v.len() / 2;
+                v[at] = nan
+            }
         }
         v
     }
@@ -88,7 +89,11 @@ impl Backend for Broken {
         Ok(self.spoil(gram, |v| f64::from_bits(v.to_bits() ^ 1 << 49), f64::NAN))
     }
     fn load<'a>(&'a self, problem: &'a Problem, precision: Precision) -> Result<Box<dyn Scorer + 'a>> {
-        Ok(Box::new(BrokenScorer { backend: self, samples: problem.samples(), inner: self.cpu.load(problem, precision)? }))
+        Ok(Box::new(BrokenScorer {
+            backend: self,
+            samples: problem.samples(),
+            inner: self.cpu.load(problem, precision)?,
+        }))
     }
 }
 

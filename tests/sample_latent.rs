@@ -24,7 +24,12 @@ fn keeps_the_contract_bit_for_bit() {
         }
         for cpu in cpus() {
             let got = cpu.sample_latent(&problem, Noise::Trials(first..first + trials as u64)).unwrap();
-            assert!(got.iter().map(|v| v.to_bits()).eq(want.iter().map(|v| v.to_bits())), "{} {}", case.shape, cpu.device());
+            assert!(
+                got.iter().map(|v| v.to_bits()).eq(want.iter().map(|v| v.to_bits())),
+                "{} {}",
+                case.shape,
+                cpu.device()
+            );
         }
     }
 }
@@ -33,7 +38,12 @@ fn keeps_the_contract_bit_for_bit() {
 fn given_noise_of_a_wrong_size_or_not_finite_is_refused() {
     let case = cases().into_iter().find(|case| case.samples == 2).unwrap();
     let (problem, cpu) = (case.problem().unwrap(), &cpus()[0]);
-    for noise in [vec![], vec![0.0; 2 * case.shape.latent + 1], vec![f32::NAN; 2 * case.shape.latent], vec![2e6; 2 * case.shape.latent]] {
+    for noise in [
+        vec![],
+        vec![0.0; 2 * case.shape.latent + 1],
+        vec![f32::NAN; 2 * case.shape.latent],
+        vec![2e6; 2 * case.shape.latent],
+    ] {
         assert!(cpu.sample_latent(&problem, Noise::Given(&noise)).unwrap_err().is_input());
     }
 }

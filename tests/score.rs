@@ -39,8 +39,7 @@ fn is_a_function_of_its_inputs_alone() {
             assert!(bits(cpu, case.first..end) == want, "{} {}", case.shape, cpu.device());
         }
         let one_by_one: Vec<Vec<u32>> = (case.first..end).map(|trial| bits(&cpus[0], trial..trial + 1)).collect();
-        let transposed: Vec<u32> =
-            (0..case.samples).flat_map(|i| one_by_one.iter().map(move |row| row[i])).collect();
+        let transposed: Vec<u32> = (0..case.samples).flat_map(|i| one_by_one.iter().map(move |row| row[i])).collect();
         assert!(transposed == want, "{}", case.shape);
     }
 }

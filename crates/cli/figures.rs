@@ -44,13 +44,17 @@ pub fn closed_forms() -> Result<Vec<Figure>> {
             "Eq. 9 for the Beta laws fitted to the coverage of three language models on MATH: the loss falls as a \
              power of k, with the exponent β of the success probabilities near zero.",
         )),
-        Curves { x: Axis::log("inference cost C (FLOPs)"), y: Axis::linear("coverage pass@k").range(0.0, 1.02), curves: coverage }
-            .figure(about(
-                "fig3-coverage-against-cost",
-                "Coverage against inference cost",
-                "Eqs. 13 and 14 for the same laws, with F = 2 FLOPs per parameter and token, 200 prompt tokens and \
+        Curves {
+            x: Axis::log("inference cost C (FLOPs)"),
+            y: Axis::linear("coverage pass@k").range(0.0, 1.02),
+            curves: coverage,
+        }
+        .figure(about(
+            "fig3-coverage-against-cost",
+            "Coverage against inference cost",
+            "Eqs. 13 and 14 for the same laws, with F = 2 FLOPs per parameter and token, 200 prompt tokens and \
                  300 decoded tokens per trial. The token counts are examples; the order of the curves depends on them.",
-            )),
+        )),
     ])
 }
 
@@ -116,7 +120,11 @@ fn coverage(analysis: &Analysis, tally: &Tally, temperature: f64) -> Figure {
         let curve = |law, method| c.fit(law, method).map(|f| f.curve.clone()).unwrap_or_default();
         Threshold {
             epsilon: c.threshold.into(),
-            measured: c.unbiased.iter().map(|&Point { k, value, low, high }| Estimate { k: k as f64, value, low, high }).collect(),
+            measured: c
+                .unbiased
+                .iter()
+                .map(|&Point { k, value, low, high }| Estimate { k: k as f64, value, low, high })
+                .collect(),
             eq8: curve("Eq 8", "maximum likelihood"),
             eq12: curve("Eq 12", "mean p with the spectral exponent"),
         }
@@ -150,7 +158,11 @@ fn correlation(c: &retrial_engine::analysis::Correlation, errors: ArrayView2<'_,
     Ok(Correlation {
         eigenvalues: c.eigenvalues.clone(),
         null: c.null.eigenvalues.iter().map(|b| (b.min, b.mean, b.max)).collect(),
-        fit: Some(PowerLaw { exponent: c.power_law.exponent, scale: c.power_law.scale, ranks: (first as f64, last as f64) }),
+        fit: Some(PowerLaw {
+            exponent: c.power_law.exponent,
+            scale: c.power_law.scale,
+            ranks: (first as f64, last as f64),
+        }),
         matrix,
         trials: shown,
     }

@@ -1,12 +1,6 @@
 //! `retrial report`, and the report that every run ends with.
 
-use crate::{
-    args::DeviceArgs,
-    figures,
-    sample::problem,
-    score::read_errors,
-    summary, ui,
-};
+use crate::{args::DeviceArgs, figures, sample::problem, score::read_errors, summary, ui};
 use clap::Args;
 use ndarray::Array2;
 use retrial_engine::{Analysis, Manifest, RunDir};

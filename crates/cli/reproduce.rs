@@ -17,8 +17,10 @@ use std::path::PathBuf;
 /// With the defaults this memorises the first 400 Fashion-MNIST images, decodes each 20,000 times at T = 1, and
 /// leaves the report in runs/reproduce. Takes about a minute on two cores.
 #[derive(Args)]
-#[command(after_help = "Examples:\n  retrial reproduce\n  retrial reproduce --temperature 2 --trials 100000 --out runs/hot\n  \
-                        retrial reproduce --samples 100 --epochs 200 --trials 2000 --out runs/quick")]
+#[command(
+    after_help = "Examples:\n  retrial reproduce\n  retrial reproduce --temperature 2 --trials 100000 --out runs/hot\n  \
+                        retrial reproduce --samples 100 --epochs 200 --trials 2000 --out runs/quick"
+)]
 pub struct Reproduce {
     #[command(flatten)]
     data: DataArgs,

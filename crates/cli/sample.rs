@@ -26,10 +26,10 @@ pub struct SampleArgs {
     #[arg(long, default_value_t = 20_000, value_name = "K")]
     pub trials: u64,
     /// Temperature T in z = mu + T sigma eps
-    #[arg(long, default_value_t = 1.0)]
+    #[arg(long, default_value_t = 1.0, allow_hyphen_values = true)]
     pub temperature: f64,
     /// Error thresholds, increasing [default: error quantiles at pass@1 = 1e-4, 1e-3, 1e-2, 0.1, 0.5 of a pilot]
-    #[arg(long, value_delimiter = ',', value_name = "A,B,C")]
+    #[arg(long, value_delimiter = ',', value_name = "A,B,C", allow_hyphen_values = true)]
     pub thresholds: Option<Vec<f32>>,
     /// Seed of the noise
     #[arg(long, default_value_t = 0)]
@@ -136,11 +136,7 @@ impl Pipeline<'_> {
         let manifest = Manifest {
             version: env!("CARGO_PKG_VERSION").into(),
             model: ModelInfo { shape: problem.shape(), sha256: model.sha256.clone() },
-            data: DataInfo {
-                source: images.name().into(),
-                samples: images.samples(),
-                sha256: images.sha256().into(),
-            },
+            data: DataInfo { source: images.name().into(), samples: images.samples(), sha256: images.sha256().into() },
             temperature: args.temperature,
             seed: args.seed,
             trials: args.trials,

@@ -31,7 +31,7 @@ pub struct Score {
     #[arg(long)]
     noise: PathBuf,
     /// Temperature T in z = mu + T sigma eps
-    #[arg(long, default_value_t = 1.0)]
+    #[arg(long, default_value_t = 1.0, allow_hyphen_values = true)]
     temperature: f64,
     /// Where to write the errors, .npy [sample, trial]
     #[arg(long)]
@@ -101,7 +101,10 @@ impl Score {
     fn reference(&self, model: &Weights, images: &[f32], noise: &[f32]) -> Vec<f64> {
         let wide = |v: &[f32]| -> Vec<f64> { v.iter().map(|&v| v.into()).collect() };
         let images = wide(images);
+        // A posterior is f32 by contract, whoever computes it.
+        let narrow = |v: Vec<f64>| -> Vec<f64> { v.into_iter().map(|v| f64::from(v as f32)).collect() };
         let (mu, logvar) = reference::encode(model, &images);
+        let (mu, logvar) = (narrow(mu), narrow(logvar));
         reference::score(model, &images, (&mu, &logvar), self.temperature, &wide(noise))
     }
 }

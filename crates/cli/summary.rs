@@ -44,11 +44,17 @@ fn facts(manifest: &Manifest, analysis: &Analysis, speed: Option<Speed>) -> Vec<
     let errors: Vec<String> = analysis.quantiles.iter().map(|(q, e)| format!("{:.0} % {e:.3}", 100.0 * q)).collect();
     let mut facts = vec![("Model", model.shape.to_string())];
     if let Some(t) = training {
-        facts.push(("Loss", format!("{:.2} after {} epochs (BCE {:.2} + KL {:.2} at z = mu)", t.bce + t.kl, t.epochs, t.bce, t.kl)));
+        facts.push((
+            "Loss",
+            format!("{:.2} after {} epochs (BCE {:.2} + KL {:.2} at z = mu)", t.bce + t.kl, t.epochs, t.bce, t.kl),
+        ));
     }
     facts.push(("Data", format!("{}, {} samples", data.source, data.samples)));
     let trials = ui::thousands(*trials);
-    facts.push(("Sampling", format!("T = {temperature}, {trials} trials per sample ({total} in all), seed {seed}, {precision}")));
+    facts.push((
+        "Sampling",
+        format!("T = {temperature}, {trials} trials per sample ({total} in all), seed {seed}, {precision}"),
+    ));
     facts.push(("Device", device.to_string()));
     if let Some(speed) = speed.filter(|s| s.trials > 0) {
         facts.push(("Speed", format!("{} trials/s, {:.1} s", ui::thousands(speed.rate() as u64), speed.seconds)));
@@ -73,7 +79,12 @@ pub fn table_ks(trials: u64) -> Vec<u64> {
 /// Rows of a table of pass@k: both estimators per threshold, a head first.
 pub fn pass_at_k(trials: u64, analysis: &Analysis) -> Vec<Vec<String>> {
     let ks = table_ks(trials);
-    let mut rows = vec![["threshold".to_string(), "estimator".into()].into_iter().chain(ks.iter().map(|&k| format!("k = {}", ui::thousands(k)))).collect::<Vec<_>>()];
+    let mut rows = vec![
+        ["threshold".to_string(), "estimator".into()]
+            .into_iter()
+            .chain(ks.iter().map(|&k| format!("k = {}", ui::thousands(k))))
+            .collect::<Vec<_>>(),
+    ];
     for c in &analysis.thresholds {
         for (name, points) in [("first-success", &c.first_success), ("unbiased", &c.unbiased)] {
             let cell = |k: &u64| match points.iter().find(|p| p.k == *k) {
@@ -98,7 +109,9 @@ pub fn laws(analysis: &Analysis) -> Vec<Vec<String>> {
                 rows.push(vec![threshold, f.law.into(), format!("{}: {note}", f.method)]);
                 continue;
             }
-            let misfit = |part: fn(&retrial_theory::fit::Misfit) -> f64| f.misfit.as_ref().map_or("-".into(), |m| format!("{:.3}", part(m)));
+            let misfit = |part: fn(&retrial_theory::fit::Misfit) -> f64| {
+                f.misfit.as_ref().map_or("-".into(), |m| format!("{:.3}", part(m)))
+            };
             rows.push(vec![
                 threshold,
                 f.law.into(),
@@ -139,7 +152,10 @@ fn correlation(analysis: &Analysis) -> String {
     let (trials, samples) = (ui::thousands(c.trials as u64), c.samples);
     format!("\nCorrelation of {trials} trials over {samples} samples\n")
         + &ui::facts(&[
-            ("  rho", format!("{:.3}: {trials} trials carry as much as {:.2} independent ones", c.rho, c.independent_trials)),
+            (
+                "  rho",
+                format!("{:.3}: {trials} trials carry as much as {:.2} independent ones", c.rho, c.independent_trials),
+            ),
             ("  top eigenvalue", format!("{:.1}, null {:.1}", c.eigenvalues[0], c.null.eigenvalues[0].mean)),
             (
                 "  exponent",

@@ -21,7 +21,7 @@ pub struct TrainArgs {
     #[arg(long, default_value_t = 128)]
     pub batch: usize,
     /// Adam's learning rate
-    #[arg(long, default_value_t = 1e-3)]
+    #[arg(long, default_value_t = 1e-3, allow_hyphen_values = true)]
     pub learning_rate: f64,
     /// Units of the hidden layers
     #[arg(long, default_value_t = 400)]

@@ -50,7 +50,8 @@ impl Terminal {
     fn draw(&self, p: Progress<'_>) {
         let Ok(mut slot) = self.bar.lock() else { return };
         if slot.as_ref().is_none_or(|(stage, _)| stage != p.stage) {
-            let style = "{prefix:>8} {bar:32.cyan/blue} {percent:>3}%  {human_pos} of {human_len} {msg}  {per_sec}, {eta} left";
+            let style =
+                "{prefix:>8} {bar:32.cyan/blue} {percent:>3}%  {human_pos} of {human_len} {msg}  {per_sec}, {eta} left";
             let style = ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar());
             let bar = ProgressBar::new(p.total).with_style(style.progress_chars("━╸ "));
             bar.set_prefix(p.stage.to_string());

@@ -33,7 +33,7 @@ pub struct Validate {
     #[arg(long, default_value_t = 0, requires = "shape")]
     first: u64,
     /// Temperature of your own shape
-    #[arg(long, default_value_t = 1.0, requires = "shape")]
+    #[arg(long, default_value_t = 1.0, requires = "shape", allow_hyphen_values = true)]
     temperature: f64,
     /// Seed of model, images and noise of your own shape
     #[arg(long, default_value_t = 11, requires = "shape")]
@@ -48,7 +48,9 @@ impl Validate {
         let chosen = self.device.open()?;
         let backend = chosen.backend.as_ref();
         let cases = self.cases()?;
-        let mut rows = vec![["kernel", "shape", "samples", "trials", "max error", "of bound", "verdict"].map(String::from).to_vec()];
+        let mut rows = vec![
+            ["kernel", "shape", "samples", "trials", "max error", "of bound", "verdict"].map(String::from).to_vec(),
+        ];
         let (mut results, mut failures) = (vec![], vec![]);
         for case in &cases {
             let verdict = case.run(backend)?;
@@ -82,7 +84,12 @@ impl Validate {
             ui::print_json(&json!({ "device": backend.device(), "passed": failures.is_empty(), "cases": results }))?;
         } else {
             let passed = cases.len() - failures.len();
-            ui::print(&format!("{}\n{}\n{passed} of {} cases passed\n", backend.device(), ui::table(&rows), cases.len()))?;
+            ui::print(&format!(
+                "{}\n{}\n{passed} of {} cases passed\n",
+                backend.device(),
+                ui::table(&rows),
+                cases.len()
+            ))?;
         }
         eprint!("{}", failures.concat());
         Ok(if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -207,7 +207,7 @@ impl Case {
                 let thresholds = thresholds(&wide(&errors));
                 let mut tally = Tally::new(self.samples, &thresholds)?;
                 backend.pass_at_k(&errors, self.first, &mut tally)?;
-                self.judge(&tally, &wide(&errors), tolerance)
+                self.judge_exactly(&tally, &errors)
             }
             Kernel::Correlation => {
                 let errors = self.some_errors();
@@ -223,6 +223,33 @@ impl Case {
                 compare(&got, &want, tolerance).and_then(|a| self.judge(&tally, &want, tolerance).map(|_| a))
             }
         })
+    }
+
+    /// Holds every number of a tally against the errors `[N, W]` that went in: all are integers or copies.
+    fn judge_exactly(&self, tally: &Tally, errors: &[f32]) -> Result<Agreement, String> {
+        let outcomes = reference::pass_at_k(errors, self.samples, self.first, tally.thresholds());
+        let outcomes = outcomes.chunks(tally.thresholds().len());
+        for ((sample, row), (outcomes, errors)) in
+            tally.rows().iter().enumerate().zip(outcomes.zip(errors.chunks(self.trials)))
+        {
+            for ((outcome, &threshold), &successes) in outcomes.iter().zip(tally.thresholds()).zip(row.successes()) {
+                let got = reference::Outcome { successes, first_success: row.first_success(threshold) };
+                if got != *outcome {
+                    return Err(format!("sample {sample}, threshold {threshold}: {got:?}, the reference {outcome:?}"));
+                }
+            }
+            let records: Vec<(u64, f32)> = row.records().iter().map(|r| (r.trial, r.error)).collect();
+            let want = reference::records(errors, self.first);
+            if records != want {
+                return Err(format!("sample {sample}: records {records:?}, the reference {want:?}"));
+            }
+            let histogram = row.histogram();
+            let bins = histogram.bins().map(|bin| (bin as u32, histogram.count(bin))).filter(|(_, count)| *count > 0);
+            if !bins.eq(reference::histogram(errors)) {
+                return Err(format!("sample {sample}: the histogram differs from the reference"));
+            }
+        }
+        self.judge(tally, &wide(errors), Tolerance { absolute: 0.0, relative: 0.0 })
     }
 
     /// Holds every number of a tally against reference errors `[N, W]` known to within a tolerance.

@@ -17,7 +17,7 @@ pub use correlation::{correlation, trial_correlation};
 pub use decode::decode;
 pub use encode::encode;
 pub use l2_error::l2_error;
-pub use pass_at_k::{Outcome, pass_at_k};
+pub use pass_at_k::{Outcome, histogram, pass_at_k, records};
 pub use sample_latent::{normals, philox_words, sample_latent};
 pub use score::score;
 

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 /// What happened to one sample at one threshold, read off its errors one by one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
@@ -26,4 +28,26 @@ pub fn pass_at_k(errors: &[f32], samples: usize, first: u64, thresholds: &[f32])
         }
     }
     outcomes
+}
+
+/// Every trial whose error is below those of all trials before it, `(trial, error)`, of one sample's errors `[W]`.
+pub fn records(errors: &[f32], first: u64) -> Vec<(u64, f32)> {
+    let mut records = vec![];
+    let mut least = f32::INFINITY;
+    for j in 0..errors.len() {
+        if errors[j] < least {
+            least = errors[j];
+            records.push((first + j as u64, least));
+        }
+    }
+    records
+}
+
+/// How many of one sample's errors `[W]` share their upper 16 bits, by these bits.
+pub fn histogram(errors: &[f32]) -> BTreeMap<u32, u64> {
+    let mut bins = BTreeMap::new();
+    for j in 0..errors.len() {
+        *bins.entry(errors[j].to_bits() / 65536).or_default() += 1;
+    }
+    bins
 }
