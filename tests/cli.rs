@@ -295,6 +295,45 @@ fn bad_files_are_refused() {
     refuses(&format!("report {}", dir.path().display()), &["run.json"]);
 }
 
+/// A device that is always full, and a folder in which nothing can be made.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_and_a_place_not_writable_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let noise = dir.path().join("eps.npy");
+    ndarray_npy::write_npy(&noise, &ndarray::Array3::<f32>::zeros((12, 1, 5))).unwrap();
+    let (model, noise) = (model().display(), noise.display());
+    refuses(&format!("score --weights {model} --noise {noise} --out /dev/full"), &["/dev/full", "No space left"]);
+    assert!(!fs::metadata("/dev/full").unwrap().is_file(), "the device was replaced by a file");
+    refuses(&sample(Path::new("/proc/run"), ""), &["/proc/run"]);
+}
+
+/// What was sampled before Ctrl-C is kept, and the resumed run is the run that was never stopped.
+#[cfg(unix)]
+#[test]
+fn ctrl_c_keeps_what_was_done() {
+    let dir = tempfile::tempdir().unwrap();
+    let (whole, stopped) = (dir.path().join("whole"), dir.path().join("stopped"));
+    let args = |out: &Path, more: &str| sample(out, more).replace("--trials 700", "--trials 200000 --thresholds 8,9");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_retrial"))
+        .args(args(&stopped, "--window 50").split_whitespace())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    while !stopped.join("run.json").exists() {
+        assert!(child.try_wait().unwrap().is_none(), "the run ended before it could be stopped");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let out = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8(out.stderr).unwrap();
+    assert_eq!(out.status.code(), Some(130), "{stderr}");
+    assert!(stderr.contains("of 200,000 trials per sample are kept") && stderr.contains("--resume"), "{stderr}");
+    succeeds(&args(&whole, ""));
+    succeeds(&args(&stopped, "--resume"));
+    assert!(files(&stopped) == files(&whole));
+}
+
 #[test]
 fn an_occupied_output_directory_is_refused_unless_forced() {
     let dir = tempfile::tempdir().unwrap();

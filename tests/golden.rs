@@ -7,6 +7,7 @@ use ndarray_npy::{ReadableElement, read_npy};
 use retrial_cpu::{Cpu, Isa};
 use retrial_reference as reference;
 use retrial_spec::{Backend, Noise, Posterior, Precision, Problem, Tally, Weights};
+use retrial_vae::{Images, evaluate};
 use std::path::PathBuf;
 
 fn folder() -> Option<PathBuf> {
@@ -52,6 +53,22 @@ fn largest_relative<T: Copy + Into<f64>>(got: &[T], want: &[f64]) -> f64 {
 
 fn wide(values: &[f32]) -> Vec<f64> {
     values.iter().map(|&v| v.into()).collect()
+}
+
+#[test]
+fn the_embedded_images_are_those_of_pytorch() {
+    let Some(folder) = folder() else { return };
+    let golden = Images::load(folder.join("x400.npy").to_str().unwrap(), None).unwrap();
+    let embedded = Images::load("fashion-mnist", None).unwrap();
+    assert_eq!((golden.values(), golden.sha256()), (embedded.values(), embedded.sha256()));
+}
+
+/// The loss of the trained model at `z = mu`, by NumPy in f64.
+#[test]
+fn the_trained_model_has_the_loss_that_numpy_finds() {
+    let Some(golden) = Golden::load() else { return };
+    let loss = evaluate(&golden.weights, &Images::load("fashion-mnist", None).unwrap()).unwrap();
+    assert!((loss.bce - 197.957_445_1).abs() < 1e-3 && (loss.kl - 19.284_823_4).abs() < 1e-4, "{loss:?}");
 }
 
 #[test]

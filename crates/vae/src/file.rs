@@ -11,7 +11,8 @@ use std::{
 };
 
 /// Writes a file whole or not at all: into a temporary file of the same directory, flushed to the disk, then renamed.
-/// Whatever happens on the way, `path` holds its old content or the new one.
+/// Whatever happens on the way, `path` holds its old content or the new one. What is no regular file, such as a pipe or
+/// `/dev/stdout`, is written to directly: a rename would replace it.
 ///
 /// # Errors
 /// [`Error::Io`] where the directory is missing, not writable or full; no temporary file is left behind.
@@ -20,6 +21,9 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
     let Some(name) = path.file_name() else {
         return Err(Error::io("write", path)(io::Error::new(io::ErrorKind::InvalidInput, "not the name of a file")));
     };
+    if fs::metadata(path).is_ok_and(|existing| !existing.is_file() && !existing.is_dir()) {
+        return fs::write(path, bytes).map_err(Error::io("write", path));
+    }
     let mut temporary = name.to_os_string();
     temporary.push(format!(".{}-{}.tmp", process::id(), COUNT.fetch_add(1, Ordering::Relaxed)));
     let temporary = path.with_file_name(temporary);
