@@ -40,7 +40,7 @@ pub fn closed_forms() -> Result<Vec<Figure>> {
     Ok(vec![
         Curves { x: Axis::log("trials k"), y: Axis::log("inference loss L(k) = <p^{k}>"), curves: loss }.figure(about(
             "fig2-inference-loss",
-            "Inference loss against trials",
+            "Inference loss against trials (the paper's Fig. 2)",
             "Eq. 9 for the Beta laws fitted to the coverage of three language models on MATH: the loss falls as a \
              power of k, with the exponent β of the success probabilities near zero.",
         )),
@@ -51,7 +51,7 @@ pub fn closed_forms() -> Result<Vec<Figure>> {
         }
         .figure(about(
             "fig3-coverage-against-cost",
-            "Coverage against inference cost",
+            "Coverage against inference cost (the paper's Fig. 3)",
             "Eqs. 13 and 14 for the same laws, with F = 2 FLOPs per parameter and token, 200 prompt tokens and \
                  300 decoded tokens per trial. The token counts are examples; the order of the curves depends on them.",
         )),
@@ -108,7 +108,7 @@ fn cartoon(tally: &Tally, problem: &Problem, backend: &dyn Backend) -> Result<Fi
     });
     let about = About::new(
         "fig4-memorise-and-reconstruct",
-        "Memorise, then reconstruct again and again",
+        "Memorise, then reconstruct again and again (the paper's Fig. 4)",
         "The first samples and their first trials. Each trial draws new noise; it succeeds when its error is below the \
          largest of the thresholds.",
     );
@@ -133,9 +133,9 @@ fn coverage(analysis: &Analysis, tally: &Tally, temperature: f64) -> Figure {
     let histogram = Histogram { label: format!("errors of all trials, T = {temperature}"), edges, counts };
     let about = About::new(
         "fig5-coverage",
-        "Coverage by threshold, and the errors",
+        "Coverage by threshold, and the errors (the paper's Fig. 5)",
         "(a) Unbiased pass@k with 95 % intervals for other samples of the same kind; Eq. 8 by maximum likelihood with a \
-         free maximal coverage, and Eq. 12 with the mean failure probability and the exponent of Fig. 6, drawn a \
+         free maximal coverage, and Eq. 12 with the mean failure probability and the exponent of the spectrum below, drawn a \
          hundredfold beyond the measured trials. (b) Errors of all trials, with the thresholds.",
     );
     Coverage { log: true, thresholds: thresholds.collect(), histograms: vec![histogram] }.figure(about)
@@ -148,7 +148,7 @@ fn correlation(c: &retrial_engine::analysis::Correlation, errors: ArrayView2<'_,
     let (first, last) = c.ranks;
     let about = About::new(
         "fig6-correlation",
-        "Correlation of trials",
+        "Correlation of trials (the paper's Fig. 6)",
         format!(
             "(a) Eigenvalues of the correlation matrix of {} trials over {} samples, beside those of errors shuffled \
              within each sample, which have no structure but rank and chance. (b) The matrix itself, first {shown} trials.",
@@ -190,7 +190,7 @@ fn gallery(tally: &Tally, problem: &Problem, backend: &dyn Backend) -> Result<Fi
     ];
     let about = About::new(
         "fig7-reconstructions",
-        "Originals and reconstructions",
+        "Originals and reconstructions (the paper's Fig. 7)",
         "Originals, what the model makes of the posterior mean, and the trials of the smallest and the largest error.",
     );
     Ok(Gallery { columns: samples.iter().map(|s| format!("sample {s}")).collect(), rows }.figure(about))

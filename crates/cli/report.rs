@@ -115,7 +115,7 @@ fn page(
              the paper does; the unbiased one averages over all choices of k of the trials that were made."
                 .into(),
         ),
-        table("pass@k with 95 % intervals for other samples of the same kind.", summary::pass_at_k(tally.trials(), analysis)),
+        table("pass@k with 95 % intervals for other samples of the same kind.", summary::pass_at_k(tally.trials(), analysis, summary::share_with_interval)),
     ];
     coverage.extend(figure("fig5"));
     coverage.push(Block::Paragraph(
@@ -125,7 +125,7 @@ fn page(
     ));
     coverage.push(table(
         "Laws on the unbiased curve. RMSE and worst deviation in units of coverage, over the points of the curve.",
-        summary::laws(analysis),
+        summary::laws(analysis, |_| true),
     ));
 
     let mut sections = vec![

@@ -1,8 +1,9 @@
 //! What a finished run prints.
 
 use crate::ui;
-use retrial_engine::{Analysis, Manifest};
+use retrial_engine::{Analysis, Manifest, analysis::Fit};
 use retrial_spec::{Result, Tally};
+use retrial_theory::coverage::Point;
 use serde_json::json;
 use std::path::Path;
 
@@ -29,10 +30,12 @@ pub fn print(
         return ui::print_json(&json!({ "run": manifest, "speed": speed, "analysis": analysis, "report": report }));
     }
     let mut text = ui::facts(&facts(manifest, analysis, speed));
-    text += "\npass@k, [95 % interval for other samples of the same kind]\n";
-    text += &ui::table(&pass_at_k(tally.trials(), analysis));
+    text += "\npass@k (intervals are in the report)\n";
+    text += &ui::table(&pass_at_k(tally.trials(), analysis, |p| share(p.value)));
     text += "\nLaws on the unbiased curve (alpha, beta of the failure probability; RMSE in coverage)\n";
-    text += &ui::table(&laws(analysis));
+    text += &ui::table(&laws(analysis, |f| {
+        ["maximum likelihood", "mean p with the spectral exponent"].contains(&f.method)
+    }));
     text += &correlation(analysis);
     text += &format!("\nReport  {report}\n");
     ui::print(&text)
@@ -76,8 +79,19 @@ pub fn table_ks(trials: u64) -> Vec<u64> {
     ks
 }
 
+/// A coverage: four decimals, or three digits where that would show nothing.
+pub fn share(v: f64) -> String {
+    if v == 0.0 || v >= 0.01 { format!("{v:.4}") } else { format!("{v:.2e}") }
+}
+
+/// A coverage with its interval.
+pub fn share_with_interval(p: &Point) -> String {
+    let end = |v: f64| if v == 0.0 || v >= 0.01 { format!("{v:.3}") } else { format!("{v:.0e}") };
+    format!("{} [{}, {}]", share(p.value), end(p.low), end(p.high))
+}
+
 /// Rows of a table of pass@k: both estimators per threshold, a head first.
-pub fn pass_at_k(trials: u64, analysis: &Analysis) -> Vec<Vec<String>> {
+pub fn pass_at_k(trials: u64, analysis: &Analysis, show: impl Fn(&Point) -> String) -> Vec<Vec<String>> {
     let ks = table_ks(trials);
     let mut rows = vec![
         ["threshold".to_string(), "estimator".into()]
@@ -88,7 +102,7 @@ pub fn pass_at_k(trials: u64, analysis: &Analysis) -> Vec<Vec<String>> {
     for c in &analysis.thresholds {
         for (name, points) in [("first-success", &c.first_success), ("unbiased", &c.unbiased)] {
             let cell = |k: &u64| match points.iter().find(|p| p.k == *k) {
-                Some(p) => format!("{:.4} [{:.3}, {:.3}]", p.value, p.low, p.high),
+                Some(p) => show(p),
                 None => "not available".into(),
             };
             rows.push([c.threshold.to_string(), name.into()].into_iter().chain(ks.iter().map(cell)).collect());
@@ -97,13 +111,13 @@ pub fn pass_at_k(trials: u64, analysis: &Analysis) -> Vec<Vec<String>> {
     rows
 }
 
-/// Rows of a table of fits, a head first.
-pub fn laws(analysis: &Analysis) -> Vec<Vec<String>> {
+/// Rows of a table of the fits to show, a head first.
+pub fn laws(analysis: &Analysis, show: impl Fn(&Fit) -> bool) -> Vec<Vec<String>> {
     let head = ["threshold", "law", "by", "A", "alpha", "beta", "exponent", "RMSE", "worst"];
     let mut rows = vec![head.map(String::from).to_vec()];
     let number = |v: Option<f64>| v.map_or("-".into(), |v| format!("{}", Short(v)));
     for c in &analysis.thresholds {
-        for f in &c.fits {
+        for f in c.fits.iter().filter(|f| show(f)) {
             let threshold = c.threshold.to_string();
             if let Some(note) = f.note {
                 rows.push(vec![threshold, f.law.into(), format!("{}: {note}", f.method)]);
