@@ -1,7 +1,8 @@
 use crate::{case, cpu, time};
-use criterion::{Criterion, black_box};
+use criterion::Criterion;
 use retrial_check::Kernel;
 use retrial_spec::{Backend, rng::Stream};
+use std::hint::black_box;
 
 pub fn bench(criterion: &mut Criterion) {
     let (case, cpu) = (case(Kernel::Correlation, 400, 1000), cpu());

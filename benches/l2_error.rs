@@ -1,7 +1,8 @@
 use crate::{case, cpu, time};
-use criterion::{Criterion, black_box};
+use criterion::Criterion;
 use retrial_check::{Kernel, images};
 use retrial_spec::Backend;
+use std::hint::black_box;
 
 pub fn bench(criterion: &mut Criterion) {
     let (case, cpu) = (case(Kernel::L2Error, 20, 1000), cpu());

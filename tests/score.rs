@@ -48,18 +48,17 @@ fn is_a_function_of_its_inputs_alone() {
 fn a_tally_does_not_depend_on_threads_or_windows() {
     let case = cases().into_iter().find(|case| case.kernel == Kernel::Score && case.samples == 5).unwrap();
     let problem = case.problem().unwrap();
-    let tally = |threads: usize, windows: &[std::ops::Range<u64>]| {
+    let tally = |threads: usize, cuts: &[u64]| {
         let cpu = Cpu::new(Some(threads)).unwrap();
         let mut scorer = cpu.load(&problem, Precision::F32).unwrap();
         let mut tally = Tally::new(5, &[3.0, 4.0, 5.0]).unwrap();
-        windows.iter().for_each(|w| scorer.tally(w.clone(), &mut tally).unwrap());
+        cuts.windows(2).for_each(|w| scorer.tally(w[0]..w[1], &mut tally).unwrap());
         tally
     };
-    let want = tally(1, &[0..2000]);
+    let want = tally(1, &[0, 2000]);
     assert!(want.successes(2).iter().sum::<u64>() > 0);
-    assert_eq!(tally(2, &[0..2000]), want);
-    assert_eq!(tally(7, &[0..1, 1..700, 700..2000]), want);
-    assert_eq!(tally(3, &[1500..2000, 0..1500]), want);
+    assert_eq!(tally(2, &[0, 2000]), want);
+    assert_eq!(tally(7, &[0, 1, 700, 2000]), want);
 }
 
 #[test]

@@ -11,7 +11,7 @@ pub struct DeviceArgs {
     /// Device: auto (the fastest there is) or cpu
     #[arg(long, default_value = "auto")]
     pub device: String,
-    /// Threads of the CPU backend; results do not depend on it [default: all cores]
+    /// Threads of the CPU backend; results do not depend on it (default: all cores)
     #[arg(long)]
     pub threads: Option<usize>,
 }
@@ -51,7 +51,7 @@ pub struct DataArgs {
     /// fashion-mnist (embedded), an IDX file (plain or .gz), or a .npy of [N, pixels] in [0, 1]
     #[arg(long, default_value = "fashion-mnist")]
     pub data: String,
-    /// Use the first N samples [default: all]
+    /// Use the first N samples (default: all)
     #[arg(long, value_name = "N")]
     pub samples: Option<usize>,
 }

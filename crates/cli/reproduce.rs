@@ -28,7 +28,7 @@ pub struct Reproduce {
     training: TrainArgs,
     #[command(flatten)]
     sampling: SampleArgs,
-    /// Directory to write [default: runs/reproduce, or the first of runs/reproduce-2, -3 ... that is free]
+    /// Directory to write (default: runs/reproduce, or the first of runs/reproduce-2, -3 ... that is free)
     #[arg(long)]
     out: Option<PathBuf>,
 }

@@ -28,7 +28,7 @@ pub struct SampleArgs {
     /// Temperature T in z = mu + T sigma eps
     #[arg(long, default_value_t = 1.0, allow_hyphen_values = true)]
     pub temperature: f64,
-    /// Error thresholds, increasing [default: error quantiles at pass@1 = 1e-4, 1e-3, 1e-2, 0.1, 0.5 of a pilot]
+    /// Error thresholds, increasing (default: error quantiles at pass@1 = 1e-4, 1e-3, 1e-2, 0.1, 0.5 of a pilot)
     #[arg(long, value_delimiter = ',', value_name = "A,B,C", allow_hyphen_values = true)]
     pub thresholds: Option<Vec<f32>>,
     /// Seed of the noise
@@ -37,7 +37,7 @@ pub struct SampleArgs {
     /// Trials whose errors are kept and correlated, from the first on
     #[arg(long, default_value_t = 1000, value_name = "K")]
     pub correlate: u64,
-    /// Trials per sample between checkpoints; results do not depend on it [default: by device]
+    /// Trials per sample between checkpoints; results do not depend on it (default: by device)
     #[arg(long, value_name = "W")]
     pub window: Option<u64>,
     #[command(flatten)]

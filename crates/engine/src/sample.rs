@@ -95,7 +95,7 @@ mod tests {
     fn windows_cover_a_range_once() {
         assert_eq!(windows(3..10, 3).collect::<Vec<_>>(), [3..6, 6..9, 9..10]);
         assert_eq!(windows(0..0, 3).count(), 0);
-        assert_eq!(windows(u64::MAX - 2..u64::MAX, 100).collect::<Vec<_>>(), [u64::MAX - 2..u64::MAX]);
+        assert!(windows(u64::MAX - 2..u64::MAX, 100).eq(std::iter::once(u64::MAX - 2..u64::MAX)));
     }
 
     #[test]
