@@ -236,7 +236,7 @@ mod tests {
         }
         let count = 4.0 * n as f64;
         for (sum, (mean, variance)) in sums.iter().zip([(0.0, 1.0), (1.0, 2.0), (0.0, 15.0), (3.0, 96.0)]) {
-            assert!((sum / count - mean as f64).abs() < 5.0 * (variance / count as f64).sqrt());
+            assert!((sum / count - mean).abs() < 5.0 * (variance / count).sqrt());
         }
         let expected = count * 6.334e-5; // 2 (1 - Phi(4))
         assert!((f64::from(beyond_4) - expected).abs() < 5.0 * expected.sqrt(), "{beyond_4} vs {expected}");
