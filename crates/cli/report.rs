@@ -102,7 +102,7 @@ fn page(
         ("median error".into(), format!("{median:.3}")),
     ];
     if let Some(t) = training {
-        facts.push(("loss at z = μ".into(), format!("{:.2}", t.bce + t.kl)));
+        facts.push(("loss at sampled z".into(), format!("{:.2}", t.at_samples.total())));
     }
     if let Some(c) = &analysis.correlation {
         facts.push(("trial correlation ρ".into(), format!("{:.3}", c.rho)));

@@ -48,8 +48,8 @@ impl Reproduce {
             epochs: trained.curve.len(),
             batch: training.batch,
             learning_rate: training.learning_rate,
-            bce: trained.evaluation.bce,
-            kl: trained.evaluation.kl,
+            at_mean: trained.at_mean,
+            at_samples: trained.at_samples,
         };
         Pipeline { args: sampling, model, images, chosen, training: Some(info), out: &out }.run()
     }

@@ -32,7 +32,7 @@ pub struct SampleArgs {
     #[arg(long, value_delimiter = ',', value_name = "A,B,C", allow_hyphen_values = true)]
     pub thresholds: Option<Vec<f32>>,
     /// Seed of the noise
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// Trials whose errors are kept and correlated, from the first on
     #[arg(long, default_value_t = 1000, value_name = "K")]

@@ -4,6 +4,7 @@ use crate::ui;
 use retrial_engine::{Analysis, Manifest, analysis::Fit};
 use retrial_spec::{Result, Tally};
 use retrial_theory::coverage::Point;
+use retrial_vae::Loss;
 use serde_json::json;
 use std::path::Path;
 
@@ -41,16 +42,19 @@ pub fn print(
     ui::print(&text)
 }
 
+/// Both readings of a model's loss, in nats per image.
+pub fn loss(at_mean: &Loss, at_samples: &Loss) -> String {
+    let one = |l: &Loss| format!("{:.2} = BCE {:.2} + KL {:.2}", l.total(), l.bce, l.kl);
+    format!("{} at sampled z; {} at z = mu", one(at_samples), one(at_mean))
+}
+
 fn facts(manifest: &Manifest, analysis: &Analysis, speed: Option<Speed>) -> Vec<(&'static str, String)> {
     let Manifest { model, data, temperature, seed, trials, precision, device, training, .. } = manifest;
     let total = ui::thousands(trials.saturating_mul(data.samples as u64));
     let errors: Vec<String> = analysis.quantiles.iter().map(|(q, e)| format!("{:.0} % {e:.3}", 100.0 * q)).collect();
     let mut facts = vec![("Model", model.shape.to_string())];
     if let Some(t) = training {
-        facts.push((
-            "Loss",
-            format!("{:.2} after {} epochs (BCE {:.2} + KL {:.2} at z = mu)", t.bce + t.kl, t.epochs, t.bce, t.kl),
-        ));
+        facts.push(("Loss", loss(&t.at_mean, &t.at_samples) + &format!(", {} epochs", t.epochs)));
     }
     facts.push(("Data", format!("{}, {} samples", data.source, data.samples)));
     let trials = ui::thousands(*trials);

@@ -2,6 +2,7 @@
 
 use crate::{
     args::DataArgs,
+    summary,
     ui::{self, Terminal},
 };
 use clap::Args;
@@ -71,7 +72,7 @@ pub struct Train {
     #[command(flatten)]
     training: TrainArgs,
     /// Seed of initial weights, shuffles and noise
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Directory to write
     #[arg(long)]
@@ -92,20 +93,21 @@ impl Train {
         let images = self.data.load()?;
         let dir = RunDir::create(&self.out, existing(self.force, self.resume))?;
         let trained = self.training.run(self.seed, &images, &dir, &Terminal::new())?;
-        let (loss, out) = (trained.evaluation, self.out.display());
+        let out = self.out.display();
         if self.json {
             return ui::print_json(&json!({
                 "out": out.to_string(),
                 "epochs": trained.curve.len(),
-                "bce": loss.bce,
-                "kl": loss.kl,
-                "loss": loss.total(),
+                "loss_at_samples": trained.at_samples.total(),
+                "loss_at_mean": trained.at_mean.total(),
+                "at_samples": trained.at_samples,
+                "at_mean": trained.at_mean,
             }));
         }
         ui::print(&ui::facts(&[
             ("Weights", Path::new(&self.out).join("weights.safetensors").display().to_string()),
             ("Epochs", trained.curve.len().to_string()),
-            ("Loss", format!("{:.2} at z = mu (BCE {:.2} + KL {:.2})", loss.total(), loss.bce, loss.kl)),
+            ("Loss", summary::loss(&trained.at_mean, &trained.at_samples)),
         ]))
     }
 }

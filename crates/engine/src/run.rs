@@ -2,7 +2,7 @@
 
 use crate::checkpoint;
 use retrial_spec::{Device, Error, Precision, Result, Shape, Tally};
-use retrial_vae::file::write_atomic;
+use retrial_vae::{Loss, file::write_atomic};
 use serde::{Deserialize, Serialize};
 use std::{
     fs, io,
@@ -67,10 +67,10 @@ pub struct TrainingInfo {
     pub batch: usize,
     /// Adam's step size.
     pub learning_rate: f64,
-    /// Binary cross-entropy at `z = mu`, summed over pixels, mean over samples.
-    pub bce: f64,
-    /// KL divergence, mean over samples.
-    pub kl: f64,
+    /// Loss at `z = mu`: binary cross-entropy, summed over pixels, and KL divergence, mean over samples.
+    pub at_mean: Loss,
+    /// The same at sampled `z`, which is what training minimised.
+    pub at_samples: Loss,
 }
 
 impl Manifest {

@@ -29,5 +29,5 @@ pub mod weights;
 
 pub use data::Images;
 pub use model::Loss;
-pub use train::{Checkpoint, Train, Trained, evaluate};
+pub use train::{Checkpoint, Train, Trained, evaluate, evaluate_sampled};
 pub use weights::WeightFile;
