@@ -13,11 +13,20 @@ mod score;
 use criterion::{Criterion, Throughput};
 use retrial_check::{Case, Kernel};
 use retrial_cpu::Cpu;
-use retrial_spec::Shape;
+use retrial_spec::{Precision, Shape};
 
 /// The paper's model at T = 1, `samples` x `trials`.
 fn case(kernel: Kernel, samples: usize, trials: usize) -> Case {
-    Case { kernel, shape: Shape::PAPER, samples, trials, first: 0, temperature: 1.0, seed: 11 }
+    Case {
+        kernel,
+        shape: Shape::PAPER,
+        samples,
+        trials,
+        first: 0,
+        temperature: 1.0,
+        seed: 11,
+        precision: Precision::F32,
+    }
 }
 
 /// All cores of this machine.

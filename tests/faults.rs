@@ -1,5 +1,6 @@
 //! A fault must be seen: backends broken on purpose, each of which validation has to refuse.
 
+use crate::llvmpipe;
 use retrial_check::{Kernel, cases};
 use retrial_cpu::Cpu;
 use retrial_spec::{Backend, Device, Noise, Posterior, Precision, Problem, Result, Scorer, Tally, Weights};
@@ -20,13 +21,13 @@ enum Fault {
 const FAULTS: [Fault; 6] =
     [Fault::Zeros, Fault::LastTileSkipped, Fault::OffByOneTile, Fault::FlippedBit, Fault::NotANumber, Fault::WrongSeed];
 
-/// The CPU backend with a fault behind it.
-struct Broken {
-    cpu: Cpu,
+/// A backend with a fault behind it.
+struct Broken<'b> {
+    inner: &'b dyn Backend,
     fault: Fault,
 }
 
-impl Broken {
+impl Broken<'_> {
     fn spoil<T: Copy + Default>(&self, mut v: Vec<T>, flip: impl Fn(T) -> T, nan: T) -> Vec<T> {
         let tile = v.len().div_ceil(4);
         match self.fault {
@@ -60,12 +61,12 @@ impl Broken {
     }
 }
 
-impl Backend for Broken {
+impl Backend for Broken<'_> {
     fn device(&self) -> &Device {
-        self.cpu.device()
+        self.inner.device()
     }
     fn encode(&self, weights: &Weights, images: &[f32]) -> Result<Posterior> {
-        let p = self.cpu.encode(weights, images)?;
+        let p = self.inner.encode(weights, images)?;
         Ok(Posterior { mu: self.spoil_f32(p.mu), logvar: p.logvar })
     }
     fn sample_latent(&self, problem: &Problem, noise: Noise<'_>) -> Result<Vec<f32>> {
@@ -73,32 +74,32 @@ impl Backend for Broken {
             Noise::Trials(trials) => Noise::Trials(self.shifted(&trials)),
             given => given,
         };
-        Ok(self.spoil_f32(self.cpu.sample_latent(problem, noise)?))
+        Ok(self.spoil_f32(self.inner.sample_latent(problem, noise)?))
     }
     fn decode(&self, weights: &Weights, latents: &[f32]) -> Result<Vec<f32>> {
-        Ok(self.spoil_f32(self.cpu.decode(weights, latents)?))
+        Ok(self.spoil_f32(self.inner.decode(weights, latents)?))
     }
     fn l2_error(&self, images: &[f32], outputs: &[f32], pixels: usize) -> Result<Vec<f32>> {
-        Ok(self.spoil_f32(self.cpu.l2_error(images, outputs, pixels)?))
+        Ok(self.spoil_f32(self.inner.l2_error(images, outputs, pixels)?))
     }
     fn pass_at_k(&self, errors: &[f32], first: u64, tally: &mut Tally) -> Result<()> {
-        self.cpu.pass_at_k(&self.spoil_f32(errors.to_vec()), first, tally)
+        self.inner.pass_at_k(&self.spoil_f32(errors.to_vec()), first, tally)
     }
     fn correlation(&self, errors: &[f32], samples: usize) -> Result<Vec<f64>> {
-        let gram = self.cpu.correlation(errors, samples)?;
+        let gram = self.inner.correlation(errors, samples)?;
         Ok(self.spoil(gram, |v| f64::from_bits(v.to_bits() ^ 1 << 49), f64::NAN))
     }
     fn load<'a>(&'a self, problem: &'a Problem, precision: Precision) -> Result<Box<dyn Scorer + 'a>> {
         Ok(Box::new(BrokenScorer {
             backend: self,
             samples: problem.samples(),
-            inner: self.cpu.load(problem, precision)?,
+            inner: self.inner.load(problem, precision)?,
         }))
     }
 }
 
 struct BrokenScorer<'a> {
-    backend: &'a Broken,
+    backend: &'a Broken<'a>,
     samples: usize,
     inner: Box<dyn Scorer + 'a>,
 }
@@ -114,36 +115,40 @@ impl Scorer for BrokenScorer<'_> {
     fn tally(&mut self, trials: Range<u64>, tally: &mut Tally) -> Result<()> {
         assert_eq!(tally.rows().len(), self.samples);
         let errors = self.errors(Noise::Trials(trials.clone()))?;
-        self.backend.cpu.pass_at_k(&errors, trials.start, tally)
+        self.backend.inner.pass_at_k(&errors, trials.start, tally)
     }
     fn window(&self) -> u64 {
         self.inner.window()
     }
 }
 
-/// Whether validation accepts a faulty kernel at the case with the most trials (prime sizes, several samples).
-fn accepted(kernel: Kernel, fault: Fault) -> bool {
-    let backend = Broken { cpu: Cpu::new(Some(1)).unwrap(), fault };
+/// Whether validation accepts a faulty kernel at a case of prime sizes and several samples.
+fn accepted(inner: &dyn Backend, kernel: Kernel, fault: Fault) -> bool {
+    let backend = Broken { inner, fault };
     let case = cases().into_iter().find(|case| case.kernel == kernel && case.samples == 5).unwrap();
     matches!(case.run(&backend), Ok(Ok(_)))
 }
 
-#[test]
-fn the_wrapper_itself_is_accepted() {
+/// Every fault in every kernel must be refused, and the wrapper without a fault accepted.
+fn refuses_every_fault(inner: &dyn Backend) {
     for kernel in Kernel::ALL {
-        assert!(accepted(kernel, Fault::None), "{kernel}");
+        assert!(accepted(inner, kernel, Fault::None), "{kernel}");
+        for fault in FAULTS {
+            // Only the kernels that draw noise have a seed.
+            let draws = matches!(kernel, Kernel::SampleLatent | Kernel::Score);
+            if fault != Fault::WrongSeed || draws {
+                assert!(!accepted(inner, kernel, fault), "{kernel} with {fault:?} was accepted");
+            }
+        }
     }
 }
 
 #[test]
-fn every_fault_is_refused() {
-    for kernel in Kernel::ALL {
-        for fault in FAULTS {
-            // Only the kernels that draw noise have a seed, and the order of ties does not show in counts.
-            let draws = matches!(kernel, Kernel::SampleLatent | Kernel::Score);
-            if fault != Fault::WrongSeed || draws {
-                assert!(!accepted(kernel, fault), "{kernel} with {fault:?} was accepted");
-            }
-        }
-    }
+fn every_fault_is_refused_on_the_cpu() {
+    refuses_every_fault(&Cpu::new(Some(1)).unwrap());
+}
+
+#[test]
+fn every_fault_is_refused_in_shaders() {
+    llvmpipe().into_iter().for_each(|gpu| refuses_every_fault(gpu));
 }

@@ -11,30 +11,44 @@ mod layout;
 mod pass_at_k;
 mod sample_latent;
 mod score;
+mod shaders;
 mod tally;
 
-use retrial_check::{Kernel, cases};
+use retrial_check::{Kernel, cases_of};
 use retrial_cpu::{Cpu, Isa};
+use retrial_spec::Backend;
+use retrial_wgsl::Wgsl;
+use std::sync::OnceLock;
+
+/// Says that something is missing; a failure where `RETRIAL_REQUIRE`, a comma-separated list, names it.
+fn skip(what: &str, why: &str) {
+    eprintln!("SKIPPED {what}: {why}");
+    let required = std::env::var("RETRIAL_REQUIRE").unwrap_or_default();
+    assert!(!required.split(',').any(|name| name == what), "{what} is required: {why}");
+}
 
 /// Every CPU backend this machine can run, on two threads.
 fn cpus() -> Vec<Cpu> {
-    let available = Isa::ALL.into_iter().filter(|isa| {
-        let available = isa.available();
-        if !available {
-            eprintln!("SKIPPED: this machine lacks {isa}");
-            assert!(!std::env::var("RETRIAL_REQUIRE").is_ok_and(|v| v.split(',').any(|v| v == isa.to_string())));
-        }
-        available
-    });
-    available.map(|isa| Cpu::with_isa(Some(2), isa).unwrap()).collect()
+    let (can, cannot): (Vec<_>, Vec<_>) = Isa::ALL.into_iter().partition(|isa| isa.available());
+    cannot.into_iter().for_each(|isa| skip(&isa.to_string(), "this CPU lacks it"));
+    can.into_iter().map(|isa| Cpu::with_isa(Some(2), isa).unwrap()).collect()
 }
 
-/// Holds a kernel against the reference, at every shape and on every backend.
+/// The software adapter, which runs the shaders on any machine. One for all tests: compiling shaders takes a while.
+fn llvmpipe() -> Option<&'static Wgsl> {
+    static ADAPTER: OnceLock<Result<Wgsl, String>> = OnceLock::new();
+    let adapter = ADAPTER.get_or_init(|| Wgsl::new(Some("llvmpipe")).map_err(|e| e.to_string()));
+    adapter.as_ref().inspect_err(|why| skip("wgsl", why)).ok()
+}
+
+/// Holds a kernel against the reference, at every shape, in every precision and on every backend.
 fn validate(kernel: Kernel) {
-    for cpu in cpus() {
-        for case in cases().into_iter().filter(|case| case.kernel == kernel) {
-            if let Err(fault) = case.run(&cpu).unwrap() {
-                panic!("{kernel} {}: {fault}\nrerun: {}", case.shape, case.command("cpu"));
+    let cpus = cpus();
+    let backends = cpus.iter().map(|cpu| cpu as &dyn Backend).chain(llvmpipe().map(|gpu| gpu as &dyn Backend));
+    for backend in backends {
+        for case in cases_of(backend.device()).into_iter().filter(|case| case.kernel == kernel) {
+            if let Err(fault) = case.run(backend).unwrap() {
+                panic!("{} {kernel} {}: {fault}\nrerun: {}", backend.device(), case.shape, case.command("cpu"));
             }
         }
     }

@@ -2,16 +2,20 @@
 
 use clap::Args;
 use retrial_cpu::Cpu;
-use retrial_spec::{Backend, Error, Precision, Result};
+use retrial_spec::{Backend, Device, Error, Precision, Result};
 use retrial_vae::Images;
+use retrial_wgsl::Wgsl;
 
-/// Where to compute, and how exactly.
+/// Where to compute.
 #[derive(Args, Clone)]
 pub struct DeviceArgs {
-    /// Device: auto (the fastest there is) or cpu
+    /// Device: auto (a GPU if there is one, else the CPU), wgsl (any GPU through wgpu) or cpu
     #[arg(long, default_value = "auto")]
     pub device: String,
-    /// Threads of the CPU backend; results do not depend on it (default: all cores)
+    /// Adapter of the wgsl device: number, PCI id or part of its name, as retrial info lists them
+    #[arg(long)]
+    pub adapter: Option<String>,
+    /// Threads of the CPU device; results do not depend on it (default: all cores)
     #[arg(long)]
     pub threads: Option<usize>,
 }
@@ -19,18 +23,37 @@ pub struct DeviceArgs {
 /// A backend, and why it was chosen.
 pub struct Chosen {
     pub backend: Box<dyn Backend>,
-    pub why: &'static str,
+    pub why: String,
 }
 
 impl DeviceArgs {
+    /// What follows `--device` to get this device again.
+    pub fn flags(&self, device: &Device) -> String {
+        let adapter = self.adapter.as_ref().map(|a| format!(" --adapter {a}"));
+        format!("{}{}", device.backend, adapter.unwrap_or_default())
+    }
+
     /// Opens the device.
     pub fn open(&self) -> Result<Chosen> {
-        let why = match self.device.as_str() {
-            "cpu" => "asked for by name",
-            "auto" => "the only backend of this build",
-            other => return Err(Error::input("device", other, "must be auto or cpu; see retrial info")),
-        };
-        Ok(Chosen { backend: Box::new(Cpu::new(self.threads)?), why })
+        let adapter = self.adapter.as_deref();
+        let cpu = |why: String| Ok(Chosen { backend: Box::new(Cpu::new(self.threads)?), why });
+        let wgsl = |why: &str| Ok(Chosen { backend: Box::new(Wgsl::new(adapter)?), why: why.into() });
+        match self.device.as_str() {
+            "cpu" if adapter.is_some() => Err(Error::input(
+                "adapter",
+                adapter.unwrap_or_default(),
+                "the cpu device has none; drop it or use wgsl",
+            )),
+            "cpu" => cpu("asked for by name".into()),
+            "wgsl" => wgsl("asked for by name"),
+            "auto" if adapter.is_some() => wgsl("its adapter was asked for"),
+            "auto" => match Wgsl::new(None) {
+                Ok(gpu) => Ok(Chosen { backend: Box::new(gpu), why: "the first real GPU adapter".into() }),
+                Err(Error::Device { fault, .. }) => cpu(fault),
+                Err(other) => Err(other),
+            },
+            other => Err(Error::input("device", other, "must be auto, wgsl or cpu; see retrial info")),
+        }
     }
 }
 

@@ -25,6 +25,7 @@ impl Info {
         let sets: Vec<String> = Isa::ALL.iter().filter(|isa| isa.available()).map(Isa::to_string).collect();
         let threads = retrial_cpu::Cpu::new(self.device.threads)?.threads();
         let precisions: Vec<String> = device.precisions.iter().map(|p| p.to_string()).collect();
+        let adapters = retrial_wgsl::adapters();
         let kernels: Vec<&str> = Kernel::ALL.iter().map(|k| k.name()).collect();
         if self.json {
             return ui::print_json(&json!({
@@ -33,19 +34,57 @@ impl Info {
                 "why": chosen.why,
                 "threads": threads,
                 "instruction_sets": sets,
+                "adapters": adapters.iter().map(adapter_json).collect::<Vec<_>>(),
                 "kernels": kernels,
                 "limits": Shape::MAX,
             }));
         }
         let Shape { pixels, hidden, latent } = Shape::MAX;
-        ui::print(&ui::facts(&[
-            ("Retrial", env!("CARGO_PKG_VERSION").into()),
-            ("Chosen", format!("{device}: {}", chosen.why)),
-            ("Threads", threads.to_string()),
-            ("Instructions", format!("{} (RETRIAL_CPU=name forces one)", sets.join(", "))),
-            ("Precisions", precisions.join(", ")),
-            ("Kernels", kernels.join(", ")),
-            ("Limits", format!("{pixels} pixels, {hidden} hidden units, {latent} latent dimensions, 2^64 trials")),
-        ]))
+        let mib = |bytes: u64| format!("{} MiB", ui::thousands(bytes >> 20));
+        let mut rows = vec![
+            ["adapter", "api", "kind", "pci", "buffer", "binding", "f16", "timestamps"].map(String::from).to_vec(),
+        ];
+        rows.extend(adapters.iter().map(|a| {
+            let yes = |v: bool| String::from(if v { "yes" } else { "no" });
+            let name = format!("{}: {}", a.index, a.name);
+            let (api, kind, pci) = (a.backend.clone(), a.kind.clone(), a.pci.clone());
+            vec![name, api, kind, pci, mib(a.max_buffer), mib(a.max_binding), yes(a.f16), yes(a.timestamps)]
+        }));
+        let list = if adapters.is_empty() {
+            "No GPU adapter: no Vulkan, Metal or Direct3D 12 driver was found\n".into()
+        } else {
+            ui::table(&rows) + "A software adapter is used only when --adapter names it\n"
+        };
+        ui::print(
+            &(ui::facts(&[
+                ("Retrial", env!("CARGO_PKG_VERSION").into()),
+                ("Chosen", format!("{device}: {}", chosen.why)),
+                ("Threads", threads.to_string()),
+                ("Instructions", format!("{} (RETRIAL_CPU=name forces one)", sets.join(", "))),
+                ("Precisions", precisions.join(", ")),
+                ("Kernels", kernels.join(", ")),
+                ("Limits", format!("{pixels} pixels, {hidden} hidden units, {latent} latent dimensions, 2^64 trials")),
+            ]) + "\n"
+                + &list),
+        )
     }
+}
+
+fn adapter_json(a: &retrial_wgsl::Adapter) -> serde_json::Value {
+    json!({
+        "index": a.index,
+        "name": a.name,
+        "api": a.backend,
+        "kind": a.kind,
+        "pci": a.pci,
+        "driver": a.driver,
+        "software": a.software,
+        "max_buffer": a.max_buffer,
+        "max_binding": a.max_binding,
+        "workgroup_memory": a.workgroup_memory,
+        "invocations": a.invocations,
+        "f16": a.f16,
+        "subgroups": a.subgroups,
+        "timestamps": a.timestamps,
+    })
 }

@@ -1,6 +1,7 @@
 //! The command line. One file per command; results go to stdout, everything else to stderr.
 
 mod args;
+mod bench;
 mod figures;
 mod info;
 mod report;
@@ -39,6 +40,7 @@ enum Command {
     Report(report::Report),
     Score(score::Score),
     Validate(validate::Validate),
+    Bench(bench::Bench),
     Info(info::Info),
 }
 
@@ -51,12 +53,18 @@ fn run(command: &Command) -> Result<ExitCode> {
         Command::Report(c) => c.run(),
         Command::Score(c) => c.run(),
         Command::Validate(c) => return c.run(),
+        Command::Bench(c) => c.run(),
         Command::Info(c) => c.run(),
     }
     .map(|()| ExitCode::SUCCESS)
 }
 
 fn main() -> ExitCode {
+    if std::env::var_os("XDG_RUNTIME_DIR").is_none() {
+        // Mesa prints an error without it, on every machine where nobody is logged in.
+        // SAFETY: no other thread runs yet.
+        unsafe { std::env::set_var("XDG_RUNTIME_DIR", std::env::temp_dir()) };
+    }
     let cli = Cli::parse();
     match run(&cli.command) {
         Ok(code) => code,

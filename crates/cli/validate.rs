@@ -1,9 +1,12 @@
 //! `retrial validate`
 
-use crate::{args::DeviceArgs, ui};
+use crate::{
+    args::{DeviceArgs, precision},
+    ui,
+};
 use clap::Args;
-use retrial_check::{Case, Kernel, cases};
-use retrial_spec::{Error, Result, Shape};
+use retrial_check::{Case, Kernel, cases_of};
+use retrial_spec::{Device, Error, Precision, Result, Shape};
 use serde_json::json;
 use std::process::ExitCode;
 
@@ -13,6 +16,7 @@ use std::process::ExitCode;
 /// a case fails, with the command that reruns it.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  retrial validate\n  retrial validate --kernel score\n  \
+                        retrial validate --device wgsl --adapter llvmpipe\n  \
                         retrial validate --kernel decode --shape 97-61-7 --samples 3 --trials 50")]
 pub struct Validate {
     #[command(flatten)]
@@ -38,6 +42,9 @@ pub struct Validate {
     /// Seed of model, images and noise of your own shape
     #[arg(long, default_value_t = 11, requires = "shape")]
     seed: u64,
+    /// Precision of score at your own shape
+    #[arg(long, default_value = "f32", value_parser = precision, requires = "shape")]
+    precision: Precision,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -47,15 +54,18 @@ impl Validate {
     pub fn run(&self) -> Result<ExitCode> {
         let chosen = self.device.open()?;
         let backend = chosen.backend.as_ref();
-        let cases = self.cases()?;
+        let cases = self.cases(backend.device())?;
         let mut rows = vec![
-            ["kernel", "shape", "samples", "trials", "max error", "of bound", "verdict"].map(String::from).to_vec(),
+            ["kernel", "precision", "shape", "samples", "trials", "max error", "of bound", "verdict"]
+                .map(String::from)
+                .to_vec(),
         ];
         let (mut results, mut failures) = (vec![], vec![]);
         for case in &cases {
             let verdict = case.run(backend)?;
             let mut row = vec![
                 case.kernel.to_string(),
+                case.precision.to_string(),
                 case.shape.to_string(),
                 case.samples.to_string(),
                 case.trials.to_string(),
@@ -65,9 +75,10 @@ impl Validate {
                 Err(_) => row.extend(["-".into(), "-".into(), "FAILED".into()]),
             }
             rows.push(row);
-            let command = case.command(&backend.device().backend);
+            let command = case.command(&self.device.flags(backend.device()));
             results.push(json!({
                 "kernel": case.kernel.name(),
+                "precision": case.precision,
                 "shape": case.shape,
                 "samples": case.samples,
                 "trials": case.trials,
@@ -95,11 +106,11 @@ impl Validate {
         Ok(if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
-    fn cases(&self) -> Result<Vec<Case>> {
+    fn cases(&self, device: &Device) -> Result<Vec<Case>> {
         let kernel: Option<Kernel> = self.kernel.as_deref().map(str::parse).transpose()?;
         let wanted = |k: Kernel| kernel.is_none_or(|only| only == k);
         let Some(shape) = &self.shape else {
-            return Ok(cases().into_iter().filter(|case| wanted(case.kernel)).collect());
+            return Ok(cases_of(device).into_iter().filter(|case| wanted(case.kernel)).collect());
         };
         let widths: Option<Vec<usize>> = shape.split('-').map(|w| w.parse().ok()).collect();
         let Some(&[pixels, hidden, latent]) = widths.as_deref() else {
@@ -114,8 +125,8 @@ impl Validate {
         if self.first.checked_add(self.trials as u64).is_none() {
             return Err(Error::input("first trial", self.first, "the last trial must be below 2^64"));
         }
-        let Self { samples, trials, first, temperature, seed, .. } = *self;
+        let Self { samples, trials, first, temperature, seed, precision, .. } = *self;
         let kernels = Kernel::ALL.into_iter().filter(|&k| wanted(k));
-        Ok(kernels.map(|kernel| Case { kernel, shape, samples, trials, first, temperature, seed }).collect())
+        Ok(kernels.map(|kernel| Case { kernel, shape, samples, trials, first, temperature, seed, precision }).collect())
     }
 }

@@ -1,6 +1,6 @@
 use crate::{Agreement, Band, Tolerance, compare, images, weights};
 use retrial_reference as reference;
-use retrial_spec::{Backend, Error, Noise, Posterior, Precision, Problem, Result, Shape, Tally};
+use retrial_spec::{Backend, Device, Error, Noise, Posterior, Precision, Problem, Result, Shape, Tally};
 use std::{fmt, str::FromStr};
 
 /// The kernels, by the one name each has in every place.
@@ -73,6 +73,18 @@ pub struct Case {
     pub temperature: f64,
     /// Seed of the model, the images and the noise.
     pub seed: u64,
+    /// Precision of `score`; the other kernels have one each.
+    pub precision: Precision,
+}
+
+/// The cases of a device: every kernel, and `score` again in each further precision that the device has.
+pub fn cases_of(device: &Device) -> Vec<Case> {
+    let further = device.precisions.iter().filter(|&&p| p != Precision::F32);
+    let scores = further.flat_map(|&precision| {
+        let scores = cases().into_iter().filter(|case| case.kernel == Kernel::Score);
+        scores.map(move |case| Case { precision, ..case })
+    });
+    cases().into_iter().chain(scores).collect()
 }
 
 /// Every kernel over shapes chosen to break tiles: 1, primes, one more and one less than a tile, the paper's and the
@@ -99,6 +111,7 @@ pub fn cases() -> Vec<Case> {
         first,
         temperature,
         seed: 11,
+        precision: Precision::F32,
     })
     .collect()
 }
@@ -106,19 +119,20 @@ pub fn cases() -> Vec<Case> {
 impl Case {
     /// The command that reruns this case.
     pub fn command(&self, backend: &str) -> String {
-        let Self { kernel, shape, samples, trials, first, temperature, seed } = self;
+        let Self { kernel, shape, samples, trials, first, temperature, seed, precision } = self;
         format!(
             "retrial validate --device {backend} --kernel {kernel} --shape {shape} --samples {samples} --trials {trials} \
-             --first {first} --temperature {temperature} --seed {seed}"
+             --first {first} --temperature {temperature} --seed {seed} --precision {precision}"
         )
     }
 
-    /// Bound on the difference from the reference in f32.
+    /// Bound on the difference from the reference.
     ///
     /// A sum of `n` terms, rounded after each, is off by about `u sqrt(n)` relative to its largest partial sum, with
     /// `u` = [`Tolerance::F32`]; the constants cover that partial sums exceed the result. A pixel's error passes
-    /// through the sigmoid with slope at most 1/4 and enters an error `e` as its root mean square.
-    pub fn tolerance(&self) -> Tolerance {
+    /// through the sigmoid with slope at most 1/4 and enters an error `e` as its root mean square. `double` says whether
+    /// the device has f64.
+    pub fn tolerance(&self, double: bool) -> Tolerance {
         let Shape { pixels, hidden, latent } = self.shape;
         let root = |n: usize| (n as f64).sqrt();
         let u = Tolerance::F32;
@@ -128,8 +142,13 @@ impl Case {
             Kernel::Decode => (u * (8.0 + root(hidden) + root(latent)), 0.0),
             Kernel::L2Error => (0.0, u * (2.0 + root(pixels))),
             Kernel::PassAtK => (0.0, 0.0),
-            // In f64 throughout, on every backend that has it.
-            Kernel::Correlation => (1e-14 * self.trials as f64, 1e-13),
+            // f64 sums of f64 products of standardised errors; where a device has no f64, standardised values and
+            // products are rounded to f32 and the sums of up to 1024 of them too.
+            Kernel::Correlation if double => (1e-14 * self.trials as f64, 1e-13),
+            Kernel::Correlation => (u * 8.0 * root(self.trials), u * 32.0),
+            // Weights and hidden units rounded to 11 bits (f16) or 8 (bf16) before they are multiplied.
+            Kernel::Score if self.precision == Precision::F16 => (2f64.powi(-11) * 8.0, 2f64.powi(-11)),
+            Kernel::Score if self.precision == Precision::Bf16 => (2f64.powi(-8) * 8.0, 2f64.powi(-8)),
             Kernel::Score => (u * (4.0 + root(hidden)), u * (4.0 + root(pixels))),
         };
         Tolerance { absolute, relative }
@@ -180,7 +199,7 @@ impl Case {
         let problem = self.problem()?;
         let trials = self.first..self.first + self.trials as u64;
         let (weights, images) = (problem.weights(), problem.images());
-        let tolerance = self.tolerance();
+        let tolerance = self.tolerance(backend.device().double);
         Ok(match self.kernel {
             Kernel::Encode => {
                 let got = backend.encode(weights, images)?;
@@ -204,7 +223,7 @@ impl Case {
             }
             Kernel::PassAtK => {
                 let errors = self.some_errors();
-                let thresholds = thresholds(&wide(&errors));
+                let thresholds = thresholds(&errors);
                 let mut tally = Tally::new(self.samples, &thresholds)?;
                 backend.pass_at_k(&errors, self.first, &mut tally)?;
                 self.judge_exactly(&tally, &errors)
@@ -216,9 +235,10 @@ impl Case {
             }
             Kernel::Score => {
                 let want = self.reference_errors(&problem);
-                let mut scorer = backend.load(&problem, Precision::F32)?;
+                let mut scorer = backend.load(&problem, self.precision)?;
                 let got = scorer.errors(Noise::Trials(trials.clone()))?;
-                let mut tally = Tally::new(self.samples, &thresholds(&want))?;
+                let narrow: Vec<f32> = want.iter().map(|&e| e as f32).collect();
+                let mut tally = Tally::new(self.samples, &thresholds(&narrow))?;
                 scorer.tally(trials, &mut tally)?;
                 compare(&got, &want, tolerance).and_then(|a| self.judge(&tally, &want, tolerance).map(|_| a))
             }
@@ -307,11 +327,11 @@ fn wide(values: &[f32]) -> Vec<f64> {
     values.iter().map(|&v| v.into()).collect()
 }
 
-/// Three increasing thresholds at the edge, in the middle and at the far end of some errors.
-fn thresholds(errors: &[f64]) -> Vec<f32> {
+/// Up to three increasing thresholds: near the smallest, in the middle and beyond the largest of some errors.
+pub fn thresholds(errors: &[f32]) -> Vec<f32> {
     let mut sorted = errors.to_vec();
-    sorted.sort_unstable_by(f64::total_cmp);
-    let at = |q: f64| sorted[((sorted.len() - 1) as f64 * q) as usize] as f32;
+    sorted.sort_unstable_by(f32::total_cmp);
+    let at = |q: f64| sorted[((sorted.len() - 1) as f64 * q) as usize];
     let mut thresholds = vec![at(0.01), at(0.3), at(1.0) * 1.5];
     thresholds.dedup();
     thresholds

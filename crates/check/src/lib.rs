@@ -9,6 +9,6 @@ mod case;
 mod compare;
 mod model;
 
-pub use case::{Case, Kernel, cases};
+pub use case::{Case, Kernel, cases, cases_of, thresholds};
 pub use compare::{Agreement, Band, Tolerance, compare};
 pub use model::{images, weights};

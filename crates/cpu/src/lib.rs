@@ -50,6 +50,7 @@ impl Cpu {
             name: model_name(),
             detail: isa.to_string(),
             precisions: vec![Precision::F32],
+            double: true,
         };
         Ok(Self { device, isa, threads })
     }

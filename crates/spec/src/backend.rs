@@ -39,6 +39,8 @@ pub struct Device {
     pub detail: String,
     /// Precisions it computes in, the default first.
     pub precisions: Vec<Precision>,
+    /// Whether it has f64, in which `correlation` adds up; f32 otherwise.
+    pub double: bool,
 }
 
 impl fmt::Display for Device {

@@ -1,1 +1,133 @@
-//! WGSL backend.
+//! The WGSL backend: any GPU with Vulkan, Metal or Direct3D 12, through wgpu.
+//!
+//! The kernels are in `shaders/`. Everything is cut to the adapter's limits ([`plan`]) and to submissions of 50 ms, so
+//! that no display freezes and no operating system resets the device. The host folds the errors of one submission while
+//! the device computes the next. A trial's error has one fixed order of operations: on one adapter, windows and
+//! submissions do not change a bit of a result.
+
+mod adapter;
+mod correlation;
+mod counts;
+mod gpu;
+mod kernels;
+mod plan;
+mod score;
+mod source;
+#[cfg(test)]
+mod tests;
+
+pub use adapter::{Adapter, adapters};
+pub use plan::{Limits, Pace, Plan, Tile, plan};
+pub use source::{Shader, shaders};
+
+use counts::{Counts, Tiles};
+use gpu::Gpu;
+use retrial_spec::{Backend, Device, Linear, Noise, Posterior, Precision, Problem, Result, Scorer, Tally, Weights};
+
+/// One adapter, open.
+pub struct Wgsl {
+    device: Device,
+    adapter: Adapter,
+    gpu: Gpu,
+}
+
+impl Wgsl {
+    /// Opens the adapter with a number, PCI id or part of a name, case ignored; without a selector the first that is no
+    /// software.
+    pub fn new(selector: Option<&str>) -> Result<Self> {
+        Self::open(selector, None)
+    }
+
+    fn open(selector: Option<&str>, limits: Option<wgpu::Limits>) -> Result<Self> {
+        let (handles, adapters): (Vec<_>, Vec<_>) = adapter::enumerate().into_iter().unzip();
+        let chosen = adapter::choose(&adapters, selector, adapter::nvidia())?;
+        let adapter = adapters[chosen].clone();
+        let gpu = Gpu::open(&handles[chosen], &adapter, limits)?;
+        let device = Device {
+            backend: "wgsl".into(),
+            name: adapter.name.clone(),
+            detail: format!("{}, {}", adapter.backend, adapter.driver),
+            precisions: if adapter.f16 { vec![Precision::F32, Precision::F16] } else { vec![Precision::F32] },
+            double: false,
+        };
+        Ok(Self { device, adapter, gpu })
+    }
+
+    /// The adapter in use.
+    pub fn adapter(&self) -> &Adapter {
+        &self.adapter
+    }
+}
+
+impl Backend for Wgsl {
+    fn device(&self) -> &Device {
+        &self.device
+    }
+
+    fn encode(&self, weights: &Weights, images: &[f32]) -> Result<Posterior> {
+        let [mu, logvar] = [&weights.encoder_fc_mu, &weights.encoder_fc_logvar];
+        let both = Linear {
+            outputs: mu.outputs + logvar.outputs,
+            inputs: mu.inputs,
+            weight: [&mu.weight[..], &logvar.weight].concat(),
+            bias: [&mu.bias[..], &logvar.bias].concat(),
+        };
+        let layers = [&weights.encoder_fc1, &both];
+        let y = kernels::two_layers(&self.gpu, source::ENCODE, ["hidden", "posterior"], layers, images)?;
+        let rows = y.chunks(both.outputs).map(|row| row.split_at(mu.outputs));
+        let (mu, logvar): (Vec<_>, Vec<_>) = rows.unzip();
+        Ok(Posterior { mu: mu.concat(), logvar: logvar.concat() })
+    }
+
+    fn sample_latent(&self, problem: &Problem, noise: Noise<'_>) -> Result<Vec<f32>> {
+        noise.check(problem.samples(), problem.shape().latent)?;
+        kernels::sample_latent(&self.gpu, problem, &noise)
+    }
+
+    fn decode(&self, weights: &Weights, latents: &[f32]) -> Result<Vec<f32>> {
+        let layers = [&weights.decoder_fc1, &weights.decoder_fc2];
+        kernels::two_layers(&self.gpu, source::DECODE, ["hidden", "pixels"], layers, latents)
+    }
+
+    fn l2_error(&self, images: &[f32], outputs: &[f32], pixels: usize) -> Result<Vec<f32>> {
+        kernels::l2_error(&self.gpu, images, outputs, pixels)
+    }
+
+    fn pass_at_k(&self, errors: &[f32], first: u64, tally: &mut Tally) -> Result<()> {
+        const TRIALS: usize = 256;
+        let (thresholds, rows) = tally.rows_mut();
+        let (samples, window) = (rows.len(), errors.len() / rows.len());
+        let counts = Counts::begin(&self.gpu, TRIALS as u64, thresholds, rows)?;
+        let most = (self.gpu.limits.values() as usize / TRIALS).max(1);
+        let total = samples * window.div_ceil(TRIALS);
+        for start in (0..total).step_by(most) {
+            let tiles = Tiles::new(start as u64, most.min(total - start), samples);
+            let mut tiled = vec![f32::MAX; tiles.count * TRIALS];
+            for (sample, row) in errors.chunks(window).enumerate() {
+                for (tile, piece) in tiles.of(sample, samples) {
+                    let live = &row[piece * TRIALS..window.min((piece + 1) * TRIALS)];
+                    tiled[tile * TRIALS..][..live.len()].copy_from_slice(live);
+                }
+            }
+            let tiled = self.gpu.upload(&tiled)?;
+            self.gpu.run::<f32>(&counts.dispatches(&self.gpu, tiles, &tiled)?, &tiled, 1)?;
+        }
+        score::fold(rows, errors.len(), |sample, row| {
+            let errors = &errors[sample * window..][..window];
+            score::finite(&self.gpu, sample, errors)?;
+            row.add(thresholds, first, errors);
+            Ok(())
+        })?;
+        counts.check(&self.gpu, first, thresholds, rows)?;
+        tally.add_trials(window as u64);
+        Ok(())
+    }
+
+    fn correlation(&self, errors: &[f32], samples: usize) -> Result<Vec<f64>> {
+        correlation::correlation(&self.gpu, errors, samples)
+    }
+
+    fn load<'a>(&'a self, problem: &'a Problem, precision: Precision) -> Result<Box<dyn Scorer + 'a>> {
+        Ok(Box::new(score::GpuScorer::new(self, problem, precision)?))
+    }
+}

@@ -1,0 +1,135 @@
+//! The shaders' texts and the layouts of their parameters.
+
+use bytemuck::{Pod, Zeroable};
+use std::mem::offset_of;
+
+/// Joins files of `shaders/` in order.
+macro_rules! shader {
+    ($($file:literal),*) => { concat!($(include_str!(concat!("../../../shaders/", $file)), "\n"),*) };
+}
+
+pub(crate) const ENCODE: &str = shader!("shared/grid.wgsl", "shared/sigmoid.wgsl", "shared/dense.wgsl", "encode.wgsl");
+pub(crate) const SAMPLE_LATENT: &str =
+    shader!("shared/grid.wgsl", "shared/philox.wgsl", "shared/normals.wgsl", "sample_latent.wgsl");
+pub(crate) const DECODE: &str = shader!("shared/grid.wgsl", "shared/sigmoid.wgsl", "shared/dense.wgsl", "decode.wgsl");
+pub(crate) const L2_ERROR: &str = shader!("shared/grid.wgsl", "l2_error.wgsl");
+pub(crate) const PASS_AT_K: &str = shader!("shared/grid.wgsl", "pass_at_k.wgsl");
+pub(crate) const CORRELATION: &str = shader!("shared/grid.wgsl", "correlation.wgsl");
+/// Hidden units in f32.
+pub(crate) const SCORE: &str = concat!(
+    "alias Stored = f32;\n",
+    shader!("shared/grid.wgsl", "shared/philox.wgsl", "shared/normals.wgsl", "shared/sigmoid.wgsl", "score.wgsl")
+);
+/// Hidden units and products' factors in f16.
+pub(crate) const SCORE_F16: &str = concat!(
+    "enable f16;\nalias Stored = f16;\n",
+    shader!("shared/grid.wgsl", "shared/philox.wgsl", "shared/normals.wgsl", "shared/sigmoid.wgsl", "score.wgsl")
+);
+
+/// A shader as the driver gets it, for whoever wants to check or read it.
+#[derive(Clone, Copy, Debug)]
+pub struct Shader {
+    /// The kernel's name.
+    pub kernel: &'static str,
+    /// The WGSL text, shared files included.
+    pub text: &'static str,
+    /// Members of its `Params` with their offsets, as the host writes them.
+    pub members: &'static [(&'static str, usize)],
+    /// Bytes of its `Params`.
+    pub size: usize,
+    /// Whether it needs the `SHADER_F16` feature.
+    pub f16: bool,
+}
+
+/// Every shader, variants included.
+pub fn shaders() -> [Shader; 8] {
+    fn shader<P: Params>(kernel: &'static str, text: &'static str, f16: bool) -> Shader {
+        Shader { kernel, text, members: P::MEMBERS, size: size_of::<P>(), f16 }
+    }
+    [
+        shader::<Dense>("encode", ENCODE, false),
+        shader::<SampleLatent>("sample_latent", SAMPLE_LATENT, false),
+        shader::<Dense>("decode", DECODE, false),
+        shader::<L2Error>("l2_error", L2_ERROR, false),
+        shader::<PassAtK>("pass_at_k", PASS_AT_K, false),
+        shader::<Correlation>("correlation", CORRELATION, false),
+        shader::<Score>("score", SCORE, false),
+        shader::<Score>("score", SCORE_F16, true),
+    ]
+}
+
+/// The uniform buffer of a kernel. `tests/shaders.rs` holds the members against the WGSL's.
+pub(crate) trait Params: Pod {
+    const MEMBERS: &'static [(&'static str, usize)];
+}
+
+macro_rules! params {
+    ($($name:ident { $($member:ident: $type:ty,)* })*) => { $(
+        #[repr(C)]
+        #[derive(Clone, Copy, Pod, Zeroable)]
+        pub(crate) struct $name { $(pub $member: $type),* }
+
+        impl Params for $name {
+            const MEMBERS: &'static [(&'static str, usize)] =
+                &[$((stringify!($member), offset_of!($name, $member))),*];
+        }
+    )* };
+}
+
+params! {
+    Dense {
+        rows: u32,
+        inputs: u32,
+        outputs: u32,
+    }
+    SampleLatent {
+        key: [u32; 2],
+        first: [u32; 2],
+        rows: u32,
+        skip: u32,
+        trials: u32,
+        latent: u32,
+        sample: u32,
+        pad: u32,
+    }
+    L2Error {
+        rows: u32,
+        skip: u32,
+        trials: u32,
+        pixels: u32,
+    }
+    PassAtK {
+        tiles: u32,
+        skip: u32,
+        samples: u32,
+        piece: u32,
+        base: u32,
+        count: u32,
+        stride: u32,
+    }
+    Correlation {
+        samples: u32,
+        trials: u32,
+        row: u32,
+        blocks: u32,
+    }
+    Score {
+        key: [u32; 2],
+        first: [u32; 2],
+        tiles: u32,
+        skip: u32,
+        samples: u32,
+        piece: u32,
+        trials: u32,
+        sample: u32,
+        hidden: u32,
+        pixels: u32,
+        given: u32,
+        pad: u32,
+    }
+}
+
+/// A 64-bit number as `(lo, hi)`.
+pub(crate) fn halves(value: u64) -> [u32; 2] {
+    [value as u32, (value >> 32) as u32]
+}

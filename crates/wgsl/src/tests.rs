@@ -1,0 +1,154 @@
+//! The backend on the software adapter, against the reference and against itself.
+
+use crate::{Wgsl, adapters};
+use retrial_check::{Case, Kernel, Tolerance, cases, cases_of, compare, images, weights};
+use retrial_reference as reference;
+use retrial_spec::{Backend, Noise, Posterior, Precision, Problem, Shape, Tally, rng::Stream};
+
+/// The software adapter, which every machine can have; a skip is loud and may be forbidden.
+pub(crate) fn software(limits: Option<wgpu::Limits>) -> Option<Wgsl> {
+    if let Some(adapter) = adapters().into_iter().find(|a| a.software) {
+        return Some(Wgsl::open(Some(&adapter.name), limits).unwrap());
+    }
+    eprintln!("SKIPPED: no software adapter; install mesa-vulkan-drivers and libvulkan1");
+    assert!(!std::env::var("RETRIAL_REQUIRE").is_ok_and(|v| v.split(',').any(|v| v == "wgsl")));
+    None
+}
+
+pub(crate) fn problem(shape: Shape, samples: usize) -> Problem {
+    Case { shape, samples, ..cases()[0] }.problem().unwrap()
+}
+
+/// Every kernel in every precision, with the limits that any adapter grants and with
+/// buffers so small that everything is cut into pieces and samples into groups.
+#[test]
+fn kernels_agree_with_the_reference_within_any_limits() {
+    let small = |bytes| wgpu::Limits { max_storage_buffer_binding_size: bytes, ..wgpu::Limits::default() };
+    for (limits, largest) in [(small(128 << 20), Shape::MAX.pixels), (small(2 << 20), 784)] {
+        let Some(wgsl) = software(Some(limits)) else { return };
+        for case in cases_of(wgsl.device()).into_iter().filter(|c| c.shape.pixels <= largest) {
+            // The model of 768-1024-96 has 3 MB of weights.
+            if largest == 784 && case.shape.hidden == 1024 {
+                continue;
+            }
+            if let Err(fault) = case.run(&wgsl).unwrap() {
+                panic!("{} {} {}: {fault}", case.kernel, case.shape, case.precision);
+            }
+        }
+    }
+}
+
+#[test]
+fn groups_of_samples_join_without_a_seam() {
+    let limits = wgpu::Limits { max_storage_buffer_binding_size: 1 << 18, ..wgpu::Limits::default() };
+    let (Some(small), Some(large)) = (software(Some(limits)), software(None)) else { return };
+    let problem = problem(Shape { pixels: 600, hidden: 64, latent: 9 }, 150);
+    assert!(crate::plan(problem.shape(), 150, &small.gpu.limits).unwrap().group < 150);
+    let [a, b] = [small, large].map(|wgsl| {
+        let mut scorer = wgsl.load(&problem, Precision::F32).unwrap();
+        let mut tally = Tally::new(150, &[10.0, 12.0]).unwrap();
+        scorer.tally(7..77, &mut tally).unwrap();
+        (scorer.errors(Noise::Trials(7..77)).unwrap(), tally)
+    });
+    assert!(a == b);
+}
+
+#[test]
+fn windows_do_not_change_a_bit() {
+    let Some(wgsl) = software(None) else { return };
+    let problem = problem(Shape { pixels: 97, hidden: 61, latent: 7 }, 3);
+    let mut scorer = wgsl.load(&problem, Precision::F32).unwrap();
+    let whole = scorer.errors(Noise::Trials(0..300)).unwrap();
+    let parts = [0..1, 1..130, 130..300].map(|part| (part.clone(), scorer.errors(Noise::Trials(part)).unwrap()));
+    for (sample, row) in whole.chunks(300).enumerate() {
+        for (part, errors) in &parts {
+            let part = part.start as usize..part.end as usize;
+            assert_eq!(row[part.clone()], errors[sample * part.len()..][..part.len()]);
+        }
+    }
+    let thresholds = [whole[5], whole[50].max(whole[5] + 1.0)];
+    let tally = |cuts: &[u64]| {
+        let mut tally = Tally::new(3, &thresholds).unwrap();
+        cuts.windows(2)
+            .for_each(|w| wgsl.load(&problem, Precision::F32).unwrap().tally(w[0]..w[1], &mut tally).unwrap());
+        tally
+    };
+    assert!(tally(&[0, 300]) == tally(&[0, 7, 200, 300]));
+}
+
+#[test]
+fn given_noise_is_used() {
+    let Some(wgsl) = software(None) else { return };
+    let problem = problem(Shape { pixels: 61, hidden: 40, latent: 5 }, 3);
+    let mut noise = vec![0.0; 3 * 150 * 5];
+    Stream::new(1, 1).fill_normal(&mut noise);
+    let z = wgsl.sample_latent(&problem, Noise::Given(&noise)).unwrap();
+    let y = wgsl.decode(problem.weights(), &z).unwrap();
+    let want = wgsl.l2_error(problem.images(), &y, 61).unwrap();
+    let got = wgsl.load(&problem, Precision::F32).unwrap().errors(Noise::Given(&noise)).unwrap();
+    let want: Vec<f64> = want.into_iter().map(f64::from).collect();
+    compare(&got, &want, Tolerance { absolute: 0.0, relative: 1e-6 }).unwrap();
+}
+
+/// Many thresholds take several dispatches; none at all is allowed too.
+#[test]
+fn any_number_of_thresholds() {
+    let Some(wgsl) = software(None) else { return };
+    let errors: Vec<f32> = (0..3000).map(|i| 1.0 + ((i * 7919) % 3001) as f32 / 700.0).collect();
+    for count in [0, 1, 256, 257, 700] {
+        let thresholds: Vec<f32> = (0..count).map(|t| 1.001 + t as f32 / 150.0).collect();
+        let mut tally = Tally::new(3, &thresholds).unwrap();
+        wgsl.pass_at_k(&errors, 1 << 33, &mut tally).unwrap();
+        assert_eq!(tally.trials(), 1000);
+    }
+}
+
+/// The Gram matrix at more samples and trials than a tile and a block hold, with a trial that does not vary.
+#[test]
+fn correlation_holds_the_bound_of_f32() {
+    let Some(wgsl) = software(None) else { return };
+    for (samples, trials) in [(1, 1), (2, 33), (5, 47), (33, 1025), (70, 2500)] {
+        let mut stream = Stream::new(9, samples as u32);
+        let mut errors = vec![0.0; samples * trials];
+        stream.fill_normal(&mut errors);
+        errors.iter_mut().enumerate().for_each(|(i, e)| *e = 9.0 + 0.3 * *e + ((i / trials) % 7) as f32 * 0.2);
+        (0..samples).for_each(|n| errors[n * trials + trials / 2] = 4.0); // does not vary
+        let got = wgsl.correlation(&errors, samples).unwrap();
+        let wide: Vec<f64> = errors.iter().map(|&e| e.into()).collect();
+        let tolerance = Case { kernel: Kernel::Correlation, samples, trials, ..cases()[0] }.tolerance(false);
+        let agreement = compare(&got, &reference::correlation(&wide, samples), tolerance).unwrap();
+        println!("{samples} x {trials}: {:.3} of the bound", agreement.used);
+    }
+}
+
+/// Half precision rounds hidden units and weights to 11 bits; a pixel averages hundreds of such errors.
+#[test]
+fn half_precision_is_close_and_knows_its_range() {
+    let Some(wgsl) = software(None) else { return };
+    if !wgsl.device().precisions.contains(&Precision::F16) {
+        eprintln!("SKIPPED: the software adapter lacks SHADER_F16");
+        return;
+    }
+    let problem = problem(Shape::PAPER, 2);
+    let errors = |precision| wgsl.load(&problem, precision).unwrap().errors(Noise::Trials(0..64)).unwrap();
+    let want: Vec<f64> = errors(Precision::F32).into_iter().map(f64::from).collect();
+    let agreement = compare(&errors(Precision::F16), &want, Tolerance { absolute: 0.0, relative: 5e-4 }).unwrap();
+    assert!(agreement.max_error > 1e-6, "f16 was not used");
+
+    let shape = Shape { pixels: 3, hidden: 2, latent: 1 };
+    let mut large = weights(shape, 1);
+    large.decoder_fc1.weight[0] = 1e5;
+    let posterior = Posterior { mu: vec![1.0], logvar: vec![0.0] };
+    let problem = Problem::new(large, images(shape, 1, 1), &posterior, 1.0, 1).unwrap();
+    let refused = wgsl.load(&problem, Precision::F16).err().unwrap().to_string();
+    assert!(refused.contains("use f32"), "{refused}");
+    assert!(wgsl.load(&problem, Precision::Bf16).err().unwrap().is_input());
+}
+
+#[test]
+fn limits_beyond_the_adapter_are_refused() {
+    let Some(adapter) = adapters().into_iter().find(|a| a.software) else { return };
+    let limits = wgpu::Limits { max_compute_invocations_per_workgroup: 1 << 20, ..wgpu::Limits::default() };
+    let refused = Wgsl::open(Some(&adapter.name), Some(limits)).err().unwrap().to_string();
+    assert!(refused.contains("cannot be opened"), "{refused}");
+}
