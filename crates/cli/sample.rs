@@ -129,9 +129,11 @@ impl Pipeline<'_> {
             Some(_) => RunDir::create(out, retrial_engine::Existing::Resume)?,
             None => RunDir::create(out, existing(args.force, args.resume))?,
         };
-        let thresholds = match &args.thresholds {
-            Some(given) => given.clone(),
-            None => sample::pilot(scorer.as_mut(), images.samples(), &PILOT_QUANTILES)?,
+        let earlier = if args.resume { RunDir::open(out).ok() } else { None };
+        let thresholds = match (&args.thresholds, earlier) {
+            (Some(given), _) => given.clone(),
+            (None, Some((_, manifest))) => manifest.thresholds,
+            (None, None) => sample::pilot(scorer.as_mut(), images.samples(), args.trials, &PILOT_QUANTILES)?,
         };
         let manifest = Manifest {
             version: env!("CARGO_PKG_VERSION").into(),

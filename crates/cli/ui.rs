@@ -19,7 +19,7 @@ pub fn catch_interrupt() -> Result<()> {
         if INTERRUPTED.swap(true, Ordering::SeqCst) {
             std::process::exit(130);
         }
-        eprintln!("\nstopping after this window; press Ctrl-C again to stop at once");
+        eprintln!("\nstopping; press Ctrl-C again to stop at once");
     };
     ctrlc::set_handler(handler).map_err(|e| Error::input("signal handler", e, "Ctrl-C must be available"))
 }

@@ -15,10 +15,11 @@ const PILOT_FIRST: u64 = 1 << 63;
 /// How often [`run`] hands over a checkpoint.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(10);
 
-/// Thresholds at which pass@1 is about each of `quantiles` (increasing): error quantiles of at least 400,000 trials
-/// that are not among the run's, rounded to five significant digits. Quantiles that fall together give one threshold.
-pub fn pilot(scorer: &mut dyn Scorer, samples: usize, quantiles: &[f64]) -> Result<Vec<f32>> {
-    let trials = 400_000u64.div_ceil(samples as u64).max(64);
+/// Thresholds at which pass@1 is about each of `quantiles` (increasing): error quantiles of about 400,000 trials that
+/// are not among the run's, but no more than the run's `trials` per sample, rounded to five significant digits.
+/// Quantiles that fall together give one threshold.
+pub fn pilot(scorer: &mut dyn Scorer, samples: usize, trials: u64, quantiles: &[f64]) -> Result<Vec<f32>> {
+    let trials = 400_000u64.div_ceil(samples as u64).min(trials).max(64);
     let mut errors = scorer.errors(Noise::Trials(PILOT_FIRST..PILOT_FIRST + trials))?;
     let mut thresholds: Vec<f32> = quantiles
         .iter()
