@@ -1,5 +1,5 @@
-//! One file per kernel. `cargo bench` times every kernel of the CPU backend at the paper's shape; a name as argument
-//! (`cargo bench -- score`) picks one. The output of a kernel is validated by `cargo test`, not here, and nothing here
+//! One file per kernel. `cargo bench` times every kernel at the paper's shape on the CPU and on the first real GPU; a name
+//! as argument (`cargo bench -- score`) picks one. The output of a kernel is validated by `cargo test`, not here, and nothing here
 //! asserts a time.
 
 mod correlation;
@@ -13,7 +13,8 @@ mod score;
 use criterion::{Criterion, Throughput};
 use retrial_check::{Case, Kernel};
 use retrial_cpu::Cpu;
-use retrial_spec::{Precision, Shape};
+use retrial_spec::{Backend, Precision, Shape};
+use retrial_wgsl::Wgsl;
 
 /// The paper's model at T = 1, `samples` x `trials`.
 fn case(kernel: Kernel, samples: usize, trials: usize) -> Case {
@@ -29,14 +30,17 @@ fn case(kernel: Kernel, samples: usize, trials: usize) -> Case {
     }
 }
 
-/// All cores of this machine.
-fn cpu() -> Cpu {
-    Cpu::new(None).expect("RETRIAL_CPU names an instruction set of this CPU")
+/// All cores of this machine, and its GPU.
+fn backends() -> Vec<Box<dyn Backend>> {
+    let cpu = Cpu::new(None).expect("RETRIAL_CPU names an instruction set of this CPU");
+    let gpu = Wgsl::new(None).inspect_err(|e| eprintln!("SKIPPED wgsl: {e}"));
+    let cpu: Box<dyn Backend> = Box::new(cpu);
+    std::iter::once(cpu).chain(gpu.ok().map(|gpu| Box::new(gpu) as Box<dyn Backend>)).collect()
 }
 
 /// Times one kernel; the rate is in trials/s (samples/s for `encode`).
-fn time(criterion: &mut Criterion, case: &Case, units: usize, mut run: impl FnMut()) {
-    let mut group = criterion.benchmark_group(case.kernel.name());
+fn time(criterion: &mut Criterion, backend: &dyn Backend, case: &Case, units: usize, mut run: impl FnMut()) {
+    let mut group = criterion.benchmark_group(format!("{} {}", case.kernel, backend.device().backend));
     group.throughput(Throughput::Elements(units as u64)).sample_size(10);
     group.bench_function(format!("{} {}x{}", case.shape, case.samples, case.trials), |b| b.iter(&mut run));
     group.finish();
@@ -44,12 +48,17 @@ fn time(criterion: &mut Criterion, case: &Case, units: usize, mut run: impl FnMu
 
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
-    encode::bench(&mut criterion);
-    sample_latent::bench(&mut criterion);
-    decode::bench(&mut criterion);
-    l2_error::bench(&mut criterion);
-    pass_at_k::bench(&mut criterion);
-    correlation::bench(&mut criterion);
-    score::bench(&mut criterion);
+    let kernels = [
+        encode::bench,
+        sample_latent::bench,
+        decode::bench,
+        l2_error::bench,
+        pass_at_k::bench,
+        correlation::bench,
+        score::bench,
+    ];
+    for backend in backends() {
+        kernels.iter().for_each(|bench| bench(&mut criterion, backend.as_ref()));
+    }
     criterion.final_summary();
 }
