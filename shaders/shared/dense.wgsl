@@ -7,7 +7,7 @@
 // Barriers   two per DEPTH inputs, in a loop whose bounds come from the uniform buffer: every invocation reaches all
 // Tile       4 x 4 sums a thread: 8 loads from workgroup memory for 16 FMA, few enough registers for any GPU
 // Bound      compute, from about 64 rows on; below that the weights' memory traffic
-// Rounding   each sum runs over the inputs in order, so no tile size changes a bit
+// Rounding   sums of DEPTH products are added up in order: more accurate than one long sum, where fma is not fused too
 
 struct Params {
     rows: u32,
@@ -56,14 +56,18 @@ fn dense(group: u32, local: vec3<u32>, activation: u32) {
             }
         }
         workgroupBarrier();
+        var part: array<vec4<f32>, 4>;
         for (var k = 0u; k < DEPTH; k++) {
             let xi = k * SPAN + local.y * 4u;
             let wi = k * SPAN + local.x * 4u;
             let w = vec4(ws[wi], ws[wi + 1u], ws[wi + 2u], ws[wi + 3u]);
-            sums[0] = fma(vec4(xs[xi]), w, sums[0]);
-            sums[1] = fma(vec4(xs[xi + 1u]), w, sums[1]);
-            sums[2] = fma(vec4(xs[xi + 2u]), w, sums[2]);
-            sums[3] = fma(vec4(xs[xi + 3u]), w, sums[3]);
+            part[0] = fma(vec4(xs[xi]), w, part[0]);
+            part[1] = fma(vec4(xs[xi + 1u]), w, part[1]);
+            part[2] = fma(vec4(xs[xi + 2u]), w, part[2]);
+            part[3] = fma(vec4(xs[xi + 3u]), w, part[3]);
+        }
+        for (var r = 0u; r < 4u; r++) {
+            sums[r] += part[r];
         }
         workgroupBarrier();
     }

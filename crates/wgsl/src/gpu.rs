@@ -19,6 +19,7 @@ pub(crate) struct Gpu {
     timeout: Duration,
     pipelines: Mutex<HashMap<(usize, String), wgpu::ComputePipeline>>,
     lost: Arc<Mutex<Option<String>>>,
+    busy: Mutex<Duration>,
 }
 
 /// One kernel over one grid.
@@ -89,6 +90,7 @@ impl Gpu {
             timeout: Duration::from_secs(120),
             pipelines: Mutex::default(),
             lost,
+            busy: Mutex::default(),
         })
     }
 
@@ -287,11 +289,18 @@ impl Gpu {
         let ticks = stamps[1].saturating_sub(stamps[0]);
         let time = match &slot.timer {
             Some(_) if ticks > 0 => {
-                Duration::from_secs_f64(ticks as f64 * f64::from(self.queue.get_timestamp_period()) * 1e-9)
+                let time = Duration::from_secs_f64(ticks as f64 * f64::from(self.queue.get_timestamp_period()) * 1e-9);
+                *lock(&self.busy) += time;
+                time
             }
             _ => wall,
         };
         Ok((values, time))
+    }
+
+    /// Sum of the times that the device itself measured.
+    pub fn busy(&self) -> Duration {
+        *lock(&self.busy)
     }
 
     /// Submits and waits.

@@ -1,6 +1,6 @@
 //! The WGSL backend: any GPU with Vulkan, Metal or Direct3D 12, through wgpu.
 //!
-//! The kernels are in `shaders/`. Everything is cut to the adapter's limits ([`plan`]) and to submissions of 50 ms, so
+//! The kernels are in `shaders/`. Everything is cut to the adapter's limits (`plan`) and to submissions of 50 ms, so
 //! that no display freezes and no operating system resets the device. The host folds the errors of one submission while
 //! the device computes the next. A trial's error has one fixed order of operations: on one adapter, windows and
 //! submissions do not change a bit of a result.
@@ -17,12 +17,12 @@ mod source;
 mod tests;
 
 pub use adapter::{Adapter, adapters};
-pub use plan::{Limits, Pace, Plan, Tile, plan};
 pub use source::{Shader, shaders};
 
 use counts::{Counts, Tiles};
 use gpu::Gpu;
 use retrial_spec::{Backend, Device, Linear, Noise, Posterior, Precision, Problem, Result, Scorer, Tally, Weights};
+use std::time::Duration;
 
 /// One adapter, open.
 pub struct Wgsl {
@@ -56,6 +56,12 @@ impl Wgsl {
     /// The adapter in use.
     pub fn adapter(&self) -> &Adapter {
         &self.adapter
+    }
+
+    /// Time spent in kernels since the adapter was opened, by its own timestamps. `None` where it has none: wall time,
+    /// transfers and waits included, is then all there is.
+    pub fn device_time(&self) -> Option<Duration> {
+        self.adapter.timestamps.then(|| self.gpu.busy())
     }
 }
 

@@ -91,8 +91,9 @@ pub struct Plan {
     pub tiles: u64,
 }
 
-/// Largest buffer of hidden units, bytes: enough tiles to fill any GPU several times over.
+/// Largest buffer of hidden units, bytes: enough tiles to fill any GPU several times over. On a CPU a cache's worth does.
 const HIDDEN_BYTES: u64 = 256 << 20;
+const SOFTWARE_HIDDEN_BYTES: u64 = 16 << 20;
 
 /// Mesa's software drivers end a shader's loops, silently, after 65,535 iterations in all.
 const SOFTWARE_ITERATIONS: u64 = 60_000;
@@ -108,23 +109,23 @@ pub fn plan(shape: Shape, samples: u64, limits: &Limits) -> Result<Plan> {
     if limits.invocations < 256 {
         return Err(too_small("workgroups", limits.invocations, 256));
     }
-    let latents = 4 * 32 * latent;
-    let tile = Tile::choose(limits, hidden, pixels).filter(|_| latents <= limits.workgroup_memory);
-    let tile = tile.ok_or_else(|| too_small("workgroup memory", limits.workgroup_memory, latents.max(8704)))?;
+    // `hidden` keeps the latents of 32 trials in workgroup memory, `score` at least the smallest tile.
+    let memory = (4 * 32 * latent).max(Tile { tx: 16, ty: 8, depth: 8 }.memory());
+    let tile = Tile::choose(limits, hidden, pixels).filter(|_| memory <= limits.workgroup_memory);
+    let tile = tile.ok_or_else(|| too_small("workgroup memory", limits.workgroup_memory, memory))?;
     let (hidden, pixels) = (hidden.next_multiple_of(16), pixels.next_multiple_of(tile.pixels()));
     let per_tile = tile.trials() * hidden.max(latent);
     let largest = (hidden * pixels).max(per_tile).max(pixels);
     if largest > limits.values() {
         return Err(too_small("buffers", 4 * limits.values(), 4 * largest));
     }
-    // A dispatch of `hidden` has a workgroup per 32 trials of a tile; both dimensions of a grid are never needed at once.
-    let grid = limits.groups * limits.groups * 32 / tile.trials();
+    let bytes = if limits.software { SOFTWARE_HIDDEN_BYTES } else { HIDDEN_BYTES };
     Ok(Plan {
         tile,
         hidden,
         pixels,
         group: samples.min(limits.values() / pixels.max(latent)),
-        tiles: (limits.values().min(HIDDEN_BYTES / 4) / per_tile).min(grid),
+        tiles: limits.values().min(bytes / 4) / per_tile,
     })
 }
 
@@ -188,11 +189,11 @@ mod tests {
                             let shape = Shape { pixels, hidden, latent };
                             let p = plan(shape, samples, &limits).unwrap();
                             assert!(p.tile.memory() <= limits.workgroup_memory);
-                            assert!(p.tile.tx * p.tile.ty <= limits.invocations && p.tile.trials() % 32 == 0);
+                            assert!(p.tile.tx * p.tile.ty <= limits.invocations && p.tile.trials().is_multiple_of(32));
                             assert!(!software || p.tile.iterations(p.hidden, p.pixels) < 65_535);
                             assert!(p.tiles >= 1 && 4 * p.tiles * p.tile.trials() * p.hidden <= limits.binding);
                             assert!(p.group >= 1 && 4 * p.group * p.pixels <= limits.binding);
-                            assert!(p.hidden % p.tile.depth == 0 && p.pixels % p.tile.pixels() == 0);
+                            assert!(p.hidden.is_multiple_of(p.tile.depth) && p.pixels.is_multiple_of(p.tile.pixels()));
                             let [x, y] = limits.grid(p.tiles * p.tile.trials() / 32);
                             assert!(u64::from(x.max(y)) <= limits.groups);
                         }

@@ -1,9 +1,12 @@
 //! The backend on the software adapter, against the reference and against itself.
 
 use crate::{Wgsl, adapters};
-use retrial_check::{Case, Kernel, Tolerance, cases, cases_of, compare, images, weights};
+use retrial_check::{Case, Kernel, Tolerance, cases, compare, images, weights};
 use retrial_reference as reference;
-use retrial_spec::{Backend, Noise, Posterior, Precision, Problem, Shape, Tally, rng::Stream};
+use retrial_spec::{
+    Backend, Noise, Posterior, Precision, Problem, Shape, Tally,
+    rng::{self, Stream},
+};
 
 /// The software adapter, which every machine can have; a skip is loud and may be forbidden.
 pub(crate) fn software(limits: Option<wgpu::Limits>) -> Option<Wgsl> {
@@ -19,14 +22,14 @@ pub(crate) fn problem(shape: Shape, samples: usize) -> Problem {
     Case { shape, samples, ..cases()[0] }.problem().unwrap()
 }
 
-/// Every kernel in every precision, with the limits that any adapter grants and with
+/// Every kernel, with the limits that any adapter grants and with
 /// buffers so small that everything is cut into pieces and samples into groups.
 #[test]
 fn kernels_agree_with_the_reference_within_any_limits() {
     let small = |bytes| wgpu::Limits { max_storage_buffer_binding_size: bytes, ..wgpu::Limits::default() };
     for (limits, largest) in [(small(128 << 20), Shape::MAX.pixels), (small(2 << 20), 784)] {
         let Some(wgsl) = software(Some(limits)) else { return };
-        for case in cases_of(wgsl.device()).into_iter().filter(|c| c.shape.pixels <= largest) {
+        for case in cases().into_iter().filter(|c| c.shape.pixels <= largest) {
             // The model of 768-1024-96 has 3 MB of weights.
             if largest == 784 && case.shape.hidden == 1024 {
                 continue;
@@ -43,7 +46,7 @@ fn groups_of_samples_join_without_a_seam() {
     let limits = wgpu::Limits { max_storage_buffer_binding_size: 1 << 18, ..wgpu::Limits::default() };
     let (Some(small), Some(large)) = (software(Some(limits)), software(None)) else { return };
     let problem = problem(Shape { pixels: 600, hidden: 64, latent: 9 }, 150);
-    assert!(crate::plan(problem.shape(), 150, &small.gpu.limits).unwrap().group < 150);
+    assert!(crate::plan::plan(problem.shape(), 150, &small.gpu.limits).unwrap().group < 150);
     let [a, b] = [small, large].map(|wgsl| {
         let mut scorer = wgsl.load(&problem, Precision::F32).unwrap();
         let mut tally = Tally::new(150, &[10.0, 12.0]).unwrap();
@@ -74,6 +77,7 @@ fn windows_do_not_change_a_bit() {
         tally
     };
     assert!(tally(&[0, 300]) == tally(&[0, 7, 200, 300]));
+    assert!(wgsl.device_time().is_none_or(|time| time > std::time::Duration::ZERO));
 }
 
 #[test]
@@ -146,9 +150,44 @@ fn half_precision_is_close_and_knows_its_range() {
 }
 
 #[test]
-fn limits_beyond_the_adapter_are_refused() {
+fn limits_that_do_not_fit_are_refused() {
     let Some(adapter) = adapters().into_iter().find(|a| a.software) else { return };
     let limits = wgpu::Limits { max_compute_invocations_per_workgroup: 1 << 20, ..wgpu::Limits::default() };
     let refused = Wgsl::open(Some(&adapter.name), Some(limits)).err().unwrap().to_string();
     assert!(refused.contains("cannot be opened"), "{refused}");
+    let limits = wgpu::Limits { max_compute_invocations_per_workgroup: 128, ..wgpu::Limits::default() };
+    let small = Wgsl::open(Some(&adapter.name), Some(limits)).unwrap();
+    let refused = small.load(&problem(Shape::PAPER, 1), Precision::F32).err().unwrap().to_string();
+    assert!(refused.contains("workgroups of 128"), "{refused}");
+    let refused = small.decode(&weights(Shape::PAPER, 1), &[0.0; 20]).unwrap_err();
+    assert!(!refused.is_input() && refused.to_string().contains("shader hidden"), "{refused}");
+}
+
+/// Word by word, at the counters of the published known answers, at limb boundaries and at random ones.
+#[test]
+fn philox_is_exact() {
+    const TEXT: &str = concat!(
+        include_str!("../../../shaders/shared/philox.wgsl"),
+        "@group(0) @binding(0) var<uniform> key: vec2<u32>;
+         @group(0) @binding(1) var<storage, read_write> words: array<vec4<u32>>;
+         @compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+             words[id.x] = philox(words[id.x], key);
+         }"
+    );
+    let Some(Wgsl { gpu, .. }) = software(None) else { return };
+    let mut stream = Stream::new(2, 2);
+    for key in [[0; 2], [u32::MAX; 2], [0x243F_6A88 ^ 1, 0x299F_31D0]] {
+        let mut counters = vec![[0; 4], [u32::MAX; 4], [0xFFFF, 0xFFFF_0000, 0x1_0000, 0x8000_8000]];
+        counters.resize_with(1 << 14, || [0; 4].map(|_: u32| stream.next_u32()));
+        let buffer = gpu.upload(counters.as_flattened()).unwrap();
+        let dispatch = crate::gpu::Dispatch {
+            pipeline: &gpu.pipeline(TEXT, "main", &[]).unwrap(),
+            buffers: vec![(1, &buffer)],
+            params: gpu.params(key).unwrap(),
+            groups: (counters.len() / 64) as u64,
+        };
+        let (words, _) = gpu.run::<u32>(&[dispatch], &buffer, 4 * counters.len() as u64).unwrap();
+        let want: Vec<_> = counters.into_iter().map(|counter| rng::philox(counter, key)).collect();
+        assert_eq!(words, want.as_flattened());
+    }
 }
