@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 /// Time every kernel of a device at the paper's shape
 ///
 /// Each kernel is held against the reference first and again after its timing; one that is wrong is not timed. Rates
-/// come from the median run after a warm-up, by the wall clock, transfers to and from the device included.
+/// come from the median run after a warm-up, by the device's own clock where it has one, else by the wall clock with
+/// transfers included.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  retrial bench\n  retrial bench --device cpu --kernel score --json\n  \
                         retrial bench --device wgsl --samples 400 --trials 8192")]
@@ -40,13 +41,14 @@ struct Timing {
 }
 
 impl Timing {
-    fn of(mut run: impl FnMut() -> Result<()>) -> Result<Self> {
+    fn of(backend: &dyn Backend, mut run: impl FnMut() -> Result<()>) -> Result<Self> {
         run()?; // compiles, allocates, warms up
         let (start, mut times) = (Instant::now(), vec![]);
         while times.len() < 3 || (start.elapsed() < Duration::from_millis(500) && times.len() < 1000) {
-            let begin = Instant::now();
+            let (begin, busy) = (Instant::now(), backend.device_time());
             run()?;
-            times.push(begin.elapsed());
+            let device = backend.device_time().zip(busy).map(|(after, before)| after - before);
+            times.push(device.unwrap_or_else(|| begin.elapsed()));
         }
         times.sort_unstable();
         let runs = times.len();
@@ -63,6 +65,7 @@ impl Bench {
         let only: Option<Kernel> = self.kernel.as_deref().map(str::parse).transpose()?;
         let chosen = self.device.open()?;
         let backend = chosen.backend.as_ref();
+        let clock = if backend.device_time().is_some() { "device" } else { "wall" };
         let head = ["kernel", "samples", "trials", "runs", "median ms", "spread", "M trials/s", "GFLOP/s", "GB/s"];
         let (mut rows, mut results, mut faults) = (vec![head.map(String::from).to_vec()], vec![], vec![]);
         for kernel in Kernel::ALL.into_iter().filter(|&k| only.is_none_or(|only| only == k)) {
@@ -119,13 +122,13 @@ impl Bench {
                 "units_per_second": rate,
                 "flops": flops,
                 "bytes_per_second": bytes,
-                "clock": "wall",
+                "clock": clock,
             }));
         }
         if self.json {
             ui::print_json(&json!({ "device": backend.device(), "kernels": results, "faults": faults }))?;
         } else {
-            ui::print(&format!("{}, {}, wall clock\n{}", backend.device(), Shape::PAPER, ui::table(&rows)))?;
+            ui::print(&format!("{}, {}, {clock} clock\n{}", backend.device(), Shape::PAPER, ui::table(&rows)))?;
         }
         match faults.is_empty() {
             true => Ok(()),
@@ -144,29 +147,29 @@ fn time(case: &Case, backend: &dyn Backend) -> Result<Timing> {
     let (weights, images, pixels) = (problem.weights(), problem.images(), case.shape.pixels);
     let trials = || Noise::Trials(0..case.trials as u64);
     match case.kernel {
-        Kernel::Encode => Timing::of(|| backend.encode(weights, images).map(drop)),
-        Kernel::SampleLatent => Timing::of(|| backend.sample_latent(&problem, trials()).map(drop)),
+        Kernel::Encode => Timing::of(backend, || backend.encode(weights, images).map(drop)),
+        Kernel::SampleLatent => Timing::of(backend, || backend.sample_latent(&problem, trials()).map(drop)),
         Kernel::Decode => {
             let latents = backend.sample_latent(&problem, trials())?;
-            Timing::of(|| backend.decode(weights, &latents).map(drop))
+            Timing::of(backend, || backend.decode(weights, &latents).map(drop))
         }
         Kernel::L2Error => {
             let outputs = retrial_check::images(case.shape, case.samples * case.trials, case.seed + 1);
-            Timing::of(|| backend.l2_error(images, &outputs, pixels).map(drop))
+            Timing::of(backend, || backend.l2_error(images, &outputs, pixels).map(drop))
         }
         Kernel::PassAtK => {
             let errors = errors(&problem, backend, trials())?;
             let thresholds = retrial_check::thresholds(&errors);
-            Timing::of(|| backend.pass_at_k(&errors, 0, &mut Tally::new(case.samples, &thresholds)?))
+            Timing::of(backend, || backend.pass_at_k(&errors, 0, &mut Tally::new(case.samples, &thresholds)?))
         }
         Kernel::Correlation => {
             let errors = errors(&problem, backend, trials())?;
-            Timing::of(|| backend.correlation(&errors, case.samples).map(drop))
+            Timing::of(backend, || backend.correlation(&errors, case.samples).map(drop))
         }
         Kernel::Score => {
             let thresholds = retrial_check::thresholds(&errors(&problem, backend, Noise::Trials(0..64))?);
             let mut scorer = backend.load(&problem, Precision::F32)?;
-            Timing::of(|| scorer.tally(0..case.trials as u64, &mut Tally::new(case.samples, &thresholds)?))
+            Timing::of(backend, || scorer.tally(0..case.trials as u64, &mut Tally::new(case.samples, &thresholds)?))
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What a backend is.
 
 use crate::{Error, Posterior, Problem, Result, Tally, Weights};
-use std::{fmt, ops::Range};
+use std::{fmt, ops::Range, time::Duration};
 
 /// The arithmetic a result was computed in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -109,6 +109,11 @@ pub trait Backend: Send + Sync {
     /// `G = U U^T / N`, `[N, N]`; its nonzero eigenvalues are those of the trial-correlation matrix (Eq. 17).
     /// A trial whose errors do not vary over the samples contributes nothing.
     fn correlation(&self, errors: &[f32], samples: usize) -> Result<Vec<f64>>;
+
+    /// Time spent in kernels so far by the device's own clock; `None` where it has none, and wall time is all there is.
+    fn device_time(&self) -> Option<Duration> {
+        None
+    }
 
     /// `score`: makes a problem resident and ready to run in the given precision.
     fn load<'a>(&'a self, problem: &'a Problem, precision: Precision) -> Result<Box<dyn Scorer + 'a>>;

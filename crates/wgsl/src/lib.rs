@@ -57,12 +57,6 @@ impl Wgsl {
     pub fn adapter(&self) -> &Adapter {
         &self.adapter
     }
-
-    /// Time spent in kernels since the adapter was opened, by its own timestamps. `None` where it has none: wall time,
-    /// transfers and waits included, is then all there is.
-    pub fn device_time(&self) -> Option<Duration> {
-        self.adapter.timestamps.then(|| self.gpu.busy())
-    }
 }
 
 impl Backend for Wgsl {
@@ -131,6 +125,10 @@ impl Backend for Wgsl {
 
     fn correlation(&self, errors: &[f32], samples: usize) -> Result<Vec<f64>> {
         correlation::correlation(&self.gpu, errors, samples)
+    }
+
+    fn device_time(&self) -> Option<Duration> {
+        self.adapter.timestamps.then(|| self.gpu.busy())
     }
 
     fn load<'a>(&'a self, problem: &'a Problem, precision: Precision) -> Result<Box<dyn Scorer + 'a>> {
