@@ -7,7 +7,8 @@
 // Shapes     errors [tiles, TRIALS] in the order of `score`: tile i holds piece `piece + (skip + i) / samples` of
 //            sample (skip + i) % samples; lanes without a trial hold the largest float and so succeed nowhere.
 //            thresholds [stride], increasing; counts and firsts [samples, stride], firsts preset to 2^32 - 1
-// Grid       a workgroup of 64 per tile, folded in two dimensions
+// Grid       a workgroup of 64 per tile, folded in two dimensions; TRIALS is a multiple of 64
+// Variants   `tally` is shared/tally.wgsl, or shared/tally_subgroup.wgsl where the adapter has subgroups
 // Memory     2 * 256 * 4 = 2 KiB of workgroup memory; the host sends at most 256 thresholds at a time
 // Barriers   two, reached by every invocation
 // Bound      memory: 4 bytes a trial. Integer atomics commute, so the result is the same in any order
@@ -51,11 +52,7 @@ fn pass_at_k(
     workgroupBarrier();
     let first = (p.piece + (p.skip + tile) / p.samples) * TRIALS;
     for (var i = local; i < TRIALS; i += 64u) {
-        let bucket = not_above(errors[tile * TRIALS + i]);
-        if bucket < p.count {
-            atomicAdd(&tile_counts[bucket], 1u);
-            atomicMin(&tile_firsts[bucket], first + i);
-        }
+        tally(not_above(errors[tile * TRIALS + i]), first + i);
     }
     workgroupBarrier();
     let sample = (p.skip + tile) % p.samples;

@@ -232,6 +232,19 @@ fn validate_passes_and_says_so() {
     assert!(text.contains("7 of 7 cases passed"), "{text}");
 }
 
+/// The shaders for default features stay right where an adapter would get others.
+#[test]
+fn plain_shaders_pass_too() {
+    if crate::llvmpipe().is_none() {
+        return;
+    }
+    let args = "validate --device wgsl --adapter llvmpipe --kernel pass_at_k";
+    let mut command = Command::new(env!("CARGO_BIN_EXE_retrial"));
+    let out = command.args(args.split_whitespace()).env("RETRIAL_WGSL", "plain").output().unwrap();
+    let text = String::from_utf8(out.stdout).unwrap();
+    assert!(out.status.success() && text.contains("9 of 9 cases passed"), "{text}");
+}
+
 #[test]
 fn bad_values_are_refused() {
     let dir = tempfile::tempdir().unwrap();

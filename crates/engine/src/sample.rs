@@ -52,8 +52,8 @@ pub fn windows(trials: Range<u64>, window: u64) -> impl Iterator<Item = Range<u6
 /// Adds trials until the tally holds `trials` per sample, `window` at a time (the device's choice by default).
 ///
 /// Trials are taken in order from the tally's own count on, so a tally that was kept is continued, not repeated. The
-/// result does not depend on the window. `keep` receives the tally every ten seconds and when the observer cancels;
-/// windows that were not finished are not in it.
+/// result does not depend on the window. `keep` receives the tally every ten seconds, when the observer cancels, and
+/// when the device fails; windows that were not finished are not in it.
 pub fn run(
     scorer: &mut dyn Scorer,
     tally: &mut Tally,
@@ -77,7 +77,10 @@ pub fn run(
         }
         // A window of its own, so that one that fails half-way leaves no trace.
         let mut part = Tally::new(samples, tally.thresholds())?;
-        scorer.tally(range, &mut part)?;
+        if let Err(fault) = scorer.tally(range, &mut part) {
+            keep(tally)?;
+            return Err(fault);
+        }
         tally.merge(&part)?;
         report(tally.trials());
         if kept.elapsed() > CHECKPOINT_EVERY {
@@ -91,12 +94,48 @@ pub fn run(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use retrial_spec::{Error, Silent};
 
     #[test]
     fn windows_cover_a_range_once() {
         assert_eq!(windows(3..10, 3).collect::<Vec<_>>(), [3..6, 6..9, 9..10]);
         assert_eq!(windows(0..0, 3).count(), 0);
         assert!(windows(u64::MAX - 2..u64::MAX, 100).eq(std::iter::once(u64::MAX - 2..u64::MAX)));
+    }
+
+    /// A device on which every trial errs by 1 and that is lost at some trial, once.
+    struct Fragile(Option<u64>);
+
+    impl Scorer for Fragile {
+        fn errors(&mut self, _: Noise<'_>) -> Result<Vec<f32>> {
+            Ok(vec![1.0])
+        }
+        fn tally(&mut self, trials: Range<u64>, tally: &mut Tally) -> Result<()> {
+            let (thresholds, rows) = tally.rows_mut();
+            rows[0].add(thresholds, trials.start, &vec![1.0; (trials.end - trials.start) as usize]);
+            if self.0.take_if(|at| trials.contains(at)).is_some() {
+                return Err(Error::Device { device: "fragile".into(), fault: "lost".into(), fix: "resume".into() });
+            }
+            tally.add_trials(trials.end - trials.start);
+            Ok(())
+        }
+        fn window(&self) -> u64 {
+            10
+        }
+    }
+
+    #[test]
+    fn a_lost_device_loses_one_window() {
+        let (mut device, mut tally, mut kept) = (Fragile(Some(25)), Tally::new(1, &[2.0]).unwrap(), None);
+        let mut keep = |tally: &Tally| {
+            kept = Some(tally.clone());
+            Ok(())
+        };
+        assert!(run(&mut device, &mut tally, 50, None, &Silent, &mut keep).is_err());
+        let mut tally = kept.take().unwrap();
+        assert_eq!((tally.trials(), tally.successes(0)), (20, vec![20]));
+        run(&mut device, &mut tally, 50, None, &Silent, &mut |_| Ok(())).unwrap();
+        assert_eq!((tally.trials(), tally.successes(0)), (50, vec![50]));
     }
 
     #[test]

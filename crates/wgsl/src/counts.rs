@@ -54,8 +54,9 @@ impl Counts {
     pub fn begin(gpu: &Gpu, trials: u64, thresholds: &[f32], rows: &[Row]) -> Result<Self> {
         let stride = thresholds.len().min((gpu.limits.values() / rows.len() as u64) as usize);
         let values = rows.len() * stride;
+        let text = if gpu.subgroups() { source::PASS_AT_K_SUBGROUP } else { source::PASS_AT_K };
         Ok(Self {
-            pipeline: gpu.pipeline(source::PASS_AT_K, "pass_at_k", &[("TRIALS", trials as f64)])?,
+            pipeline: gpu.pipeline(text, "pass_at_k", &[("TRIALS", trials as f64)])?,
             thresholds: gpu.upload(thresholds)?,
             counts: gpu.upload(&vec![0u32; values])?,
             firsts: gpu.upload(&vec![NEVER; values])?,

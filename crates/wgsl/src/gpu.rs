@@ -53,7 +53,9 @@ const STAMPS: u64 = 16;
 impl Gpu {
     /// Opens an adapter with the limits it has, or with `limits` to simulate a smaller one.
     pub fn open(adapter: &wgpu::Adapter, info: &Adapter, limits: Option<wgpu::Limits>) -> Result<Self> {
-        let wanted = Features::SHADER_F16 | Features::TIMESTAMP_QUERY;
+        let plain = std::env::var_os("RETRIAL_WGSL").is_some_and(|v| v == "plain");
+        let variants = if plain { Features::empty() } else { Features::SHADER_F16 | Features::SUBGROUP };
+        let wanted = Features::TIMESTAMP_QUERY | variants;
         let granted = limits.unwrap_or_else(|| adapter.limits());
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("retrial"),
@@ -92,6 +94,16 @@ impl Gpu {
             lost,
             busy: Mutex::default(),
         })
+    }
+
+    /// Whether shaders may use subgroup operations.
+    pub fn subgroups(&self) -> bool {
+        self.device.features().contains(Features::SUBGROUP)
+    }
+
+    /// Whether shaders may use half precision.
+    pub fn f16(&self) -> bool {
+        self.device.features().contains(Features::SHADER_F16)
     }
 
     /// Runs calls to the device and turns what went wrong, out of memory or validation, into an error.

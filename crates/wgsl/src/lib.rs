@@ -33,7 +33,7 @@ pub struct Wgsl {
 
 impl Wgsl {
     /// Opens the adapter with a number, PCI id or part of a name, case ignored; without a selector the first that is no
-    /// software.
+    /// software. The environment variable `RETRIAL_WGSL=plain` leaves the variants for half precision and subgroups unused.
     pub fn new(selector: Option<&str>) -> Result<Self> {
         Self::open(selector, None)
     }
@@ -47,7 +47,7 @@ impl Wgsl {
             backend: "wgsl".into(),
             name: adapter.name.clone(),
             detail: format!("{}, {}", adapter.backend, adapter.driver),
-            precisions: if adapter.f16 { vec![Precision::F32, Precision::F16] } else { vec![Precision::F32] },
+            precisions: if gpu.f16() { vec![Precision::F32, Precision::F16] } else { vec![Precision::F32] },
             double: false,
         };
         Ok(Self { device, adapter, gpu })

@@ -13,7 +13,9 @@ pub(crate) const SAMPLE_LATENT: &str =
     shader!("shared/grid.wgsl", "shared/philox.wgsl", "shared/normals.wgsl", "sample_latent.wgsl");
 pub(crate) const DECODE: &str = shader!("shared/grid.wgsl", "shared/sigmoid.wgsl", "shared/dense.wgsl", "decode.wgsl");
 pub(crate) const L2_ERROR: &str = shader!("shared/grid.wgsl", "l2_error.wgsl");
-pub(crate) const PASS_AT_K: &str = shader!("shared/grid.wgsl", "pass_at_k.wgsl");
+pub(crate) const PASS_AT_K: &str = shader!("shared/grid.wgsl", "shared/tally.wgsl", "pass_at_k.wgsl");
+/// With subgroup reductions.
+pub(crate) const PASS_AT_K_SUBGROUP: &str = shader!("shared/grid.wgsl", "shared/tally_subgroup.wgsl", "pass_at_k.wgsl");
 pub(crate) const CORRELATION: &str = shader!("shared/grid.wgsl", "correlation.wgsl");
 /// Hidden units in f32.
 pub(crate) const SCORE: &str = concat!(
@@ -39,22 +41,26 @@ pub struct Shader {
     pub size: usize,
     /// Whether it needs the `SHADER_F16` feature.
     pub f16: bool,
+    /// Whether it needs the `SUBGROUP` feature.
+    pub subgroup: bool,
 }
 
 /// Every shader, variants included.
-pub fn shaders() -> [Shader; 8] {
-    fn shader<P: Params>(kernel: &'static str, text: &'static str, f16: bool) -> Shader {
-        Shader { kernel, text, members: P::MEMBERS, size: size_of::<P>(), f16 }
+pub fn shaders() -> [Shader; 9] {
+    fn shader<P: Params>(kernel: &'static str, text: &'static str) -> Shader {
+        let (f16, subgroup) = (text.contains("enable f16;"), text == PASS_AT_K_SUBGROUP);
+        Shader { kernel, text, members: P::MEMBERS, size: size_of::<P>(), f16, subgroup }
     }
     [
-        shader::<Dense>("encode", ENCODE, false),
-        shader::<SampleLatent>("sample_latent", SAMPLE_LATENT, false),
-        shader::<Dense>("decode", DECODE, false),
-        shader::<L2Error>("l2_error", L2_ERROR, false),
-        shader::<PassAtK>("pass_at_k", PASS_AT_K, false),
-        shader::<Correlation>("correlation", CORRELATION, false),
-        shader::<Score>("score", SCORE, false),
-        shader::<Score>("score", SCORE_F16, true),
+        shader::<Dense>("encode", ENCODE),
+        shader::<SampleLatent>("sample_latent", SAMPLE_LATENT),
+        shader::<Dense>("decode", DECODE),
+        shader::<L2Error>("l2_error", L2_ERROR),
+        shader::<PassAtK>("pass_at_k", PASS_AT_K),
+        shader::<PassAtK>("pass_at_k", PASS_AT_K_SUBGROUP),
+        shader::<Correlation>("correlation", CORRELATION),
+        shader::<Score>("score", SCORE),
+        shader::<Score>("score", SCORE_F16),
     ]
 }
 
