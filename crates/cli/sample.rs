@@ -163,7 +163,7 @@ impl Pipeline<'_> {
         let mut keep = |tally: &Tally| dir.keep(&manifest, tally);
         let sampled = sample::run(scorer.as_mut(), &mut tally, args.trials, args.window, &terminal, &mut keep);
         terminal.clear();
-        if sampled.is_err() && tally.trials() > 0 {
+        if sampled.is_err() {
             eprintln!(
                 "stopped: {} of {} trials per sample are kept in {}; --resume goes on from there",
                 ui::thousands(tally.trials()),
