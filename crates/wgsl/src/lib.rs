@@ -52,11 +52,6 @@ impl Wgsl {
         };
         Ok(Self { device, adapter, gpu })
     }
-
-    /// The adapter in use.
-    pub fn adapter(&self) -> &Adapter {
-        &self.adapter
-    }
 }
 
 impl Backend for Wgsl {
