@@ -9,18 +9,18 @@ use std::{
     sync::OnceLock,
 };
 
-fn retrial(args: &str) -> Output {
+pub fn retrial(args: &str) -> Output {
     Command::new(env!("CARGO_BIN_EXE_retrial")).args(args.split_whitespace()).output().unwrap()
 }
 
-fn succeeds(args: &str) -> String {
+pub fn succeeds(args: &str) -> String {
     let out = retrial(args);
     assert!(out.status.success(), "retrial {args}\n{}", String::from_utf8_lossy(&out.stderr));
     String::from_utf8(out.stdout).unwrap()
 }
 
 /// One line, exit code 2, no panic, and the words that tell what is wrong.
-fn refuses(args: &str, words: &[&str]) {
+pub fn refuses(args: &str, words: &[&str]) {
     let out = retrial(args);
     let stderr = String::from_utf8(out.stderr).unwrap();
     assert_eq!(out.status.code(), Some(2), "retrial {args}\n{stderr}");

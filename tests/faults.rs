@@ -152,3 +152,9 @@ fn every_fault_is_refused_on_the_cpu() {
 fn every_fault_is_refused_in_shaders() {
     llvmpipe().into_iter().for_each(|gpu| refuses_every_fault(gpu));
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn every_fault_is_refused_in_cuda_kernels() {
+    crate::emulated::emulated().into_iter().for_each(|gpu| refuses_every_fault(gpu));
+}

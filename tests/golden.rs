@@ -99,6 +99,25 @@ fn errors_in_f32_are_within_2e_6() {
     }
 }
 
+/// bf16 moves an error by about 1.5e-3 at random, and by next to nothing on average.
+#[test]
+fn errors_in_bf16_are_unbiased() {
+    let Some(golden) = Golden::load() else { return };
+    let Some(cpu) = cpus().into_iter().find(|cpu| cpu.device().precisions.contains(&Precision::Bf16)) else {
+        return crate::skip("avx512bf16", "this CPU lacks it");
+    };
+    for (temperature, file) in [(1.0, "golden_err_T1.0.npy"), (2.0, "golden_err_T2.0.npy")] {
+        let problem = golden.problem(&cpu, temperature);
+        let errors = cpu.load(&problem, Precision::Bf16).unwrap().errors(Noise::Given(&golden.noise)).unwrap();
+        let want: Vec<f64> = golden.matrix(file);
+        let off: Vec<f64> = errors.iter().zip(&want).map(|(&got, want)| f64::from(got) - want).collect();
+        let bias = off.iter().sum::<f64>() / off.len() as f64;
+        let deviation = (off.iter().map(|d| d * d).sum::<f64>() / off.len() as f64 - bias * bias).sqrt();
+        assert!(bias.abs() <= 3e-4 && deviation <= 3e-3, "T = {temperature}: bias {bias:e}, deviation {deviation:e}");
+        eprintln!("bf16, T = {temperature}: bias {bias:.1e}, standard deviation {deviation:.1e}");
+    }
+}
+
 #[test]
 fn the_reference_is_within_1e_12() {
     let Some(golden) = Golden::load() else { return };

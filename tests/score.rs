@@ -1,4 +1,4 @@
-use crate::{cpus, validate};
+use crate::{cpus, llvmpipe, validate};
 use retrial_check::{Kernel, cases};
 use retrial_cpu::Cpu;
 use retrial_spec::{Backend, Noise, Precision, Tally};
@@ -61,9 +61,38 @@ fn a_tally_does_not_depend_on_threads_or_windows() {
     assert_eq!(tally(7, &[0, 1, 700, 2000]), want);
 }
 
+/// Whatever a backend leaves out of a counts-only tally, it counts what the full one counts.
 #[test]
-fn an_unknown_precision_is_refused() {
+fn counting_alone_counts_the_same() {
+    let case = cases().into_iter().find(|case| case.kernel == Kernel::Score && case.samples == 5).unwrap();
+    let (problem, cpus) = (case.problem().unwrap(), cpus());
+    let backends = cpus.iter().map(|cpu| cpu as &dyn Backend).chain(llvmpipe().map(|gpu| gpu as &dyn Backend));
+    for backend in backends {
+        for &precision in &backend.device().precisions {
+            let mut scorer = backend.load(&problem, precision).unwrap();
+            let thresholds = retrial_check::thresholds(&scorer.errors(Noise::Trials(0..600)).unwrap());
+            let mut full = Tally::new(5, &thresholds[..2]).unwrap();
+            let mut counts = Tally::counts_only(5, &thresholds[..2]).unwrap();
+            scorer.tally(0..600, &mut full).unwrap();
+            scorer.tally(0..200, &mut counts).unwrap();
+            scorer.tally(200..600, &mut counts).unwrap();
+            assert_eq!(counts.trials(), 600);
+            for t in 0..2 {
+                assert_eq!(counts.successes(t), full.successes(t), "{} {precision}", backend.device());
+                assert_eq!(counts.first_successes(thresholds[t]), full.first_successes(thresholds[t]));
+            }
+            assert!(full.successes(0).iter().sum::<u64>() > 0);
+        }
+    }
+}
+
+#[test]
+fn a_precision_that_the_cpu_lacks_is_refused() {
     let problem = cases()[0].problem().unwrap();
-    let cpu = &cpus()[0];
-    assert!(cpu.load(&problem, Precision::F16).err().unwrap().is_input());
+    for cpu in cpus() {
+        let refused = |precision| cpu.load(&problem, precision).err();
+        assert!(refused(Precision::F16).unwrap().is_input());
+        let has = cpu.device().precisions.contains(&Precision::Bf16);
+        assert_eq!(refused(Precision::Bf16).map(|e| e.to_string().contains("AVX-512 BF16")), (!has).then_some(true));
+    }
 }

@@ -75,6 +75,30 @@ fn tallies_of_different_questions_do_not_merge() {
     assert!(tally.merge(&Tally::new(2, &[0.5]).unwrap()).unwrap_err().is_input());
 }
 
+/// A counts-only tally is what remains of the full one below the largest threshold, and never merges with it.
+#[test]
+fn counting_alone_keeps_what_lies_below_the_largest_threshold() {
+    let errors = [2.0, 0.9, 1.7, 0.9, 0.3, 1.75];
+    let add = |mut tally: Tally, at: usize| {
+        let (thresholds, rows) = tally.rows_mut();
+        rows[0].add(thresholds, at as u64, &errors[at..at + 3]);
+        tally.add_trials(3);
+        tally
+    };
+    let mut full = add(Tally::new(1, &THRESHOLDS).unwrap(), 0);
+    full.merge(&add(full.empty(), 3)).unwrap();
+    let mut counts = add(Tally::counts_only(1, &THRESHOLDS).unwrap(), 3);
+    counts.merge(&add(counts.empty(), 0)).unwrap();
+    for (t, threshold) in THRESHOLDS.into_iter().enumerate() {
+        assert_eq!(counts.successes(t), full.successes(t));
+        assert_eq!(counts.first_successes(threshold), full.first_successes(threshold));
+    }
+    let row = &counts.rows()[0];
+    assert_eq!((row.best().map(|r| r.trial), row.worst(), counts.bins().len()), (Some(4), None, 0));
+    assert!(full.merge(&counts).unwrap_err().is_input() && counts.merge(&full).unwrap_err().is_input());
+    assert!(Tally::counts_only(1, &[]).unwrap_err().is_input());
+}
+
 #[test]
 fn bad_thresholds_are_refused() {
     for bad in [&[-1.0][..], &[0.0], &[f32::NAN], &[f32::INFINITY], &[2.0, 1.0], &[1.0, 1.0]] {

@@ -2,12 +2,16 @@
 
 mod cli;
 mod correlation;
+mod counts;
+mod cuda;
 mod decode;
+mod emulated;
 mod encode;
 mod faults;
 mod golden;
 mod l2_error;
 mod layout;
+mod nvrtc;
 mod pass_at_k;
 mod sample_latent;
 mod score;
@@ -45,6 +49,8 @@ fn llvmpipe() -> Option<&'static Wgsl> {
 fn validate(kernel: Kernel) {
     let cpus = cpus();
     let backends = cpus.iter().map(|cpu| cpu as &dyn Backend).chain(llvmpipe().map(|gpu| gpu as &dyn Backend));
+    #[cfg(target_os = "linux")]
+    let backends = backends.chain(emulated::emulated().map(|gpu| gpu as &dyn Backend));
     for backend in backends {
         for case in cases_of(backend.device()).into_iter().filter(|case| case.kernel == kernel) {
             if let Err(fault) = case.run(backend).unwrap() {

@@ -2,6 +2,7 @@
 
 use clap::Args;
 use retrial_cpu::Cpu;
+use retrial_cuda::Cuda;
 use retrial_spec::{Backend, Device, Error, Precision, Result};
 use retrial_vae::Images;
 use retrial_wgsl::Wgsl;
@@ -9,7 +10,7 @@ use retrial_wgsl::Wgsl;
 /// Where to compute.
 #[derive(Args, Clone)]
 pub struct DeviceArgs {
-    /// Device: auto (a GPU if there is one, else the CPU), wgsl (any GPU through wgpu) or cpu
+    /// Device: auto (a GPU if there is one, else the CPU), cuda (or cuda:1, cuda:all), wgsl (any GPU through wgpu) or cpu
     #[arg(long, default_value = "auto")]
     pub device: String,
     /// Adapter of the wgsl device: number, PCI id or part of its name, as retrial info lists them
@@ -30,29 +31,52 @@ impl DeviceArgs {
     /// What follows `--device` to get this device again.
     pub fn flags(&self, device: &Device) -> String {
         let adapter = self.adapter.as_ref().map(|a| format!(" --adapter {a}"));
-        format!("{}{}", device.backend, adapter.unwrap_or_default())
+        let backend = if self.device.starts_with("cuda:") { &self.device } else { &device.backend };
+        format!("{backend}{}", adapter.unwrap_or_default())
     }
 
     /// Opens the device.
     pub fn open(&self) -> Result<Chosen> {
         let adapter = self.adapter.as_deref();
         let cpu = |why: String| Ok(Chosen { backend: Box::new(Cpu::new(self.threads)?), why });
-        let wgsl = |why: &str| Ok(Chosen { backend: Box::new(Wgsl::new(adapter)?), why: why.into() });
-        match self.device.as_str() {
-            "cpu" if adapter.is_some() => Err(Error::input(
+        let wgsl = |why: String| Ok(Chosen { backend: Box::new(Wgsl::new(adapter)?), why });
+        let cuda = |index| -> Result<Chosen> {
+            Ok(Chosen { backend: Box::new(Cuda::new(index)?), why: "asked for by name".into() })
+        };
+        let (name, number) = self.device.split_once(':').map_or((&*self.device, None), |(name, n)| (name, Some(n)));
+        match (name, number) {
+            ("cpu" | "cuda", _) if adapter.is_some() => Err(Error::input(
                 "adapter",
                 adapter.unwrap_or_default(),
-                "the cpu device has none; drop it or use wgsl",
+                format!("the {name} device has none; drop it or use wgsl"),
             )),
-            "cpu" => cpu("asked for by name".into()),
-            "wgsl" => wgsl("asked for by name"),
-            "auto" if adapter.is_some() => wgsl("its adapter was asked for"),
-            "auto" => match Wgsl::new(None) {
-                Ok(gpu) => Ok(Chosen { backend: Box::new(gpu), why: "the first real GPU adapter".into() }),
-                Err(Error::Device { fault, .. }) => cpu(fault),
-                Err(other) => Err(other),
+            ("cpu", None) => cpu("asked for by name".into()),
+            ("wgsl", None) => wgsl("asked for by name".into()),
+            ("cuda", None) => cuda(Some(0)),
+            ("cuda", Some("all")) => cuda(None),
+            ("cuda", Some(number)) => match number.parse() {
+                Ok(index) => cuda(Some(index)),
+                Err(_) => Err(Error::input("device", &self.device, "must be cuda, cuda:all or cuda:N with N from 0")),
             },
-            other => Err(Error::input("device", other, "must be auto, wgsl or cpu; see retrial info")),
+            ("auto", None) if adapter.is_some() => wgsl("its adapter was asked for".into()),
+            ("auto", None) => self.automatic(),
+            _ => Err(Error::input("device", &self.device, "must be auto, cuda, wgsl or cpu; see retrial info")),
+        }
+    }
+
+    /// The first of CUDA, a real GPU adapter and the CPU that opens, and why those before it did not.
+    fn automatic(&self) -> Result<Chosen> {
+        let no_cuda = match Cuda::new(Some(0)) {
+            Ok(gpu) => return Ok(Chosen { backend: Box::new(gpu), why: "the first CUDA GPU".into() }),
+            Err(Error::Device { fault, .. }) => fault,
+            Err(other) => return Err(other),
+        };
+        match Wgsl::new(None) {
+            Ok(gpu) => Ok(Chosen { backend: Box::new(gpu), why: format!("the first real GPU adapter; {no_cuda}") }),
+            Err(Error::Device { fault, .. }) => {
+                Ok(Chosen { backend: Box::new(Cpu::new(self.threads)?), why: format!("{no_cuda}; {fault}") })
+            }
+            Err(other) => Err(other),
         }
     }
 }

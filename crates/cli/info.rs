@@ -4,7 +4,8 @@ use crate::{args::DeviceArgs, ui};
 use clap::Args;
 use retrial_check::Kernel;
 use retrial_cpu::Isa;
-use retrial_spec::{Result, Shape};
+use retrial_cuda::{Compiler, DeviceInfo};
+use retrial_spec::{Error, Result, Shape};
 use serde_json::json;
 
 /// Show devices, their limits, and which one is chosen and why
@@ -26,6 +27,7 @@ impl Info {
         let threads = retrial_cpu::Cpu::new(self.device.threads)?.threads();
         let precisions: Vec<String> = device.precisions.iter().map(|p| p.to_string()).collect();
         let adapters = retrial_wgsl::adapters();
+        let cuda = Cuda::find();
         let kernels: Vec<&str> = Kernel::ALL.iter().map(|k| k.name()).collect();
         if self.json {
             return ui::print_json(&json!({
@@ -34,6 +36,7 @@ impl Info {
                 "why": chosen.why,
                 "threads": threads,
                 "instruction_sets": sets,
+                "cuda": cuda.json(),
                 "adapters": adapters.iter().map(adapter_json).collect::<Vec<_>>(),
                 "kernels": kernels,
                 "limits": Shape::MAX,
@@ -65,8 +68,63 @@ impl Info {
                 ("Kernels", kernels.join(", ")),
                 ("Limits", format!("{pixels} pixels, {hidden} hidden units, {latent} latent dimensions, 2^64 trials")),
             ]) + "\n"
+                + &cuda.table()
+                + "\n"
                 + &list),
         )
+    }
+}
+
+/// What there is of CUDA.
+struct Cuda {
+    driver: Result<u32>,
+    devices: Vec<DeviceInfo>,
+    compiler: Result<&'static Compiler>,
+}
+
+impl Cuda {
+    fn find() -> Self {
+        let devices = retrial_cuda::devices().unwrap_or_default();
+        Self { driver: retrial_cuda::driver_version(), devices, compiler: retrial_cuda::compiler() }
+    }
+
+    fn json(&self) -> serde_json::Value {
+        let dotted = |version: &u32| format!("{}.{}", version / 1000, version % 1000 / 10);
+        json!({
+            "driver": self.driver.as_ref().ok().map(dotted),
+            "nvrtc": self.compiler.as_ref().ok().map(|c| format!("{}.{}", c.version().0, c.version().1)),
+            "cache": self.compiler.as_ref().ok().and_then(|c| c.cache()),
+            "devices": self.devices.iter().map(|d| json!({
+                "index": d.index,
+                "name": d.name,
+                "capability": format!("{}.{}", d.capability.0, d.capability.1),
+                "memory": d.memory,
+                "multiprocessors": d.multiprocessors,
+            })).collect::<Vec<_>>(),
+        })
+    }
+
+    fn table(&self) -> String {
+        let fault = |error: &Error| match error {
+            Error::Device { fault, .. } => fault.clone(),
+            other => other.to_string(),
+        };
+        let driver = self.driver.as_ref().map_or_else(fault, |v| format!("for {}.{}", v / 1000, v % 1000 / 10));
+        let compiler = self.compiler.as_ref().map_or_else(fault, |c| {
+            let cache = c.cache().map_or("no cache".into(), |cache| format!("cache {}", cache.display()));
+            format!("{}.{}, {cache} (RETRIAL_CACHE chooses another, empty none)", c.version().0, c.version().1)
+        });
+        let mut text = ui::facts(&[("CUDA driver", driver), ("NVRTC", compiler)]);
+        if !self.devices.is_empty() {
+            let mut rows = vec![["device", "name", "capability", "SMs", "memory"].map(String::from).to_vec()];
+            rows.extend(self.devices.iter().map(|d| {
+                let capability = format!("{}.{}", d.capability.0, d.capability.1);
+                let memory = format!("{} MiB", ui::thousands(d.memory >> 20));
+                vec![format!("cuda:{}", d.index), d.name.clone(), capability, d.multiprocessors.to_string(), memory]
+            }));
+            text += &ui::table(&rows);
+        }
+        text
     }
 }
 

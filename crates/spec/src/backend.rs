@@ -115,6 +115,13 @@ pub trait Backend: Send + Sync {
         None
     }
 
+    /// FLOP/s of multiply-adds in registers, measured now: what a kernel of this precision is held against. `None`
+    /// where the backend does not measure it.
+    fn peak(&self, precision: Precision) -> Result<Option<f64>> {
+        let _ = precision;
+        Ok(None)
+    }
+
     /// `score`: makes a problem resident and ready to run in the given precision.
     fn load<'a>(&'a self, problem: &'a Problem, precision: Precision) -> Result<Box<dyn Scorer + 'a>>;
 }
@@ -124,7 +131,8 @@ pub trait Scorer: Send {
     /// Errors of a window, `[N, W]`.
     fn errors(&mut self, noise: Noise<'_>) -> Result<Vec<f32>>;
 
-    /// Adds the trials of a window, for all samples, to a tally. On an error the tally must be thrown away.
+    /// Adds the trials of a window, for all samples, to a tally. On an error the tally must be thrown away. For a
+    /// counts-only tally a backend may leave out work that changes no count and no first success.
     fn tally(&mut self, trials: Range<u64>, tally: &mut Tally) -> Result<()>;
 
     /// Trials per sample that keep this device busy for a fraction of a second.

@@ -9,6 +9,7 @@
 //! | [`rng`] | the random numbers: which word belongs to which trial, to the bit |
 //! | [`tally`] | the mergeable summary of a set of trials |
 //! | [`backend`] | the [`Backend`] and [`Scorer`] traits, devices and precisions |
+//! | [`recount`] | how the host of a GPU folds errors, and checks what the device counted |
 //! | [`observer`] | how a long call reports progress and is cancelled |
 //! | [`error`] | the one error type |
 //!
@@ -18,6 +19,7 @@ pub mod backend;
 pub mod error;
 pub mod model;
 pub mod observer;
+pub mod recount;
 pub mod rng;
 pub mod tally;
 

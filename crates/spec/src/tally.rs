@@ -3,7 +3,8 @@
 //! A [`Tally`] is a commutative monoid: merging is exact, associative and order-free, and an empty tally is its unit.
 //! One run therefore answers every question about coverage, however it was cut into windows, threads and machines:
 //! success counts at the declared thresholds and at every histogram edge, and, through the records, the first
-//! success at *any* threshold.
+//! success at *any* threshold. A counts-only tally keeps what lies below its largest threshold and nothing else, so
+//! that a backend need not compute the other errors.
 
 use crate::{Error, Result};
 use std::ops::Range;
@@ -77,6 +78,7 @@ impl Histogram {
 /// What a tally knows of one sample.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Row {
+    counts_only: bool,
     successes: Vec<u64>,
     records: Vec<Record>,
     worst: Option<Record>,
@@ -89,12 +91,13 @@ impl Row {
         &self.successes
     }
 
-    /// The running minima: every trial that beat all trials before it. About `ln k` of them.
+    /// The running minima: every trial that beat all trials before it. About `ln k` of them. Of a counts-only row, those
+    /// below the largest threshold.
     pub fn records(&self) -> &[Record] {
         &self.records
     }
 
-    /// The trial of the largest error, the earliest among equals.
+    /// The trial of the largest error, the earliest among equals. `None` of a counts-only row.
     pub fn worst(&self) -> Option<Record> {
         self.worst
     }
@@ -104,33 +107,55 @@ impl Row {
         self.records.last().copied()
     }
 
-    /// Errors counted on the bfloat16 grid.
+    /// Errors counted on the bfloat16 grid. Empty in a counts-only row.
     pub fn histogram(&self) -> &Histogram {
         &self.histogram
     }
 
-    /// The first trial with an error below `threshold`, whatever the threshold: it is the first record below.
+    /// The first trial with an error below `threshold`, whatever the threshold: it is the first record below. A
+    /// counts-only row answers up to the largest of its tally's thresholds.
     pub fn first_success(&self, threshold: f32) -> Option<u64> {
         let at = self.records.partition_point(|r| r.error >= threshold);
         self.records.get(at).map(|r| r.trial)
     }
 
+    /// The row before any trial, that keeps what this one keeps.
+    pub fn empty(&self) -> Self {
+        Self { counts_only: self.counts_only, successes: vec![0; self.successes.len()], ..Self::default() }
+    }
+
     /// Adds consecutive trials that start at `first`. `thresholds` are the tally's.
     pub fn add(&mut self, thresholds: &[f32], first: u64, errors: &[f32]) {
-        for (trial, &error) in (first..).zip(errors) {
-            for (count, _) in self.successes.iter_mut().zip(thresholds).rev().take_while(|(_, t)| error < **t) {
+        self.extend(thresholds, (first..).zip(errors).map(|(trial, &error)| Record { trial, error }));
+    }
+
+    /// Adds trials in any order. `thresholds` are the tally's.
+    pub fn extend(&mut self, thresholds: &[f32], trials: impl IntoIterator<Item = Record>) {
+        let limit = thresholds.last().filter(|_| self.counts_only);
+        for trial in trials {
+            if limit.is_some_and(|&limit| trial.error >= limit) {
+                continue;
+            }
+            for (count, _) in self.successes.iter_mut().zip(thresholds).rev().take_while(|(_, t)| trial.error < **t) {
                 *count += 1;
             }
-            self.record(Record { trial, error });
-            self.histogram.add(Histogram::bin(error), 1);
+            self.record(trial);
+            if !self.counts_only {
+                self.worse(trial);
+                self.histogram.add(Histogram::bin(trial.error), 1);
+            }
         }
     }
 
-    /// Keeps `r` if it is a running minimum (or maximum), in whatever order trials arrive.
-    fn record(&mut self, r: Record) {
+    /// Keeps `r` if it is the largest error so far.
+    fn worse(&mut self, r: Record) {
         if self.worst.is_none_or(|w| (r.error, w.trial) > (w.error, r.trial)) {
             self.worst = Some(r);
         }
+    }
+
+    /// Keeps `r` if it is a running minimum, in whatever order trials arrive.
+    fn record(&mut self, r: Record) {
         let at = match self.records.last() {
             Some(last) if last.trial < r.trial => self.records.len(),
             _ => self.records.partition_point(|q| q.trial < r.trial),
@@ -142,9 +167,11 @@ impl Row {
         self.records.splice(at..at + beaten, [r]);
     }
 
-    fn merge(&mut self, other: &Self) {
+    /// Adds a row of other trials of the same sample, for the same thresholds.
+    pub fn merge(&mut self, other: &Self) {
         self.successes.iter_mut().zip(&other.successes).for_each(|(a, b)| *a += b);
-        other.records.iter().chain(&other.worst).for_each(|&r| self.record(r));
+        other.records.iter().for_each(|&r| self.record(r));
+        other.worst.into_iter().for_each(|r| self.worse(r));
         self.histogram.merge(&other.histogram);
     }
 }
@@ -155,6 +182,7 @@ pub struct Tally {
     thresholds: Vec<f32>,
     rows: Vec<Row>,
     trials: u64,
+    counts_only: bool,
 }
 
 impl Tally {
@@ -170,7 +198,30 @@ impl Tally {
             }
         }
         let row = Row { successes: vec![0; thresholds.len()], ..Row::default() };
-        Ok(Self { thresholds: thresholds.to_vec(), rows: vec![row; samples], trials: 0 })
+        Ok(Self { thresholds: thresholds.to_vec(), rows: vec![row; samples], trials: 0, counts_only: false })
+    }
+
+    /// As [`Tally::new`], for success counts, and for records and first successes below the largest threshold, of which
+    /// there must be one: no histogram and no worst trial, and so no need of errors that are no success.
+    pub fn counts_only(samples: usize, thresholds: &[f32]) -> Result<Self> {
+        let mut tally = Self::new(samples, thresholds)?;
+        if thresholds.is_empty() {
+            return Err(Error::input("thresholds", "none", "counting alone needs one; name it, or keep all errors"));
+        }
+        tally.counts_only = true;
+        tally.rows.iter_mut().for_each(|row| row.counts_only = true);
+        Ok(tally)
+    }
+
+    /// The tally before any trial, that keeps what this one keeps.
+    pub fn empty(&self) -> Self {
+        let rows = self.rows.iter().map(Row::empty).collect();
+        Self { thresholds: self.thresholds.clone(), rows, trials: 0, counts_only: self.counts_only }
+    }
+
+    /// Whether it keeps only what lies below its largest threshold.
+    pub fn is_counts_only(&self) -> bool {
+        self.counts_only
     }
 
     /// The declared thresholds, increasing.
@@ -198,14 +249,16 @@ impl Tally {
         self.trials += trials;
     }
 
-    /// Adds another tally of the same samples and thresholds. The two must hold different trials.
+    /// Adds another tally of the same kind, samples and thresholds. The two must hold different trials.
     pub fn merge(&mut self, other: &Self) -> Result<()> {
-        if self.thresholds != other.thresholds || self.rows.len() != other.rows.len() {
-            return Err(Error::input(
-                "tally to merge",
-                format!("{} samples, thresholds {:?}", other.rows.len(), other.thresholds),
-                format!("must match {} samples, thresholds {:?}", self.rows.len(), self.thresholds),
-            ));
+        let kind = |t: &Self| {
+            let keeps = if t.counts_only { "counts only" } else { "all errors" };
+            format!("{} samples, thresholds {:?}, {keeps}", t.rows.len(), t.thresholds)
+        };
+        if (&self.thresholds, self.rows.len(), self.counts_only)
+            != (&other.thresholds, other.rows.len(), other.counts_only)
+        {
+            return Err(Error::input("tally to merge", kind(other), format!("must match {}", kind(self))));
         }
         self.rows.iter_mut().zip(&other.rows).for_each(|(a, b)| a.merge(b));
         self.trials += other.trials;
@@ -217,7 +270,7 @@ impl Tally {
         self.rows.iter().map(|row| row.successes[threshold]).collect()
     }
 
-    /// Histogram bins from the first to the last that any sample occupies.
+    /// Histogram bins from the first to the last that any sample occupies; none of a counts-only tally.
     pub fn bins(&self) -> Range<usize> {
         let occupied = || self.rows.iter().map(|row| row.histogram.bins()).filter(|bins| !bins.is_empty());
         let first = occupied().map(|bins| bins.start).min().unwrap_or(0);

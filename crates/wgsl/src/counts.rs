@@ -1,15 +1,10 @@
-//! `pass_at_k` on the device, and how it is used: a second, independent count of every success.
-//!
-//! A tally needs more than counts: records, the worst trial and the histogram come from the errors, which the host
-//! reads back anyway (4 bytes a trial) and folds with [`Row::add`], counts included. The device's own counts and first
-//! successes, from the same errors before they crossed the bus, must then agree exactly. A run of billions of trials
-//! so never trusts a transfer or a driver blindly, at the price of one pass over 4 bytes a trial.
+//! `pass_at_k` on the device: a second, independent count of every success ([`retrial_spec::recount`]).
 
 use crate::{
     gpu::{Dispatch, Gpu},
     source,
 };
-use retrial_spec::{Result, Row};
+use retrial_spec::{Result, Row, recount::Recount};
 
 /// Thresholds of one dispatch, what its workgroup memory holds.
 const AT_ONCE: usize = 256;
@@ -24,8 +19,7 @@ pub(crate) struct Counts {
     samples: usize,
     /// Thresholds counted: all that fit a buffer.
     stride: usize,
-    /// Successes and first successes before.
-    before: Vec<(Vec<u64>, Vec<Option<u64>>)>,
+    recount: Recount,
 }
 
 /// Where the tiles of a dispatch lie: tile i is piece `piece + (skip + i) / samples` of sample `(skip + i) % samples`.
@@ -62,13 +56,8 @@ impl Counts {
             firsts: gpu.upload(&vec![NEVER; values])?,
             samples: rows.len(),
             stride,
-            before: rows.iter().map(|row| Self::of(row, &thresholds[..stride])).collect(),
+            recount: Recount::begin(&thresholds[..stride], rows),
         })
-    }
-
-    fn of(row: &Row, thresholds: &[f32]) -> (Vec<u64>, Vec<Option<u64>>) {
-        let firsts = thresholds.iter().map(|&t| row.first_success(t)).collect();
-        (row.successes()[..thresholds.len()].to_vec(), firsts)
     }
 
     /// Counts `errors`, `[tiles, trials]`.
@@ -91,37 +80,18 @@ impl Counts {
     }
 
     /// Holds the device's counts of trials from `first` on against what the host made of the same errors.
-    pub fn check(self, gpu: &Gpu, first: u64, thresholds: &[f32], rows: &[Row]) -> Result<()> {
+    pub fn check(self, gpu: &Gpu, first: u64, rows: &[Row]) -> Result<()> {
         if self.stride == 0 {
             return Ok(());
         }
         let values = (self.samples * self.stride) as u64;
         let (counts, _) = gpu.run::<u32>(&[], &self.counts, values)?;
         let (firsts, _) = gpu.run::<u32>(&[], &self.firsts, values)?;
-        let buckets = counts.chunks(self.stride).zip(firsts.chunks(self.stride));
-        for ((sample, (row, before)), (counts, firsts)) in rows.iter().zip(&self.before).enumerate().zip(buckets) {
-            let after = Self::of(row, &thresholds[..self.stride]);
-            let (mut count, mut earliest) = (0, NEVER);
-            for t in 0..self.stride {
-                if t % AT_ONCE == 0 {
-                    (count, earliest) = (0, NEVER); // buckets are counted among the thresholds of one dispatch
-                }
-                count += u64::from(counts[t]);
-                earliest = earliest.min(firsts[t]);
-                let found = (earliest != NEVER).then(|| first + u64::from(earliest));
-                let want = [before.1[t], found].into_iter().flatten().min();
-                if (before.0[t] + count, want) != (after.0[t], after.1[t]) {
-                    let fault = format!(
-                        "sample {sample}, threshold {}: the device counts {count} successes, the first {found:?}, the host \
-                         {} and {:?} of the errors it read back",
-                        thresholds[t],
-                        after.0[t] - before.0[t],
-                        after.1[t]
-                    );
-                    return Err(gpu.fault(fault, "results of this device cannot be trusted; update its driver"));
-                }
-            }
-        }
-        Ok(())
+        let bucket = |sample: usize, t: usize| {
+            let at = sample * self.stride + t;
+            (u64::from(counts[at]), (firsts[at] != NEVER).then(|| first + u64::from(firsts[at])))
+        };
+        let fix = "results of this device cannot be trusted; update its driver";
+        self.recount.check(rows, AT_ONCE, bucket).map_err(|fault| gpu.fault(fault, fix))
     }
 }

@@ -107,13 +107,13 @@ impl Backend for Wgsl {
             let tiled = self.gpu.upload(&tiled)?;
             self.gpu.run::<f32>(&counts.dispatches(&self.gpu, tiles, &tiled)?, &tiled, 1)?;
         }
-        score::fold(rows, errors.len(), |sample, row| {
+        retrial_spec::recount::fold(rows, errors.len(), |sample, row| {
             let errors = &errors[sample * window..][..window];
             score::finite(&self.gpu, sample, errors)?;
             row.add(thresholds, first, errors);
             Ok(())
         })?;
-        counts.check(&self.gpu, first, thresholds, rows)?;
+        counts.check(&self.gpu, first, rows)?;
         tally.add_trials(window as u64);
         Ok(())
     }

@@ -7,14 +7,11 @@ use crate::{
     plan::{Pace, Plan, plan},
     source,
 };
-use retrial_spec::{Error, Linear, Noise, Precision, Problem, Result, Row, Scorer, Tally, rng};
-use std::{collections::VecDeque, num::NonZero, ops::Range, thread};
+use retrial_spec::{Error, Noise, Precision, Problem, Result, Scorer, Tally, model::DARK, recount::fold, rng};
+use std::{collections::VecDeque, ops::Range};
 
 /// Most trials of one run of tiles, so that their offsets fit 32 bits.
 const SPAN: u64 = 1 << 31;
-
-/// A bias that makes a padding pixel exactly 0, so that it adds nothing to an error against 0.
-const DARK: f32 = -1e30;
 
 /// A problem on the device.
 pub(crate) struct GpuScorer<'a> {
@@ -75,9 +72,9 @@ impl<'a> GpuScorer<'a> {
         for start in (0..problem.samples()).step_by(plan.group as usize) {
             groups.push(Group::new(gpu, problem, start..problem.samples().min(start + plan.group as usize), &plan)?);
         }
-        let (w3, b3) = packed(&weights.decoder_fc1, 8, plan.hidden as usize, shape.latent, 0.0);
+        let (w3, b3) = weights.decoder_fc1.tiled(8, plan.hidden as usize, shape.latent, 0.0);
         let (w4, b4) =
-            packed(&weights.decoder_fc2, tile.pixels() as usize, plan.pixels as usize, plan.hidden as usize, DARK);
+            weights.decoder_fc2.tiled(tile.pixels() as usize, plan.pixels as usize, plan.hidden as usize, DARK);
         let trials = plan.tiles * tile.trials();
         Ok(Self {
             gpu,
@@ -218,20 +215,6 @@ fn half_range(problem: &Problem) -> Result<()> {
     Ok(())
 }
 
-/// A layer's weights as `[outputs / rows, inputs, rows]`, both widths padded: weights with zeros, biases with `padding`.
-fn packed(layer: &Linear, rows: usize, outputs: usize, inputs: usize, padding: f32) -> (Vec<f32>, Vec<f32>) {
-    let mut weight = vec![0.0; outputs * inputs];
-    for (output, row) in layer.weight.chunks(layer.inputs).enumerate() {
-        let block = &mut weight[output / rows * rows * inputs..];
-        for (input, &w) in row.iter().enumerate() {
-            block[input * rows + output % rows] = w;
-        }
-    }
-    let mut bias = vec![padding; outputs];
-    bias[..layer.outputs].copy_from_slice(&layer.bias);
-    (weight, bias)
-}
-
 impl Scorer for GpuScorer<'_> {
     fn errors(&mut self, noise: Noise<'_>) -> Result<Vec<f32>> {
         let (samples, latent) = (self.problem.samples(), self.problem.shape().latent);
@@ -285,7 +268,7 @@ impl Scorer for GpuScorer<'_> {
                         Ok(())
                     })
                 })?;
-                counts.check(gpu, first, thresholds, rows)?;
+                counts.check(gpu, first, rows)?;
             }
         }
         tally.add_trials(trials.end - trials.start);
@@ -297,21 +280,6 @@ impl Scorer for GpuScorer<'_> {
         let (trials, total) = (self.plan.tile.trials(), if self.gpu.limits.software { 1 << 10 } else { 1 << 22 });
         (total / self.problem.samples() as u64).next_multiple_of(trials).clamp(trials, 1 << 22)
     }
-}
-
-/// Does `work` for every row, on threads when there are enough errors to be worth it.
-pub(crate) fn fold(rows: &mut [Row], errors: usize, work: impl Fn(usize, &mut Row) -> Result<()> + Sync) -> Result<()> {
-    let threads = thread::available_parallelism().map_or(1, NonZero::get).min(errors >> 15).max(1);
-    let share = rows.len().div_ceil(threads);
-    let each = |start: usize, rows: &mut [Row]| (start..).zip(rows).try_for_each(|(sample, row)| work(sample, row));
-    if threads == 1 {
-        return each(0, rows);
-    }
-    thread::scope(|scope| {
-        let parts = rows.chunks_mut(share).enumerate();
-        let workers: Vec<_> = parts.map(|(i, part)| scope.spawn(move || each(i * share, part))).collect();
-        workers.into_iter().try_for_each(|w| w.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-    })
 }
 
 /// Refuses a NaN or infinite error, which no trial of a checked problem has.

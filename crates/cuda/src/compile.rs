@@ -1,0 +1,270 @@
+//! Kernels to machine code: NVRTC, and a cache on disk.
+
+use crate::{
+    discover::{find_nvrtc, folders},
+    source::Program,
+};
+use cudarc::nvrtc::{result, sys};
+use retrial_spec::{Error, Result};
+use sha2::{Digest, Sha256};
+use std::{
+    env,
+    ffi::{CStr, CString, c_char, c_int},
+    fs,
+    path::{Path, PathBuf},
+    sync::OnceLock,
+};
+
+/// A compiled kernel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Image {
+    /// Machine code for one architecture.
+    Cubin(Vec<u8>),
+    /// Intermediate code, for the driver to finish.
+    Ptx(Vec<u8>),
+}
+
+impl Image {
+    /// What the driver is given.
+    pub fn bytes(&self) -> &[u8] {
+        let (Self::Cubin(bytes) | Self::Ptx(bytes)) = self;
+        bytes
+    }
+}
+
+/// The runtime compiler of this machine.
+#[derive(Debug)]
+pub struct Compiler {
+    version: (u32, u32),
+    architectures: Vec<u32>,
+    cache: Option<PathBuf>,
+}
+
+/// NVRTC, looked for once. The error says where.
+pub fn compiler() -> Result<&'static Compiler> {
+    static COMPILER: OnceLock<Option<Compiler>> = OnceLock::new();
+    COMPILER.get_or_init(Compiler::find).as_ref().ok_or_else(|| {
+        let tried: Vec<String> = folders().iter().take(4).map(|folder| folder.display().to_string()).collect();
+        Error::Device {
+            device: "cuda".into(),
+            fault: format!(
+                "no NVRTC (libnvrtc): looked in {}, Python's wheels and the system's paths",
+                tried.join(", ")
+            ),
+            fix: "install the CUDA toolkit and set CUDA_HOME, or pip install nvidia-cuda-nvrtc".into(),
+        }
+    })
+}
+
+impl Compiler {
+    fn find() -> Option<Self> {
+        if !find_nvrtc() {
+            return None;
+        }
+        let (mut major, mut minor, mut count): (c_int, c_int, c_int) = (0, 0, 0);
+        // SAFETY: the library is there; it writes a version, a count, and then as many numbers.
+        let architectures = unsafe {
+            sys::nvrtcVersion(&mut major, &mut minor).result().ok()?;
+            sys::nvrtcGetNumSupportedArchs(&mut count).result().ok()?;
+            let mut list = vec![0; count as usize];
+            sys::nvrtcGetSupportedArchs(list.as_mut_ptr()).result().ok()?;
+            list.into_iter().map(|arch| arch as u32).collect()
+        };
+        Some(Self { version: (major as u32, minor as u32), architectures, cache: cache_folder() })
+    }
+
+    /// Its version, as (13, 0).
+    pub fn version(&self) -> (u32, u32) {
+        self.version
+    }
+
+    /// Where compiled kernels are kept; `RETRIAL_CACHE` chooses another folder, empty none.
+    pub fn cache(&self) -> Option<&Path> {
+        self.cache.as_deref()
+    }
+
+    /// The code of a program for a device of this compute capability: from the cache, or compiled and put there.
+    pub fn image(&self, program: &Program, capability: (u32, u32)) -> Result<Image> {
+        let exact = 10 * capability.0 + capability.1;
+        let code = self.target(exact)?;
+        let file = self.cache.as_ref().map(|cache| cache.join(self.key(program, &code)));
+        if let Some(bytes) = file.as_ref().and_then(|file| fs::read(file).ok()) {
+            return Ok(if code.starts_with("sm_") { Image::Cubin(bytes) } else { Image::Ptx(bytes) });
+        }
+        let (image, _) = self.compile(program, &code)?;
+        if let Some(file) = file {
+            keep(&file, image.bytes());
+        }
+        Ok(image)
+    }
+
+    /// Throws a cached image away, which the driver did not accept.
+    pub(crate) fn forget(&self, program: &Program, capability: (u32, u32)) {
+        let code = self.target(10 * capability.0 + capability.1);
+        if let (Some(cache), Ok(code)) = (&self.cache, code) {
+            fs::remove_file(cache.join(self.key(program, &code))).ok();
+        }
+    }
+
+    /// Machine code where the compiler knows the device, else intermediate code for the newest older one.
+    fn target(&self, exact: u32) -> Result<String> {
+        if self.architectures.contains(&exact) {
+            return Ok(format!("sm_{exact}"));
+        }
+        match self.architectures.iter().filter(|&&arch| arch < exact).max() {
+            Some(older) if *older >= 80 => Ok(format!("compute_{older}")),
+            _ => Err(Error::Device {
+                device: "cuda".into(),
+                fault: format!("compute capability {}.{}", exact / 10, exact % 10),
+                fix: "the kernels need 8.0 (Ampere) or later; use --device wgsl or cpu".into(),
+            }),
+        }
+    }
+
+    fn key(&self, program: &Program, code: &str) -> String {
+        let mut hash = Sha256::new();
+        let options = options(code).join(" ");
+        let version = format!("{:?}", self.version);
+        let headers = program.headers.iter().flat_map(|(name, text)| [*name, *text]);
+        for part in [program.kernel, program.text, &options, &version].into_iter().chain(headers) {
+            hash.update((part.len() as u64).to_le_bytes());
+            hash.update(part);
+        }
+        let digest: String = hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        format!("{}-{code}-{digest}", program.kernel)
+    }
+
+    /// Compiles for an architecture such as `sm_90a`, or `compute_90` for intermediate code, and returns the compiler's
+    /// log too, which holds the registers, shared memory and spills of every function.
+    pub fn compile(&self, program: &Program, code: &str) -> Result<(Image, String)> {
+        let failed = |fault: String, fix: &str| Error::Device { device: "cuda".into(), fault, fix: fix.into() };
+        let unusual = |error| failed(format!("NVRTC: {error:?}"), "reinstall the CUDA toolkit");
+        let (name, size) = program.params;
+        let check = format!("\nstatic_assert(sizeof({name}) == {size}, \"{name} is not what the host writes\");\n");
+        let c = |text: &str| CString::new(text).unwrap_or_default();
+        let (text, file) = (c(&format!("{}{check}", program.text)), c(&format!("{}.cu", program.kernel)));
+        let texts: Vec<CString> = program.headers.iter().map(|(_, text)| c(text)).collect();
+        let names: Vec<CString> = program.headers.iter().map(|(name, _)| c(name)).collect();
+        let pointers = |strings: &[CString]| strings.iter().map(|s| s.as_ptr()).collect::<Vec<*const c_char>>();
+        let (texts, names) = (pointers(&texts), pointers(&names));
+        let mut handle = std::ptr::null_mut();
+        // SAFETY: all strings outlive the call, which copies them.
+        unsafe {
+            let count = texts.len() as c_int;
+            sys::nvrtcCreateProgram(&mut handle, text.as_ptr(), file.as_ptr(), count, texts.as_ptr(), names.as_ptr())
+        }
+        .result()
+        .map_err(unusual)?;
+        // SAFETY: `handle` was created above and is destroyed once.
+        unsafe {
+            let compiled = result::compile_program(handle, &options(code));
+            let log = result::get_program_log(handle).unwrap_or_default();
+            let log = log.iter().map(|&byte| byte as u8).collect::<Vec<u8>>();
+            let log = CStr::from_bytes_until_nul(&log).map_or(String::new(), |log| log.to_string_lossy().into_owned());
+            let image = match compiled {
+                Err(_) => Err(failed(
+                    format!("kernels/{}.cu does not compile for {code}:\n{log}", program.kernel),
+                    "report it as a bug",
+                )),
+                Ok(()) if code.starts_with("sm_") => cubin(handle).map(Image::Cubin).map_err(unusual),
+                Ok(()) => {
+                    let ptx = result::get_ptx(handle).map_err(unusual);
+                    ptx.map(|ptx| Image::Ptx(ptx.into_iter().map(|byte| byte as u8).collect()))
+                }
+            };
+            result::destroy_program(handle).ok();
+            image.map(|image| (image, log))
+        }
+    }
+}
+
+/// Contraction is off: every fused multiply-add is written out, so that no compiler changes a bit.
+fn options(code: &str) -> Vec<String> {
+    let mut options = vec![format!("--gpu-architecture={code}"), "--std=c++17".into(), "--fmad=false".into()];
+    if code.starts_with("sm_") {
+        options.push("--ptxas-options=-v".into());
+    }
+    options
+}
+
+/// # Safety
+/// `program` was compiled for a real architecture.
+unsafe fn cubin(program: sys::nvrtcProgram) -> Result<Vec<u8>, result::NvrtcError> {
+    let mut size = 0;
+    // SAFETY: the caller's promise; the second call writes as many bytes as the first one said.
+    unsafe {
+        sys::nvrtcGetCUBINSize(program, &mut size).result()?;
+        let mut image = vec![0u8; size];
+        sys::nvrtcGetCUBIN(program, image.as_mut_ptr().cast()).result()?;
+        Ok(image)
+    }
+}
+
+/// `RETRIAL_CACHE`, else the user's cache folder.
+fn cache_folder() -> Option<PathBuf> {
+    if let Some(chosen) = env::var_os("RETRIAL_CACHE") {
+        return (!chosen.is_empty()).then(|| chosen.into());
+    }
+    let base = env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let base = base.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cache")));
+    let base = base.or_else(|| env::var_os("LOCALAPPDATA").map(PathBuf::from));
+    base.filter(|base| base.is_absolute()).map(|base| base.join("retrial"))
+}
+
+/// Writes beside and renames: a reader sees all of the file or none, and a lost race costs nothing. A cache that cannot
+/// be written is none.
+fn keep(file: &Path, bytes: &[u8]) {
+    let Some(folder) = file.parent() else { return };
+    let beside = file.with_extension(format!("{}.part", std::process::id()));
+    let written = fs::create_dir_all(folder).and_then(|()| fs::write(&beside, bytes));
+    if written.and_then(|()| fs::rename(&beside, file)).is_err() {
+        fs::remove_file(&beside).ok();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::{SCORE, programs};
+
+    fn compiler(cache: Option<PathBuf>) -> Compiler {
+        Compiler { version: (13, 0), architectures: vec![75, 80, 86, 90, 100], cache }
+    }
+
+    #[test]
+    fn an_unknown_newer_device_gets_intermediate_code_and_an_old_one_a_refusal() {
+        let compiler = compiler(None);
+        assert_eq!(compiler.target(90).unwrap(), "sm_90");
+        assert_eq!(compiler.target(121).unwrap(), "compute_100");
+        assert_eq!(compiler.target(89).unwrap(), "compute_86");
+        assert!(compiler.target(70).unwrap_err().to_string().contains("8.0 (Ampere)"));
+    }
+
+    #[test]
+    fn the_key_changes_with_all_that_the_code_depends_on() {
+        let newer = Compiler { version: (13, 1), ..compiler(None) };
+        let mut keys = vec![newer.key(&SCORE, "sm_90")];
+        keys.extend(programs().into_iter().flat_map(|p| ["sm_80", "sm_90"].map(|code| compiler(None).key(p, code))));
+        let edited = Program { text: "x", headers: SCORE.headers, entries: SCORE.entries, ..SCORE };
+        keys.push(compiler(None).key(&edited, "sm_90"));
+        let header = Program { headers: &SCORE.headers[1..], ..edited };
+        keys.push(compiler(None).key(&header, "sm_90"));
+        let count = keys.len();
+        keys.sort();
+        keys.dedup();
+        assert_eq!(keys.len(), count);
+    }
+
+    /// What lies in the cache is used without a compiler, and `forget` removes it.
+    #[test]
+    fn the_cache_is_read_written_and_forgotten() {
+        let folder = env::temp_dir().join(format!("retrial-cache-{}", std::process::id()));
+        let compiler = compiler(Some(folder.clone()));
+        keep(&folder.join(compiler.key(&SCORE, "sm_90")), b"code");
+        assert_eq!(compiler.image(&SCORE, (9, 0)).unwrap(), Image::Cubin(b"code".to_vec()));
+        compiler.forget(&SCORE, (9, 0));
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+        fs::remove_dir_all(folder).unwrap();
+        keep(Path::new("/proc/no/such/folder/file"), b"code"); // no cache, no failure
+    }
+}

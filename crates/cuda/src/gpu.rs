@@ -1,0 +1,216 @@
+//! A device in safe hands: buffers that free themselves, launches whose buffers outlive them.
+
+use crate::{
+    driver::{Driver, Facts, Fault, Launch, Read, Ticket},
+    source::Program,
+};
+use bytemuck::{Pod, Zeroable};
+use retrial_spec::Error;
+use std::{
+    marker::PhantomData,
+    ptr::NonNull,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+/// One device.
+#[derive(Clone)]
+pub(crate) struct Gpu {
+    driver: Arc<dyn Driver>,
+    /// The device as a user would ask for it.
+    name: String,
+    /// Nanoseconds spent in launches.
+    busy: Arc<AtomicU64>,
+}
+
+/// Values on the device.
+pub(crate) struct Buffer<T> {
+    driver: Arc<dyn Driver>,
+    address: u64,
+    len: usize,
+    values: PhantomData<T>,
+}
+
+impl<T> Buffer<T> {
+    pub fn address(&self) -> u64 {
+        self.address
+    }
+
+    pub fn len(&self) -> usize {
+        self.len
+    }
+}
+
+impl<T> Drop for Buffer<T> {
+    fn drop(&mut self) {
+        // SAFETY: `Gpu::buffer` allocated it, and `Gpu::start` keeps whoever uses it borrowed until it is finished.
+        unsafe { self.driver.release(self.address) }
+    }
+}
+
+/// Host memory that a device copies to.
+pub(crate) struct Pinned<T> {
+    driver: Arc<dyn Driver>,
+    memory: NonNull<u8>,
+    len: usize,
+    values: PhantomData<T>,
+}
+
+// SAFETY: it owns its memory, as a `Vec` does.
+unsafe impl<T: Send> Send for Pinned<T> {}
+
+impl<T: Pod> Pinned<T> {
+    /// The first `len` values.
+    pub fn values(&self, len: usize) -> &[T] {
+        assert!(len <= self.len);
+        // SAFETY: `Gpu::pinned` allocated and cleared `self.len` values of `T`, which is valid for any bits.
+        unsafe { std::slice::from_raw_parts(self.memory.as_ptr().cast(), len) }
+    }
+}
+
+impl<T> Drop for Pinned<T> {
+    fn drop(&mut self) {
+        // SAFETY: `Gpu::pinned` allocated it; whoever drops a `Pinned` has finished the ticket that fills it.
+        unsafe { self.driver.unpin(self.memory) }
+    }
+}
+
+/// A grid of a kernel with its parameters.
+pub(crate) struct Call {
+    program: &'static Program,
+    entry: &'static str,
+    grid: u64,
+    block: u32,
+    shared: u32,
+    params: Vec<u8>,
+}
+
+impl Call {
+    pub fn new<P: Pod>(program: &'static Program, entry: &'static str, grid: u64, block: u32, params: &P) -> Self {
+        assert!(program.entries.contains(&entry) && size_of::<P>() == program.params.1);
+        Self { program, entry, grid, block, shared: 0, params: bytemuck::bytes_of(params).to_vec() }
+    }
+
+    /// With dynamic shared memory.
+    pub fn shared(self, bytes: u32) -> Self {
+        Self { shared: bytes, ..self }
+    }
+}
+
+/// Most blocks of a grid.
+pub(crate) const GRID: u64 = i32::MAX as u64;
+
+impl Gpu {
+    pub fn new(driver: Arc<dyn Driver>, name: String) -> Self {
+        Self { driver, name, busy: Arc::default() }
+    }
+
+    pub fn facts(&self) -> &Facts {
+        self.driver.facts()
+    }
+
+    /// Time spent in launches so far.
+    pub fn busy(&self) -> Duration {
+        Duration::from_nanos(self.busy.load(Relaxed))
+    }
+
+    pub fn free_memory(&self) -> Result<u64, Fault> {
+        self.driver.free_memory()
+    }
+
+    /// Room for `len` values, of any content.
+    pub fn buffer<T>(&self, len: usize) -> Result<Buffer<T>, Fault> {
+        let address = self.driver.allocate((len * size_of::<T>()).max(16) as u64)?;
+        Ok(Buffer { driver: self.driver.clone(), address, len, values: PhantomData })
+    }
+
+    pub fn upload<T: Pod>(&self, values: &[T]) -> Result<Buffer<T>, Fault> {
+        let buffer = self.buffer(values.len())?;
+        self.write(&buffer, values)?;
+        Ok(buffer)
+    }
+
+    pub fn write<T: Pod>(&self, buffer: &Buffer<T>, values: &[T]) -> Result<(), Fault> {
+        assert!(values.len() <= buffer.len);
+        // SAFETY: the buffer holds at least as many values.
+        unsafe { self.driver.write(buffer.address, bytemuck::cast_slice(values)) }
+    }
+
+    pub fn pinned<T: Pod + Zeroable>(&self, len: usize) -> Result<Pinned<T>, Fault> {
+        let bytes = (len * size_of::<T>()).max(16);
+        let memory = self.driver.pin(bytes)?;
+        // SAFETY: `pin` gave `bytes` bytes.
+        unsafe { memory.as_ptr().write_bytes(0, bytes) };
+        Ok(Pinned { driver: self.driver.clone(), memory, len, values: PhantomData })
+    }
+
+    /// Starts calls, then copies `from` to `to`.
+    ///
+    /// # Safety
+    /// Every buffer whose address is in a parameter is as large as its kernel's contract says. It, `from` and `to` live
+    /// until the ticket is finished.
+    pub unsafe fn start<T>(
+        &self,
+        calls: &[Call],
+        from: &Buffer<T>,
+        to: &Pinned<T>,
+        len: usize,
+    ) -> Result<Ticket, Fault> {
+        assert!(len <= from.len.min(to.len));
+        let read = Read { from: from.address, to: to.memory, bytes: len * size_of::<T>() };
+        // SAFETY: `read` is within both buffers; the rest is the caller's promise.
+        unsafe { self.submit(calls, Some(read)) }
+    }
+
+    /// Waits for a ticket.
+    pub fn finish(&self, ticket: Ticket) -> Result<(), Fault> {
+        let time = self.driver.finish(ticket)?;
+        self.busy.fetch_add(time.as_nanos() as u64, Relaxed);
+        Ok(())
+    }
+
+    /// Runs calls and reads the first `len` values of a buffer.
+    ///
+    /// # Safety
+    /// Every buffer whose address is in a parameter is as large as its kernel's contract says, and lives.
+    pub unsafe fn run<T: Pod>(&self, calls: &[Call], from: &Buffer<T>, len: usize) -> Result<Vec<T>, Fault> {
+        let to = self.pinned(len)?;
+        // SAFETY: the caller's promise, and the ticket is finished before anything is dropped.
+        let ticket = unsafe { self.start(calls, from, &to, len)? };
+        self.finish(ticket)?;
+        Ok(to.values(len).to_vec())
+    }
+
+    unsafe fn submit(&self, calls: &[Call], read: Option<Read>) -> Result<Ticket, Fault> {
+        let launches: Vec<Launch<'_>> = calls
+            .iter()
+            .map(|call| Launch {
+                program: call.program,
+                entry: call.entry,
+                grid: call.grid as u32,
+                block: call.block,
+                shared: call.shared,
+                params: &call.params,
+            })
+            .collect();
+        assert!(calls.iter().all(|call| (1..=GRID).contains(&call.grid)));
+        // SAFETY: the promise of the caller.
+        unsafe { self.driver.submit(&launches, read) }
+    }
+
+    /// The error that a user sees.
+    pub fn error(&self, fault: Fault) -> Error {
+        let (fault, fix) = match fault {
+            Fault::OutOfMemory { bytes } => {
+                let free = self.driver.free_memory().map_or("an unknown amount".into(), |free| format!("{free} bytes"));
+                let fault = format!("{bytes} bytes of memory were refused, {free} are free");
+                (fault, "end other programs on the GPU, or use fewer samples".into())
+            }
+            Fault::Failed { fault, fix } => (fault, fix),
+        };
+        Error::Device { device: self.name.clone(), fault, fix }
+    }
+}

@@ -1,0 +1,225 @@
+//! The CUDA backend: NVIDIA GPUs, through cudarc and kernels compiled at run time for the device at hand.
+//!
+//! The kernels are in `kernels/`. The crate builds everywhere and finds out at run time whether there is a driver
+//! ([`devices`]) and a compiler ([`compiler`]). Everything above the [`Driver`] trait is the same for NVIDIA's driver
+//! and for whatever else runs the kernels. A trial's error has one fixed order of operations: windows, launches and the
+//! number of GPUs do not change a bit of a result.
+
+mod compile;
+mod counts;
+mod discover;
+pub mod driver;
+mod gpu;
+mod kernels;
+mod nvidia;
+mod plan;
+mod score;
+mod source;
+
+pub use compile::{Compiler, Image, compiler};
+pub use discover::{DeviceInfo, devices, driver_version};
+pub use source::{Program, programs};
+
+use driver::{Driver, Fault};
+use gpu::Gpu;
+use retrial_spec::{
+    Backend, Device, Error, Noise, Posterior, Precision, Problem, Result, Scorer, Tally, Weights, recount::fold,
+};
+use score::{DeviceScorer, Given, finite};
+use std::{
+    ops::Range,
+    sync::{Arc, Mutex},
+    thread,
+    time::Duration,
+};
+
+/// One GPU, or several that share the work.
+pub struct Cuda {
+    device: Device,
+    gpus: Vec<Gpu>,
+}
+
+impl Cuda {
+    /// Opens GPU `index` as the driver counts them, or all of them.
+    pub fn new(index: Option<usize>) -> Result<Self> {
+        let count = devices()?.len();
+        let indices = match index {
+            Some(index) if index >= count => {
+                let limit = format!("there are {count}, numbered from 0; see retrial info");
+                return Err(Error::input("device", format!("cuda:{index}"), limit));
+            }
+            Some(index) => vec![index],
+            None => (0..count).collect(),
+        };
+        let open = |index| -> Result<Arc<dyn Driver>> { Ok(Arc::new(nvidia::Nvidia::open(index)?)) };
+        Ok(Self::with_drivers(indices.into_iter().map(open).collect::<Result<_>>()?))
+    }
+
+    /// On devices that are open, at least one.
+    pub fn with_drivers(drivers: Vec<Arc<dyn Driver>>) -> Self {
+        let several = drivers.len() > 1;
+        let name = |i: usize| if several { format!("cuda:{i}") } else { "cuda".into() };
+        let gpus: Vec<Gpu> = drivers.into_iter().enumerate().map(|(i, driver)| Gpu::new(driver, name(i))).collect();
+        let facts = gpus[0].facts();
+        let device = Device {
+            backend: "cuda".into(),
+            name: if several { format!("{} x {}", gpus.len(), facts.name) } else { facts.name.clone() },
+            detail: facts.detail.clone(),
+            precisions: vec![Precision::F32],
+            double: true,
+        };
+        Self { device, gpus }
+    }
+
+    /// Runs a building block on the first GPU.
+    fn first<T>(&self, work: impl FnOnce(&Gpu) -> Result<T, Fault>) -> Result<T> {
+        work(&self.gpus[0]).map_err(|fault| self.gpus[0].error(fault))
+    }
+}
+
+impl Backend for Cuda {
+    fn device(&self) -> &Device {
+        &self.device
+    }
+
+    fn encode(&self, weights: &Weights, images: &[f32]) -> Result<Posterior> {
+        let head =
+            |head| self.first(|gpu| kernels::two_layers(gpu, &source::ENCODE, [&weights.encoder_fc1, head], images));
+        Ok(Posterior { mu: head(&weights.encoder_fc_mu)?, logvar: head(&weights.encoder_fc_logvar)? })
+    }
+
+    fn sample_latent(&self, problem: &Problem, noise: Noise<'_>) -> Result<Vec<f32>> {
+        noise.check(problem.samples(), problem.shape().latent)?;
+        self.first(|gpu| kernels::sample_latent(gpu, problem, &noise))
+    }
+
+    fn decode(&self, weights: &Weights, latents: &[f32]) -> Result<Vec<f32>> {
+        let layers = [&weights.decoder_fc1, &weights.decoder_fc2];
+        self.first(|gpu| kernels::two_layers(gpu, &source::DECODE, layers, latents))
+    }
+
+    fn l2_error(&self, images: &[f32], outputs: &[f32], pixels: usize) -> Result<Vec<f32>> {
+        self.first(|gpu| kernels::l2_error(gpu, images, outputs, pixels))
+    }
+
+    fn pass_at_k(&self, errors: &[f32], first: u64, tally: &mut Tally) -> Result<()> {
+        let gpu = &self.gpus[0];
+        let (thresholds, rows) = tally.rows_mut();
+        let trials = errors.len() / rows.len();
+        let counts = self.first(|gpu| {
+            let counts = counts::Counts::begin(gpu, thresholds, rows)?;
+            let uploaded = gpu.upload(errors)?;
+            let calls = counts.calls(&uploaded, first, trials);
+            // SAFETY: `calls` checked the length of the errors; all buffers live here.
+            unsafe { gpu.run(&calls, &uploaded, 0)? };
+            Ok(counts)
+        })?;
+        fold(rows, errors.len(), |sample, row| {
+            let errors = &errors[sample * trials..][..trials];
+            finite(gpu, sample, errors)?;
+            row.add(thresholds, first, errors);
+            Ok(())
+        })?;
+        counts.check(gpu, rows)?;
+        tally.add_trials(trials as u64);
+        Ok(())
+    }
+
+    fn correlation(&self, errors: &[f32], samples: usize) -> Result<Vec<f64>> {
+        self.first(|gpu| kernels::correlation(gpu, errors, samples))
+    }
+
+    fn device_time(&self) -> Option<Duration> {
+        (self.gpus.len() == 1).then(|| self.gpus[0].busy())
+    }
+
+    fn load<'a>(&'a self, problem: &'a Problem, precision: Precision) -> Result<Box<dyn Scorer + 'a>> {
+        if precision != Precision::F32 {
+            return Err(Error::input("precision", precision, "the CUDA backend computes in f32"));
+        }
+        let scorers = self.gpus.iter().map(|gpu| DeviceScorer::new(gpu, problem)).collect::<Result<_>>()?;
+        Ok(Box::new(CudaScorer { problem, scorers }))
+    }
+}
+
+/// A problem on every GPU, which take windows from one queue.
+struct CudaScorer<'a> {
+    problem: &'a Problem,
+    scorers: Vec<DeviceScorer<'a>>,
+}
+
+impl CudaScorer<'_> {
+    /// Hands the windows of a range out to one thread per GPU, and returns what each made of its share. No window is
+    /// longer than any GPU holds, or than an even share: a range given to several GPUs uses them all.
+    fn share<T: Send>(
+        &mut self,
+        trials: Range<u64>,
+        work: impl Fn(&mut DeviceScorer<'_>, &mut dyn FnMut() -> Option<Range<u64>>) -> Result<T> + Sync,
+    ) -> Result<Vec<T>> {
+        let gpus = self.scorers.len() as u64;
+        let even = (trials.end - trials.start).div_ceil(gpus).next_multiple_of(plan::TRIALS as u64);
+        let most = self.scorers.iter().map(|scorer| scorer.plan.window as u64).min().unwrap_or(1);
+        let queue = Mutex::new(trials);
+        let next = || {
+            let mut queue = queue.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            let start = queue.start;
+            queue.start = queue.end.min(start.saturating_add(most.min(even)));
+            (start < queue.end).then(|| start..queue.start)
+        };
+        thread::scope(|scope| {
+            let (next, work) = (&next, &work);
+            let start = |scorer| scope.spawn(move || work(scorer, &mut { next }));
+            let workers: Vec<_> = self.scorers.iter_mut().map(start).collect();
+            let join = |worker: thread::ScopedJoinHandle<'_, Result<T>>| {
+                worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            };
+            workers.into_iter().map(join).collect()
+        })
+    }
+}
+
+impl Scorer for CudaScorer<'_> {
+    fn errors(&mut self, noise: Noise<'_>) -> Result<Vec<f32>> {
+        let (samples, latent) = (self.problem.samples(), self.problem.shape().latent);
+        noise.check(samples, latent)?;
+        let trials = noise.trials(samples, latent);
+        let given = Given::of(&noise, samples, latent);
+        let range = match noise {
+            Noise::Trials(range) => range,
+            Noise::Given(_) => 0..trials as u64,
+        };
+        let parts = self.share(range.clone(), |scorer, next| {
+            let (gpu, mut parts) = (scorer.gpu, vec![]);
+            scorer.run(next, given, None, |window, errors| {
+                let width = (window.end - window.start) as usize;
+                errors.chunks(width).enumerate().try_for_each(|(sample, errors)| finite(gpu, sample, errors))?;
+                parts.push((window, errors.to_vec()));
+                Ok(())
+            })?;
+            Ok(parts)
+        })?;
+        let mut errors = vec![0.0; samples * trials];
+        for (window, part) in parts.iter().flatten() {
+            let (at, width) = ((window.start - range.start) as usize, (window.end - window.start) as usize);
+            for (row, part) in errors.chunks_mut(trials).zip(part.chunks(width)) {
+                row[at..at + width].copy_from_slice(part);
+            }
+        }
+        Ok(errors)
+    }
+
+    fn tally(&mut self, trials: Range<u64>, tally: &mut Tally) -> Result<()> {
+        let empty = tally.empty();
+        let parts = self.share(trials, |scorer, next| {
+            let mut part = empty.clone();
+            scorer.tally(next, &mut part)?;
+            Ok(part)
+        })?;
+        parts.iter().try_for_each(|part| tally.merge(part))
+    }
+
+    fn window(&self) -> u64 {
+        // A few launches of each GPU, so that the queue never runs dry between calls.
+        self.scorers.iter().map(|scorer| 4 * scorer.plan.window as u64).sum()
+    }
+}

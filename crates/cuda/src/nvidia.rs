@@ -1,0 +1,335 @@
+//! NVIDIA's driver.
+
+use crate::{
+    compile::compiler,
+    discover::{attribute, describe, dotted, driver_version, name},
+    driver::{Driver, Facts, Fault, Launch, Read, Ticket},
+    source::Program,
+};
+use cudarc::driver::{
+    DriverError,
+    result::{self, device, event, function, module, primary_ctx, stream},
+    sys::{
+        self, CUdevice_attribute_enum as Attribute, CUevent_flags, CUfunction_attribute_enum as FunctionAttribute,
+        cudaError_enum as Code,
+    },
+};
+use retrial_spec::{Error, Result};
+use std::{
+    collections::HashMap,
+    ffi::{CString, c_void},
+    ptr::NonNull,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+/// One device, with a stream for kernels and one for copies to the host.
+pub(crate) struct Nvidia {
+    facts: Facts,
+    capability: (u32, u32),
+    device: sys::CUdevice,
+    context: sys::CUcontext,
+    kernels: sys::CUstream,
+    copies: sys::CUstream,
+    modules: Mutex<HashMap<&'static str, sys::CUmodule>>,
+    flights: Mutex<HashMap<u64, Events>>,
+    tickets: AtomicU64,
+}
+
+/// Begin and end of the launches, end of the copy.
+#[derive(Clone, Copy)]
+struct Events([sys::CUevent; 3]);
+
+// SAFETY: the driver's handles may be used from any thread whose current context is theirs, which every call sets.
+unsafe impl Send for Nvidia {}
+// SAFETY: as above; maps are behind locks.
+unsafe impl Sync for Nvidia {}
+// SAFETY: as above.
+unsafe impl Send for Events {}
+
+/// What went wrong, and what helps.
+fn fault(what: &str, error: DriverError) -> Fault {
+    let fix = match error.0 {
+        Code::CUDA_ERROR_OUT_OF_MEMORY => return Fault::OutOfMemory { bytes: 0 },
+        Code::CUDA_ERROR_ILLEGAL_ADDRESS
+        | Code::CUDA_ERROR_ILLEGAL_INSTRUCTION
+        | Code::CUDA_ERROR_MISALIGNED_ADDRESS
+        | Code::CUDA_ERROR_LAUNCH_FAILED
+        | Code::CUDA_ERROR_HARDWARE_STACK_ERROR => {
+            "the device takes no more work from this process: start it again, what was saved can be resumed; report it as a \
+             bug if it repeats"
+        }
+        Code::CUDA_ERROR_ECC_UNCORRECTABLE => "the device's memory is damaged: see nvidia-smi -q -d ECC, and reset it",
+        Code::CUDA_ERROR_LAUNCH_TIMEOUT => "the system ended a kernel of a GPU that drives a display; use another one",
+        Code::CUDA_ERROR_DEVICE_UNAVAILABLE => "another process holds the device exclusively; wait, or choose another",
+        Code::CUDA_ERROR_UNSUPPORTED_PTX_VERSION | Code::CUDA_ERROR_NO_BINARY_FOR_GPU => NEWER,
+        _ => "check nvidia-smi; update the driver if it repeats",
+    };
+    Fault::Failed { fault: format!("{what}: {}", name(error)), fix: fix.into() }
+}
+
+const NEWER: &str = "the toolkit is newer than the driver: update the driver, or point CUDA_HOME at a toolkit of the \
+                     driver's CUDA version (nvidia-smi prints it)";
+
+fn unavailable(index: usize, error: DriverError) -> Error {
+    let (fault, fix) = match fault("opening it", error) {
+        Fault::OutOfMemory { .. } => ("no memory for a context".into(), "end other programs on the GPU".into()),
+        Fault::Failed { fault, fix } => (fault, fix),
+    };
+    Error::Device { device: format!("cuda:{index}"), fault, fix }
+}
+
+impl Nvidia {
+    /// Opens device `index`, which must exist. The compiler is looked for here, so that its absence is known at once.
+    pub fn open(index: usize) -> Result<Self> {
+        let driver = driver_version()?;
+        let toolkit = compiler()?.version();
+        let open = || -> Result<Self, DriverError> {
+            let info = describe(index)?;
+            let device = device::get(index as i32)?;
+            // SAFETY: the device exists; the context is released when `Self` is dropped.
+            let context = unsafe { primary_ctx::retain(device)? };
+            // SAFETY: it was just retained.
+            unsafe { result::ctx::set_current(context)? };
+            let of = |which| attribute(device, which);
+            let (major, minor) = info.capability;
+            Ok(Self {
+                facts: Facts {
+                    name: info.name,
+                    detail: format!("sm_{major}{minor}, driver {}, NVRTC {}.{}", dotted(driver), toolkit.0, toolkit.1),
+                    multiprocessors: info.multiprocessors,
+                    shared_per_multiprocessor: of(Attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_MULTIPROCESSOR)?,
+                    shared_per_block: of(Attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)?,
+                    memory: info.memory,
+                },
+                capability: info.capability,
+                device,
+                context,
+                kernels: stream::create(stream::StreamKind::NonBlocking)?,
+                copies: stream::create(stream::StreamKind::NonBlocking)?,
+                modules: Mutex::default(),
+                flights: Mutex::default(),
+                tickets: AtomicU64::new(0),
+            })
+        };
+        open().map_err(|error| unavailable(index, error))
+    }
+
+    /// Makes the context current on this thread; the driver's calls need it.
+    fn enter(&self) -> Result<(), Fault> {
+        // SAFETY: the context is retained as long as `self` lives.
+        unsafe { result::ctx::set_current(self.context) }.map_err(|error| fault("the context", error))
+    }
+
+    fn function(&self, program: &'static Program, entry: &str) -> Result<sys::CUfunction, Fault> {
+        let mut modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
+        let module = match modules.get(program.kernel) {
+            Some(module) => *module,
+            None => *modules.entry(program.kernel).or_insert(self.load(program)?),
+        };
+        let missing = |error| fault(&format!("{entry} of kernels/{}.cu", program.kernel), error);
+        let entry = CString::new(entry).unwrap_or_default();
+        // SAFETY: the module is loaded; a function may take all the shared memory that a block may have.
+        unsafe {
+            let function = module::get_function(module, entry).map_err(missing)?;
+            let fixed = FunctionAttribute::CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES;
+            let fixed = function::get_function_attribute(function, fixed).map_err(missing)?;
+            let which = FunctionAttribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
+            let dynamic = self.facts.shared_per_block as i32 - fixed;
+            function::set_function_attribute(function, which, dynamic).map_err(missing)?;
+            Ok(function)
+        }
+    }
+
+    /// Compiles, or takes from the cache; what the driver does not accept from the cache is compiled again.
+    fn load(&self, program: &'static Program) -> Result<sys::CUmodule, Fault> {
+        let failed = |error: Error| Fault::Failed { fault: error.to_string(), fix: "see above".into() };
+        let compiler = compiler().map_err(failed)?;
+        let attempt = || -> Result<Result<sys::CUmodule, DriverError>, Fault> {
+            let image = compiler.image(program, self.capability).map_err(|error| match error {
+                Error::Device { fault, fix, .. } => Fault::Failed { fault, fix },
+                other => failed(other),
+            })?;
+            // SAFETY: the image is complete; PTX ends with a zero byte, as NVRTC returns it.
+            Ok(unsafe { module::load_data(image.bytes().as_ptr().cast()) })
+        };
+        let what = format!("loading kernels/{}.cu", program.kernel);
+        if let Ok(module) = attempt()? {
+            return Ok(module);
+        }
+        compiler.forget(program, self.capability);
+        attempt()?.map_err(|error| fault(&what, error))
+    }
+
+    fn events(&self) -> Result<Events, DriverError> {
+        let create = || event::create(CUevent_flags::CU_EVENT_BLOCKING_SYNC);
+        Ok(Events([create()?, create()?, create()?]))
+    }
+
+    /// Enqueues everything of a submission.
+    unsafe fn enqueue(&self, launches: &[Launch<'_>], read: Option<Read>, events: Events) -> Result<(), Fault> {
+        let Events([begin, end, landed]) = events;
+        let order = |error| fault("ordering work", error);
+        // SAFETY: streams and events are this context's; memory is the caller's promise.
+        unsafe {
+            event::record(begin, self.kernels).map_err(order)?;
+            for launch in launches {
+                let function = self.function(launch.program, launch.entry)?;
+                let mut params = launch.params.to_vec();
+                let (grid, block) = ((launch.grid, 1, 1), (launch.block, 1, 1));
+                let mut pointers = [params.as_mut_ptr().cast::<c_void>()];
+                let started = result::launch_kernel(function, grid, block, launch.shared, self.kernels, &mut pointers);
+                started.map_err(|error| fault(&format!("starting {}", launch.entry), error))?;
+            }
+            event::record(end, self.kernels).map_err(order)?;
+            let wait = sys::CUevent_wait_flags::CU_EVENT_WAIT_DEFAULT;
+            stream::wait_event(self.copies, end, wait).map_err(order)?;
+            if let Some(Read { from, to, bytes }) = read.filter(|read| read.bytes > 0) {
+                let to = std::slice::from_raw_parts_mut(to.as_ptr(), bytes);
+                result::memcpy_dtoh_async(to, from, self.copies).map_err(order)?;
+            }
+            event::record(landed, self.copies).map_err(order)
+        }
+    }
+}
+
+/// # Safety
+/// The events were created here, and nothing waits for them any more.
+unsafe fn destroy(Events(events): Events) {
+    for event in events {
+        // SAFETY: the caller's promise.
+        unsafe { event::destroy(event) }.ok();
+    }
+}
+
+impl Drop for Nvidia {
+    fn drop(&mut self) {
+        if self.enter().is_err() {
+            return;
+        }
+        // SAFETY: everything here was created by `open` or `load`, and nobody else holds it.
+        unsafe {
+            stream::synchronize(self.kernels).ok();
+            stream::synchronize(self.copies).ok();
+            for module in self.modules.lock().unwrap_or_else(PoisonError::into_inner).values() {
+                module::unload(*module).ok();
+            }
+            stream::destroy(self.kernels).ok();
+            stream::destroy(self.copies).ok();
+            primary_ctx::release(self.device).ok();
+        }
+    }
+}
+
+impl Driver for Nvidia {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn free_memory(&self) -> Result<u64, Fault> {
+        self.enter()?;
+        let (free, _) = result::mem_get_info().map_err(|error| fault("asking for free memory", error))?;
+        Ok(free as u64)
+    }
+
+    fn allocate(&self, bytes: u64) -> Result<u64, Fault> {
+        self.enter()?;
+        // SAFETY: nothing is read before it is written.
+        unsafe { result::malloc_sync(bytes as usize) }.map_err(|error| match fault("allocating", error) {
+            Fault::OutOfMemory { .. } => Fault::OutOfMemory { bytes },
+            other => other,
+        })
+    }
+
+    unsafe fn release(&self, address: u64) {
+        if self.enter().is_ok() {
+            // SAFETY: the caller's promise.
+            unsafe { result::free_sync(address) }.ok();
+        }
+    }
+
+    fn pin(&self, bytes: usize) -> Result<NonNull<u8>, Fault> {
+        self.enter()?;
+        // SAFETY: the memory is cleared before anyone reads it.
+        let memory = unsafe { result::malloc_host(bytes, 0) };
+        let memory = memory.map_err(|error| match fault("allocating host memory", error) {
+            Fault::OutOfMemory { .. } => Fault::OutOfMemory { bytes: bytes as u64 },
+            other => other,
+        })?;
+        NonNull::new(memory.cast()).ok_or(Fault::OutOfMemory { bytes: bytes as u64 })
+    }
+
+    unsafe fn unpin(&self, memory: NonNull<u8>) {
+        if self.enter().is_ok() {
+            // SAFETY: the caller's promise.
+            unsafe { result::free_host(memory.as_ptr().cast()) }.ok();
+        }
+    }
+
+    unsafe fn write(&self, address: u64, bytes: &[u8]) -> Result<(), Fault> {
+        self.enter()?;
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        // SAFETY: the caller's promise; `bytes` is borrowed until the stream is done.
+        unsafe {
+            result::memcpy_htod_async(address, bytes, self.kernels)
+                .and_then(|()| stream::synchronize(self.kernels))
+                .map_err(|error| fault("copying to the device", error))
+        }
+    }
+
+    unsafe fn submit(&self, launches: &[Launch<'_>], read: Option<Read>) -> Result<Ticket, Fault> {
+        self.enter()?;
+        let events = self.events().map_err(|error| fault("creating events", error))?;
+        // SAFETY: the caller's promise.
+        if let Err(fault) = unsafe { self.enqueue(launches, read, events) } {
+            // What did start must end before the caller frees its memory.
+            // SAFETY: streams and events are this device's.
+            unsafe {
+                stream::synchronize(self.kernels).ok();
+                stream::synchronize(self.copies).ok();
+                destroy(events);
+            }
+            return Err(fault);
+        }
+        let ticket = self.tickets.fetch_add(1, Relaxed);
+        self.flights.lock().unwrap_or_else(PoisonError::into_inner).insert(ticket, events);
+        Ok(Ticket(ticket))
+    }
+
+    fn finish(&self, Ticket(ticket): Ticket) -> Result<Duration, Fault> {
+        self.enter()?;
+        let events = self.flights.lock().unwrap_or_else(PoisonError::into_inner).remove(&ticket);
+        let Some(Events([begin, end, landed])) = events else { return Ok(Duration::ZERO) };
+        // SAFETY: the events were recorded by `submit` and are destroyed once.
+        let time = unsafe {
+            let time = event::synchronize(landed).and_then(|()| event::elapsed(begin, end));
+            destroy(Events([begin, end, landed]));
+            time
+        };
+        let milliseconds = time.map_err(|error| fault("running kernels", error))?;
+        Ok(Duration::from_secs_f64(f64::from(milliseconds) / 1e3))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_of_the_driver_becomes_a_typed_one() {
+        assert_eq!(fault("x", DriverError(Code::CUDA_ERROR_OUT_OF_MEMORY)), Fault::OutOfMemory { bytes: 0 });
+        let fix = |code| match fault("running kernels", DriverError(code)) {
+            Fault::Failed { fix, .. } => fix,
+            Fault::OutOfMemory { .. } => String::new(),
+        };
+        assert!(fix(Code::CUDA_ERROR_ILLEGAL_ADDRESS).contains("no more work from this process"));
+        assert!(fix(Code::CUDA_ERROR_ECC_UNCORRECTABLE).contains("damaged"));
+        assert!(fix(Code::CUDA_ERROR_UNSUPPORTED_PTX_VERSION).contains("newer than the driver"));
+        assert!(fix(Code::CUDA_ERROR_UNKNOWN).contains("nvidia-smi"));
+    }
+}

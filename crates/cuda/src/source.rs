@@ -1,0 +1,98 @@
+//! The kernels' texts, and the layouts of their parameters.
+
+use bytemuck::{Pod, Zeroable};
+
+/// A file of `kernels/` with the headers it includes: what a compiler is given.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Program {
+    /// The kernel's name.
+    pub kernel: &'static str,
+    /// The text of its `.cu`.
+    pub text: &'static str,
+    /// Names and texts of the headers that any kernel may include.
+    pub headers: &'static [(&'static str, &'static str)],
+    /// Its `__global__` functions, each of which takes one struct by value.
+    pub entries: &'static [&'static str],
+    /// Name and size in bytes of that struct, the same for all of them.
+    pub params: (&'static str, usize),
+}
+
+macro_rules! header {
+    ($($name:literal),*) => { &[$(($name, include_str!(concat!("../../../kernels/", $name)))),*] };
+}
+
+const HEADERS: &[(&str, &str)] = header!["async.cuh", "dense.cuh", "normals.cuh", "philox.cuh", "sigmoid.cuh"];
+
+macro_rules! programs {
+    ($($constant:ident $kernel:literal $params:ident $entries:expr;)*) => {
+        $(pub(crate) static $constant: Program = Program {
+            kernel: $kernel,
+            text: include_str!(concat!("../../../kernels/", $kernel, ".cu")),
+            headers: HEADERS,
+            entries: &$entries,
+            params: (stringify!($params), size_of::<$params>()),
+        };)*
+
+        /// Every kernel.
+        pub fn programs() -> Vec<&'static Program> {
+            vec![$(&$constant),*]
+        }
+    };
+}
+
+programs! {
+    ENCODE "encode" Dense ["hidden", "encode"];
+    SAMPLE_LATENT "sample_latent" SampleLatent ["sample_latent"];
+    DECODE "decode" Dense ["hidden", "decode"];
+    L2_ERROR "l2_error" L2Error ["l2_error"];
+    PASS_AT_K "pass_at_k" PassAtK ["pass_at_k"];
+    CORRELATION "correlation" Correlation ["standardise", "correlation", "reduce"];
+    SCORE "score" Score ["score"];
+}
+
+/// An address on the device; 0 is null.
+pub(crate) type Address = u64;
+
+// Addresses and other 64-bit members come first, so that neither compiler pads.
+macro_rules! params {
+    ($($name:ident { $($member:ident: $type:ty,)* })*) => { $(
+        /// As the struct of this name in `kernels/`.
+        #[repr(C)]
+        #[derive(Clone, Copy, Pod, Zeroable)]
+        pub(crate) struct $name { $(pub $member: $type),* }
+    )* };
+}
+
+params! {
+    Dense {
+        x: Address, weight: Address, bias: Address, y: Address,
+        rows: u32, inputs: u32, outputs: u32, unused: u32,
+    }
+    SampleLatent {
+        mu: Address, scale: Address, noise: Address, z: Address,
+        seed: u64, first: u64, rows: u64, skip: u64, trials: u64,
+        latent: u32, unused: u32,
+    }
+    L2Error {
+        x: Address, y: Address, e: Address,
+        rows: u64, skip: u64, trials: u64,
+        pixels: u32, unused: u32,
+    }
+    PassAtK {
+        errors: Address, thresholds: Address, counts: Address, firsts: Address,
+        first: u64, trials: u64,
+        pieces: u32, count: u32, stride: u32, unused: u32,
+    }
+    Correlation {
+        errors: Address, moments: Address, partial: Address, gram: Address,
+        trials: u64, span: u64,
+        samples: u32, splits: u32, tiles: u32, unused: u32,
+    }
+    Score {
+        mu: Address, scale: Address, noise: Address, images: Address,
+        w3: Address, b3: Address, w4: Address, b4: Address,
+        errors: Address, h: Address,
+        seed: u64, first: u64, trials: u64, tiles: u64, pieces: u64,
+        latent: u32, hidden: u32, pixels: u32, unused: u32,
+    }
+}

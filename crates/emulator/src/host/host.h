@@ -1,0 +1,31 @@
+// CUDA C++ on a CPU: what a kernel may use, in terms of fibers. One copy of the library belongs to one OS thread at a
+// time, so that everything here is a plain static.
+#pragma once
+#include <algorithm>
+#include <cmath>
+#include <csetjmp>
+#include <csignal>
+#include <cstdarg>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <limits>
+#include <math.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+// Each builds on those before it.
+#include "types.h"
+#include "context.h"
+#include "fibers.h"
+#include "sanitizer.h"
+#include "warp.h"
+#include "atomics.h"
+#include "intrinsics.h"
+#include "narrow.h"
+#include "async.h"
+#include "mma.h"

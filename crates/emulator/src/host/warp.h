@@ -1,0 +1,170 @@
+// What threads do together: barriers, votes, shuffles and reductions. The last lane to arrive computes for all.
+#pragma once
+
+#define RETRIAL_HERE retrial::Site{file, line}
+#define RETRIAL_SITE const char *file = __builtin_FILE(), int line = __builtin_LINE()
+
+namespace retrial {
+
+// Waits until all lanes of `mask` have called this with an `Operation`, whose `complete(mask, lanes)` then runs once.
+template <class Operation> void together(unsigned mask, Operation& operation, Site site) {
+    Warp& warp = warps[current->warp];
+    const unsigned lane = current->lane;
+    current->site = site;
+    if (!(mask >> lane & 1)) {
+        fail("%s:%d: the mask 0x%08x leaves out the calling lane %u", site.file, site.line, mask, lane);
+    }
+    if (mask & ~warp.live) {
+        fail("%s:%d: the mask 0x%08x names lane %u, which has exited or never was", site.file, site.line, mask,
+             __builtin_ctz(mask & ~warp.live));
+    }
+    const void* const kind = reinterpret_cast<const void*>(&Operation::complete);
+    Group* group = warp.groups;
+    while (group != warp.groups + warp.group_count && group->mask != mask) ++group;
+    if (group == warp.groups + warp.group_count) {
+        ++warp.group_count;
+        *group = {mask, 0, kind};
+    }
+    if (group->operation != kind) {
+        fail("%s:%d: lanes of the mask 0x%08x wait for another operation at %s:%d", site.file, site.line, mask,
+             first(*group, current->warp).site.file, first(*group, current->warp).site.line);
+    }
+    warp.operands[lane] = &operation;
+    group->arrived |= 1u << lane;
+    if (group->arrived == mask) {
+        *group = warp.groups[--warp.group_count];
+        Operation::complete(mask, reinterpret_cast<Operation**>(warp.operands));
+        make_ready(current->warp, mask);
+    }
+    wait();
+}
+
+// Calls `f(lane)` for each lane of `mask`.
+template <class F> inline void each(unsigned mask, F f) {
+    for (; mask; mask &= mask - 1) f(__builtin_ctz(mask));
+}
+
+struct Nothing {
+    static void complete(unsigned, Nothing**) {}
+};
+
+struct Vote {
+    bool yes;
+    unsigned ballot;
+    static void complete(unsigned mask, Vote** lanes) {
+        unsigned ballot = 0;
+        each(mask, [&](unsigned l) { ballot |= unsigned(lanes[l]->yes) << l; });
+        each(mask, [&](unsigned l) { lanes[l]->ballot = ballot; });
+    }
+};
+
+template <class T> struct Shuffle {
+    T value;
+    unsigned source;
+    T result;
+    static void complete(unsigned mask, Shuffle** lanes) {
+        each(mask, [&](unsigned l) {
+            const unsigned source = lanes[l]->source;
+            if (!(mask >> source & 1)) {
+                fail("%s:%d: lane %u reads lane %u, which the mask 0x%08x leaves out", current->site.file,
+                     current->site.line, l, source, mask);
+            }
+            lanes[l]->result = lanes[source]->value;
+        });
+    }
+};
+
+template <class T> T shuffle(unsigned mask, T value, unsigned source, Site site) {
+    static_assert(std::is_trivially_copyable<T>::value && sizeof(T) <= 8, "shuffles move up to 64 bits");
+    Shuffle<T> operation{value, source, value};
+    together(mask, operation, site);
+    return operation.result;
+}
+
+template <class T, class F> struct Reduce {
+    T value;
+    static void complete(unsigned mask, Reduce** lanes) {
+        T sum = lanes[__builtin_ctz(mask)]->value;
+        each(mask & (mask - 1), [&](unsigned l) { sum = F::of(sum, lanes[l]->value); });
+        each(mask, [&](unsigned l) { lanes[l]->value = sum; });
+    }
+};
+
+inline unsigned vote(unsigned mask, bool yes, Site site) {
+    Vote operation{yes, 0};
+    together(mask, operation, site);
+    return operation.ballot;
+}
+
+} // namespace retrial
+
+inline void __syncthreads(RETRIAL_SITE) { retrial::wait_for_block(false, RETRIAL_HERE); }
+inline int __syncthreads_count(int predicate, RETRIAL_SITE) {
+    retrial::wait_for_block(predicate, RETRIAL_HERE);
+    return retrial::barrier.result_count;
+}
+inline int __syncthreads_or(int predicate, RETRIAL_SITE) {
+    retrial::wait_for_block(predicate, RETRIAL_HERE);
+    return retrial::barrier.result_count != 0;
+}
+inline int __syncthreads_and(int predicate, RETRIAL_SITE) {
+    retrial::wait_for_block(predicate, RETRIAL_HERE);
+    return retrial::barrier.result_count == retrial::barrier.result_arrived;
+}
+inline void __syncwarp(unsigned mask = ~0u, RETRIAL_SITE) {
+    retrial::Nothing nothing;
+    retrial::together(mask, nothing, RETRIAL_HERE);
+}
+
+inline unsigned __activemask() { return retrial::warps[retrial::current->warp].live; }
+inline unsigned __ballot_sync(unsigned mask, int predicate, RETRIAL_SITE) {
+    return retrial::vote(mask, predicate, RETRIAL_HERE);
+}
+inline int __any_sync(unsigned mask, int predicate, RETRIAL_SITE) {
+    return retrial::vote(mask, predicate, RETRIAL_HERE) != 0;
+}
+inline int __all_sync(unsigned mask, int predicate, RETRIAL_SITE) {
+    return retrial::vote(mask, predicate, RETRIAL_HERE) == mask;
+}
+
+// A lane whose source lies outside of its section of `width` lanes keeps its own value.
+template <class T> T __shfl_sync(unsigned mask, T value, int source, int width = 32, RETRIAL_SITE) {
+    const unsigned lane = retrial::current->lane, section = lane & ~(width - 1);
+    return retrial::shuffle(mask, value, section | (source & (width - 1)), RETRIAL_HERE);
+}
+template <class T> T __shfl_up_sync(unsigned mask, T value, unsigned delta, int width = 32, RETRIAL_SITE) {
+    const unsigned lane = retrial::current->lane, place = lane & (width - 1);
+    return retrial::shuffle(mask, value, place < delta ? lane : lane - delta, RETRIAL_HERE);
+}
+template <class T> T __shfl_down_sync(unsigned mask, T value, unsigned delta, int width = 32, RETRIAL_SITE) {
+    const unsigned lane = retrial::current->lane, place = lane & (width - 1);
+    return retrial::shuffle(mask, value, place + delta < unsigned(width) ? lane + delta : lane, RETRIAL_HERE);
+}
+template <class T> T __shfl_xor_sync(unsigned mask, T value, int bits, int width = 32, RETRIAL_SITE) {
+    const unsigned lane = retrial::current->lane, source = lane ^ bits;
+    return retrial::shuffle(mask, value, source <= (lane | (width - 1)) ? source : lane, RETRIAL_HERE);
+}
+
+#define REDUCE(name, type, expression)                                                                                  \
+    namespace retrial {                                                                                                 \
+    struct name##type {                                                                                                 \
+        static type of(type a, type b) { return expression; }                                                           \
+    };                                                                                                                  \
+    }                                                                                                                   \
+    inline type __reduce_##name##_sync(unsigned mask, type value, RETRIAL_SITE) {                                       \
+        retrial::Reduce<type, retrial::name##type> operation{value};                                                    \
+        retrial::together(mask, operation, RETRIAL_HERE);                                                               \
+        return operation.value;                                                                                         \
+    }
+REDUCE(add, unsigned, a + b)
+REDUCE(min, unsigned, a < b ? a : b)
+REDUCE(max, unsigned, a > b ? a : b)
+REDUCE(and, unsigned, a & b)
+REDUCE(or, unsigned, a | b)
+REDUCE(xor, unsigned, a ^ b)
+REDUCE(add, int, int(unsigned(a) + unsigned(b)))
+REDUCE(min, int, a < b ? a : b)
+REDUCE(max, int, a > b ? a : b)
+#undef REDUCE
+
+[[noreturn]] inline void __trap() { retrial::fail("calls __trap"); }

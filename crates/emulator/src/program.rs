@@ -1,0 +1,199 @@
+//! Programs: compiled once per content, launched from any number of threads.
+
+use crate::{
+    compile::{self, Source, compiler},
+    instance::{Failure, Instance, Launch},
+    memory,
+};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+};
+
+/// The order in which threads of a block run, between the points where they wait for each other. Correct kernels do not
+/// depend on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// The lowest that can run.
+    #[default]
+    Forward,
+    /// The highest that can run.
+    Reverse,
+    /// Any that can run, the same for the same seed.
+    Shuffled(u64),
+}
+
+/// How to run a launch.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// OS threads that blocks are distributed over.
+    pub threads: usize,
+    /// Of a block's threads.
+    pub order: Order,
+}
+
+impl Default for Options {
+    /// All of the machine's threads, forward.
+    fn default() -> Self {
+        Self { threads: thread::available_parallelism().map_or(1, usize::from), order: Order::Forward }
+    }
+}
+
+/// A compiled program.
+#[derive(Clone)]
+pub struct Program {
+    name: String,
+    entries: Vec<String>,
+    library: Arc<Library>,
+}
+
+/// Instances of a library, of which a launch takes as many as it has threads.
+struct Library {
+    path: PathBuf,
+    idle: Mutex<Vec<Instance>>,
+}
+
+type Slot = Arc<OnceLock<Result<Arc<Library>, String>>>;
+
+/// A panic elsewhere leaves these in order.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+impl Program {
+    /// Compiles `files` (name and text; the first includes the others) with `defines` (`-DX=4`), for launches of
+    /// `entries`. Libraries are kept in a folder of the user's below [`std::env::temp_dir`]. An error holds the
+    /// compiler's messages, or says that there is no [`compiler`].
+    pub fn compile(name: &str, files: &[(&str, &str)], defines: &[String], entries: &[&str]) -> Result<Self, String> {
+        Self::compile_in(&compile::cache()?, name, files, defines, entries)
+    }
+
+    /// [`compile`](Self::compile) with another folder, whose contents are trusted.
+    pub fn compile_in(
+        cache: &Path,
+        name: &str,
+        files: &[(&str, &str)],
+        defines: &[String],
+        entries: &[&str],
+    ) -> Result<Self, String> {
+        static LIBRARIES: Mutex<Option<HashMap<PathBuf, Slot>>> = Mutex::new(None);
+        let compiler = compiler().ok_or("no C++ compiler; install g++ or clang++, or set CXX")?;
+        let source = Source { name, files, defines, entries };
+        let path = cache.join(source.key(compiler)).with_extension("so");
+        let slot = lock(&LIBRARIES).get_or_insert_default().entry(path.clone()).or_default().clone();
+        let build = || {
+            source.build(compiler, &path)?;
+            // Loaded here, so that what is wrong with it shows now.
+            let idle = Mutex::new(vec![Instance::load(&path)?]);
+            Ok(Arc::new(Library { path, idle }))
+        };
+        let library = slot.get_or_init(build).clone()?;
+        Ok(Self { name: name.to_owned(), entries: entries.iter().map(|&e| e.to_owned()).collect(), library })
+    }
+
+    /// Runs one of the entries on `grid` blocks of `block` threads with `shared_bytes` of dynamic shared memory and the
+    /// parameter whose bytes are `params`. An error names the first block that failed, its thread, and the fault; what
+    /// was written before it stays.
+    ///
+    /// # Safety
+    /// Addresses in `params` are of [`Memory`](crate::Memory), or of other memory that the kernel keeps the bounds of,
+    /// and nothing else writes to what the kernel reads, or reads or writes what it writes. (Most faults are caught, but
+    /// not an access that goes astray and yet meets memory of the process.)
+    pub unsafe fn launch(
+        &self,
+        entry: &str,
+        grid: [u32; 3],
+        block: [u32; 3],
+        shared_bytes: usize,
+        params: &[u8],
+        options: &Options,
+    ) -> Result<(), String> {
+        let fail = |message: &str| format!("kernel {entry} of {}: {message}", self.name);
+        let at = self.entries.iter().position(|e| e == entry).ok_or_else(|| fail("no such entry"))?;
+        check_limits(grid, block, shared_bytes).map_err(|e| fail(&e))?;
+        let blocks: u64 = grid.into_iter().map(u64::from).product();
+        let threads = options.threads.max(1).min(blocks as usize);
+        let mut instances = self.take(threads)?;
+        // SAFETY: `at` is a place in the list of entries.
+        let expected = unsafe { instances[0].entry(at) }.parameter_bytes;
+        let (order, seed) = match options.order {
+            Order::Forward => (0, 0),
+            Order::Reverse => (1, 0),
+            Order::Shuffled(seed) => (2, seed),
+        };
+        let next = AtomicU64::new(0);
+        let result = if params.len() == expected {
+            let work = |instance: &mut Instance| {
+                // SAFETY: `at` is a place in the list of entries.
+                let kernel = unsafe { instance.entry(at) }.kernel;
+                let params = params.as_ptr();
+                let launch = Launch { grid, block, shared_bytes, kernel, params, order, seed, next: &next };
+                // SAFETY: the sizes agree; the rest is the caller's promise. Each block counts once.
+                let result = unsafe { instance.run(&launch) };
+                if result.is_err() {
+                    next.store(blocks, Ordering::Relaxed);
+                }
+                result
+            };
+            spread(&mut instances, work).map_err(|failure| failure.message)
+        } else {
+            Err(format!("a parameter of {} bytes, where it takes one of {expected}", params.len()))
+        };
+        lock(&self.library.idle).append(&mut instances);
+        result.and_then(|()| memory::check_named(params)).map_err(|e| fail(&e))
+    }
+
+    /// So many instances for this launch alone.
+    fn take(&self, count: usize) -> Result<Vec<Instance>, String> {
+        let mut taken = {
+            let mut idle = lock(&self.library.idle);
+            let keep = idle.len().saturating_sub(count);
+            idle.split_off(keep)
+        };
+        while taken.len() < count {
+            taken.push(Instance::load(&self.library.path)?);
+        }
+        Ok(taken)
+    }
+}
+
+/// Runs all instances at once, one of them here, and returns the failure of the lowest block.
+fn spread(
+    instances: &mut [Instance],
+    work: impl Fn(&mut Instance) -> Result<(), Failure> + Sync,
+) -> Result<(), Failure> {
+    let (first, others) = instances.split_at_mut(1);
+    let failures = thread::scope(|scope| {
+        let work = &work;
+        let running: Vec<_> = others.iter_mut().map(|instance| scope.spawn(move || work(instance))).collect();
+        let mut failures = vec![work(&mut first[0]).err()];
+        for thread in running {
+            failures.push(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).err());
+        }
+        failures
+    });
+    // Blocks start in order and end once started: the lowest that can fail has.
+    failures.into_iter().flatten().min_by_key(|failure| failure.number).map_or(Ok(()), Err)
+}
+
+/// The limits of CUDA devices since compute capability 3.0, and 227 KiB of shared memory as on 9.0.
+fn check_limits(grid: [u32; 3], block: [u32; 3], shared_bytes: usize) -> Result<(), String> {
+    const SHARED: usize = 227 << 10;
+    let within =
+        |sizes: [u32; 3], limits: [u32; 3]| sizes.iter().zip(limits).all(|(&size, limit)| 0 < size && size <= limit);
+    if !within(grid, [i32::MAX as u32, 65_535, 65_535]) {
+        return Err(format!("a grid of {grid:?}; each at least 1, at most [2147483647, 65535, 65535]"));
+    }
+    if !within(block, [1024, 1024, 64]) || block.into_iter().product::<u32>() > 1024 {
+        return Err(format!("a block of {block:?}; each at least 1, at most [1024, 1024, 64] and 1024 threads in all"));
+    }
+    if shared_bytes > SHARED {
+        return Err(format!("{shared_bytes} bytes of dynamic shared memory; at most {SHARED}"));
+    }
+    Ok(())
+}

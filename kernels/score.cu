@@ -1,0 +1,209 @@
+// score: errors of trials, from noise to L2 error, with nothing written per pixel. The fast path, in f32.
+//
+//   z = mu + scale eps;  h = relu(W3 z + b3);  e = sqrt(sum_pixels (x - sigmoid(W4 h + b4))^2)
+//
+// Trials come in tiles of 128 consecutive trials of one sample. A block first makes the hidden units of its tile, then
+// multiplies them with W4, 112 pixels at a time, and folds each product into the sums of squares at once.
+//
+// Dead units  All trials of a tile share an image, so many hidden units are zero in every one of them. The block lists
+//             the live ones and multiplies only those: exact, for a product with zero adds nothing. Of 400 units about
+//             two thirds are alive at T = 1
+// Shapes      mu, scale [N, latent]; noise [N, trials, latent] or null; images [N, pixels]; w3 [hidden / 8, latent, 8],
+//             b3 [hidden]; w4 [pixels / 112, hidden, 112], b4 [pixels]; errors [N, trials]; h [blocks, hidden, 128].
+//             The host pads pixels to 112 with pixels that are exactly 0, and hidden to 8 with at least one unit that is
+//             always 0, the last
+// Grid        as many blocks of 128 threads as fit the device, each of which takes tiles blockIdx.x, blockIdx.x +
+//             gridDim.x, ..; hidden units go through a slice of h per block, which stays in the L2 cache
+// Memory      max(3 stages of 16 x (128 + 112), latent x 128) floats, 4 bytes a hidden unit and a bit: 47.8 KB for the
+//             paper's model, two blocks on an SM of any size since sm_80
+// Barriers    all in loops whose bounds the block shares
+// Tile        8 trials x 14 pixels a thread: six loads from shared memory feed 112 FMA. Copies of the next two steps run
+//             beside them, across pixel tiles
+// Bound       FMA: 2 * 784 * 400 FLOP a trial and less by what is dead. Per 112 FMA 6 loads from shared memory (6 of 28
+//             cycles of that pipe); 2 of 16 x 784 special functions a trial; 21 KB a trial from L2
+// Rounding    sums over hidden units and over pixels have one fixed order per trial: tiles, blocks and windows do not
+//             change a bit
+#include "async.cuh"
+#include "normals.cuh"
+#include "sigmoid.cuh"
+
+struct Score {
+    const float* mu;
+    const float* scale;
+    const float* noise;
+    const float* images;
+    const float* w3;
+    const float* b3;
+    const float* w4;
+    const float* b4;
+    float* errors;
+    float* h;
+    u64 seed, first, trials;
+    u64 tiles, pieces; // in all; per sample
+    u32 latent, hidden, pixels, unused;
+};
+
+constexpr u32 TRIALS = 128, PIXELS = 112, DEPTH = 16, STAGES = 3, THREADS = 128;
+constexpr u32 STAGE = DEPTH * (TRIALS + PIXELS);
+
+extern __shared__ __align__(16) unsigned char shared_memory[];
+
+
+// Latents of this thread's trial, to z[d][thread].
+__device__ __forceinline__ void latents(const Score& p, float* z, u32 sample, u64 offset) {
+    const float* mu = p.mu + (size_t)sample * p.latent;
+    const float* scale = p.scale + (size_t)sample * p.latent;
+    for (u32 d = 0; d < p.latent; d += 4) {
+        float eps[4] = {};
+        if (!p.noise) {
+            const float4 four = normals(p.seed, p.first + offset, sample, d / 4);
+            eps[0] = four.x, eps[1] = four.y, eps[2] = four.z, eps[3] = four.w;
+        }
+#pragma unroll
+        for (u32 i = 0; i < 4; i++) {
+            if (d + i < p.latent) {
+                if (p.noise && offset < p.trials) eps[i] = p.noise[(sample * p.trials + offset) * p.latent + d + i];
+                z[(d + i) * TRIALS + threadIdx.x] = __fmaf_rn(scale[d + i], eps[i], mu[d + i]);
+            }
+        }
+    }
+}
+
+// Hidden units of this thread's trial, to h[unit][thread]; a bit of `alive` for each that lives in any trial.
+__device__ __forceinline__ void hidden_units(const Score& p, const float* z, float* h, u32* alive) {
+    for (u32 g = 0; g < p.hidden / 8; g++) {
+        float sums[8];
+        const float4* bias = (const float4*)p.b3 + 2 * g;
+        const float4* weight = (const float4*)p.w3 + 2 * (size_t)g * p.latent;
+        *(float4*)&sums[0] = __ldg(bias);
+        *(float4*)&sums[4] = __ldg(bias + 1);
+        for (u32 d = 0; d < p.latent; d++) {
+            float w[8];
+            *(float4*)&w[0] = __ldg(weight + 2 * d);
+            *(float4*)&w[4] = __ldg(weight + 2 * d + 1);
+            const float value = z[d * TRIALS + threadIdx.x];
+#pragma unroll
+            for (int i = 0; i < 8; i++) sums[i] = __fmaf_rn(value, w[i], sums[i]);
+        }
+        u32 bits = 0;
+#pragma unroll
+        for (int i = 0; i < 8; i++) {
+            h[(8 * g + i) * TRIALS + threadIdx.x] = fmaxf(sums[i], 0.0f);
+            bits |= __any_sync(0xffffffffu, sums[i] > 0.0f) ? 1u << i : 0;
+        }
+        if (threadIdx.x % 32 == 0 && bits) atomicOr(&alive[g / 4], bits << g % 4 * 8);
+    }
+}
+
+// The numbers of the units that live, in order, then the last unit, which never does, up to whole steps. Returns the
+// number of steps, at least one.
+__device__ __forceinline__ u32 list_live(const Score& p, const u32* alive, u32* list) {
+    u32 count = 0;
+    for (u32 word = 0; word < (p.hidden + 31) / 32; word++) {
+        const u32 bits = alive[word];
+        const u32 bit = threadIdx.x;
+        if (bit < 32 && bits >> bit & 1) list[count + __popc(bits & ((1u << bit) - 1))] = 32 * word + bit;
+        count += __popc(bits);
+    }
+    const u32 steps = count ? (count + DEPTH - 1) / DEPTH : 1;
+    for (u32 i = count + threadIdx.x; i < steps * DEPTH; i += THREADS) list[i] = p.hidden - 1;
+    return steps;
+}
+
+// Starts the copies of DEPTH listed units: hs[DEPTH][TRIALS], then ws[DEPTH][PIXELS].
+__device__ __forceinline__ void fetch(float* stage, const float* h, const float* w4, const u32* list) {
+#pragma unroll
+    for (u32 r = 0; r < DEPTH * TRIALS / 4 / THREADS; r++) {
+        const u32 i = r * THREADS + threadIdx.x, k = i / (TRIALS / 4), t = i % (TRIALS / 4);
+        copy16(stage + 4 * i, h + list[k] * TRIALS + 4 * t);
+    }
+#pragma unroll
+    for (u32 r = 0; r < (DEPTH * PIXELS / 4 + THREADS - 1) / THREADS; r++) {
+        const u32 i = r * THREADS + threadIdx.x, k = i / (PIXELS / 4), c = i % (PIXELS / 4);
+        if (k < DEPTH) copy16(stage + DEPTH * TRIALS + 4 * i, w4 + list[k] * PIXELS + 4 * c);
+    }
+}
+
+// This thread's 14 of 112 consecutive values: three groups of four and one of two, so that neighbours read neighbours.
+__device__ __forceinline__ void pick(float (&out)[14], const float* line, u32 tx) {
+#pragma unroll
+    for (int i = 0; i < 3; i++) *(float4*)&out[4 * i] = *(const float4*)(line + 32 * i + 4 * tx);
+    *(float2*)&out[12] = *(const float2*)(line + 96 + 2 * tx);
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS, 2) score(const __grid_constant__ Score p) {
+    float* stages = (float*)shared_memory; // first z
+    u32* list = (u32*)(stages + max(STAGES * STAGE, p.latent * TRIALS));
+    u32* alive = list + (p.hidden + DEPTH);
+    float* h = p.h + (size_t)blockIdx.x * p.hidden * TRIALS;
+    const u32 tx = threadIdx.x % 8, ty = threadIdx.x / 8;
+    for (u64 tile = blockIdx.x; tile < p.tiles; tile += gridDim.x) {
+        const u32 sample = (u32)(tile / p.pieces);
+        const u64 offset = tile % p.pieces * TRIALS;
+        for (u32 i = threadIdx.x; i < (p.hidden + 31) / 32; i += THREADS) alive[i] = 0;
+        latents(p, stages, sample, offset + threadIdx.x);
+        __syncthreads();
+        hidden_units(p, stages, h, alive);
+        __syncthreads();
+        const u32 steps = list_live(p, alive, list);
+        __syncthreads();
+
+        float squares[8] = {};
+        float sums[8][14] = {};
+        const float* image = p.images + (size_t)sample * p.pixels;
+        u32 next_pixel = 0, next_step = 0, next_stage = 0; // what is fetched next
+        const auto fetch_next = [&] {
+            if (next_pixel < p.pixels) {
+                const float* w4 = p.w4 + (size_t)next_pixel * p.hidden;
+                fetch(stages + next_stage * STAGE, h, w4, list + next_step * DEPTH);
+                next_stage = (next_stage + 1) % STAGES;
+                if (++next_step == steps) next_step = 0, next_pixel += PIXELS;
+            }
+            commit_copies(); // an empty group where nothing is left, so that one group is one step
+        };
+        fetch_next();
+        fetch_next();
+        u32 stage = 0;
+        for (u32 pixel = 0; pixel < p.pixels; pixel += PIXELS) {
+            for (u32 step = 0; step < steps; step++) {
+                wait_copies<1>();
+                __syncthreads(); // this stage has arrived, and nobody reads the one before, which is fetched into next
+                fetch_next();
+                const float* hs = stages + stage * STAGE;
+                const float* ws = hs + DEPTH * TRIALS;
+                stage = (stage + 1) % STAGES;
+#pragma unroll 8
+                for (u32 k = 0; k < DEPTH; k++) {
+                    float t[8], w[14];
+                    *(float4*)&t[0] = *(const float4*)(hs + k * TRIALS + 4 * ty);
+                    *(float4*)&t[4] = *(const float4*)(hs + k * TRIALS + TRIALS / 2 + 4 * ty);
+                    pick(w, ws + k * PIXELS, tx);
+#pragma unroll
+                    for (int i = 0; i < 8; i++)
+#pragma unroll
+                        for (int j = 0; j < 14; j++) sums[i][j] = __fmaf_rn(t[i], w[j], sums[i][j]);
+                }
+            }
+            float bias[14], x[14];
+            pick(bias, p.b4 + pixel, tx);
+            pick(x, image + pixel, tx);
+#pragma unroll
+            for (int i = 0; i < 8; i++)
+#pragma unroll
+                for (int j = 0; j < 14; j++) {
+                    const float d = __fsub_rn(fast_sigmoid(__fadd_rn(sums[i][j], bias[j])), x[j]);
+                    squares[i] = __fmaf_rn(d, d, squares[i]);
+                    sums[i][j] = 0;
+                }
+        }
+        // The eight threads of a trial are neighbours in a warp.
+#pragma unroll
+        for (int i = 0; i < 8; i++) {
+            float sum = squares[i];
+            for (int step = 1; step < 8; step *= 2) sum = __fadd_rn(sum, __shfl_xor_sync(0xffffffffu, sum, step));
+            const u64 trial = offset + (i < 4 ? 4 * ty + i : TRIALS / 2 + 4 * ty + i - 4);
+            if (tx == 0 && trial < p.trials) p.errors[sample * p.trials + trial] = __fsqrt_rn(sum);
+        }
+        __syncthreads(); // z of the next tile takes the place of the stages
+    }
+}

@@ -1,0 +1,223 @@
+//! The CUDA backend's host code: on emulated devices, and on devices that fail.
+#![cfg(target_os = "linux")]
+
+use crate::emulated::{Emulated, MEMORY, available, devices, emulated, failed};
+use retrial_check::{Case, Kernel, cases};
+use retrial_cpu::Cpu;
+use retrial_cuda::{
+    Cuda,
+    driver::{Driver, Facts, Fault, Launch, Read, Ticket},
+};
+use retrial_emulator::Order;
+use retrial_spec::{Backend, Error, Noise, Precision, Problem, Result, Tally};
+use std::{
+    ptr::NonNull,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+fn case(kernel: Kernel, samples: usize) -> Case {
+    cases().into_iter().find(|case| case.kernel == kernel && case.samples == samples).unwrap()
+}
+
+fn bits(values: &[f32]) -> Vec<u32> {
+    values.iter().map(|v| v.to_bits()).collect()
+}
+
+fn errors(cuda: &Cuda, problem: &Problem, noise: Noise<'_>) -> Vec<u32> {
+    bits(&cuda.load(problem, Precision::F32).unwrap().errors(noise).unwrap())
+}
+
+fn tally(backend: &dyn Backend, problem: &Problem, cuts: &[u64]) -> Result<Tally> {
+    let mut tally = Tally::new(problem.samples(), &[3.0, 4.0, 5.0])?;
+    let mut scorer = backend.load(problem, Precision::F32)?;
+    cuts.windows(2).try_for_each(|cut| scorer.tally(cut[0]..cut[1], &mut tally))?;
+    Ok(tally)
+}
+
+#[test]
+fn normals_have_the_bits_of_the_cpu() {
+    let Some(cuda) = emulated() else { return };
+    let cpu = Cpu::new(Some(2)).unwrap();
+    for case in cases().into_iter().filter(|case| case.kernel == Kernel::SampleLatent) {
+        let problem = case.problem().unwrap();
+        let latents = |backend: &dyn Backend| {
+            let noise = Noise::Trials(case.first..case.first + case.trials as u64);
+            bits(&backend.sample_latent(&problem, noise).unwrap())
+        };
+        assert!(latents(cuda) == latents(&cpu), "{}", case.shape);
+    }
+}
+
+/// Threads of a block in another order, which shows a missing barrier.
+#[test]
+fn no_bit_depends_on_the_order_of_threads() {
+    if !available() {
+        return;
+    }
+    for case in [case(Kernel::Score, 5), case(Kernel::Score, 3), case(Kernel::Score, 2)] {
+        let problem = case.problem().unwrap();
+        let of = |order| {
+            let cuda = devices(1, MEMORY, order);
+            let trials = case.first..case.first + case.trials as u64;
+            let found = tally(&cuda, &problem, &[trials.start, trials.end]).unwrap();
+            let some: Vec<f32> = (0..case.samples * 40).map(|i| 1.0 + (i * 7 % 31) as f32).collect();
+            (errors(&cuda, &problem, Noise::Trials(trials)), found, cuda.correlation(&some, case.samples).unwrap())
+        };
+        let want = of(Order::Forward);
+        for order in [Order::Reverse, Order::Shuffled(1), Order::Shuffled(2)] {
+            assert!(of(order) == want, "{} {order:?}", case.shape);
+        }
+    }
+}
+
+/// Windows, launches, memory and the number of devices do not change a bit.
+#[test]
+fn several_devices_and_little_memory_give_the_same_bits() {
+    if !available() {
+        return;
+    }
+    let problem = case(Kernel::Score, 5).problem().unwrap();
+    let want = tally(emulated().unwrap(), &problem, &[0, 1500]).unwrap();
+    assert!(want.successes(2).iter().sum::<u64>() > 0);
+    let all = errors(emulated().unwrap(), &problem, Noise::Trials(0..1500));
+    let noise: Vec<f32> = (0..5 * 700 * 7).map(|i| ((i * 37 % 101) as f32 - 50.0) / 25.0).collect();
+    let given = errors(emulated().unwrap(), &problem, Noise::Given(&noise));
+    for (count, memory) in [(1, 1 << 20), (2, 1 << 20), (3, MEMORY)] {
+        let cuda = devices(count, memory, Order::Forward);
+        assert_eq!(tally(&cuda, &problem, &[0, 1, 700, 1500]).unwrap(), want, "{count} devices, {memory} bytes");
+        assert!(errors(&cuda, &problem, Noise::Trials(0..1500)) == all);
+        assert!(errors(&cuda, &problem, Noise::Given(&noise)) == given);
+    }
+}
+
+#[test]
+fn an_unknown_precision_is_refused() {
+    let Some(cuda) = emulated() else { return };
+    assert!(cuda.load(&case(Kernel::Score, 5).problem().unwrap(), Precision::F16).err().unwrap().is_input());
+}
+
+/// What a device does wrong.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Failure {
+    /// Refuses allocations from this size on.
+    Large(u64),
+    /// Stops working with the submission of this number.
+    Dies(u64),
+    /// Flips a bit on the way to the host.
+    Transfer,
+    /// Delivers a NaN.
+    NotANumber,
+}
+
+struct Failing {
+    inner: Emulated,
+    failure: Failure,
+    submissions: AtomicU64,
+}
+
+impl Driver for Failing {
+    fn facts(&self) -> &Facts {
+        self.inner.facts()
+    }
+    fn free_memory(&self) -> Result<u64, Fault> {
+        self.inner.free_memory()
+    }
+    fn allocate(&self, bytes: u64) -> Result<u64, Fault> {
+        match self.failure {
+            Failure::Large(limit) if bytes >= limit => Err(Fault::OutOfMemory { bytes }),
+            _ => self.inner.allocate(bytes),
+        }
+    }
+    unsafe fn release(&self, address: u64) {
+        // SAFETY: as here.
+        unsafe { self.inner.release(address) }
+    }
+    fn pin(&self, bytes: usize) -> Result<NonNull<u8>, Fault> {
+        self.inner.pin(bytes)
+    }
+    unsafe fn unpin(&self, memory: NonNull<u8>) {
+        // SAFETY: as here.
+        unsafe { self.inner.unpin(memory) }
+    }
+    unsafe fn write(&self, address: u64, bytes: &[u8]) -> Result<(), Fault> {
+        // SAFETY: as here.
+        unsafe { self.inner.write(address, bytes) }
+    }
+    unsafe fn submit(&self, launches: &[Launch<'_>], read: Option<Read>) -> Result<Ticket, Fault> {
+        if self.failure == Failure::Dies(self.submissions.fetch_add(1, Relaxed)) {
+            return Err(failed("CUDA_ERROR_ILLEGAL_ADDRESS"));
+        }
+        // SAFETY: as here.
+        let ticket = unsafe { self.inner.submit(launches, read)? };
+        let word = read.filter(|read| read.bytes >= 4).map(|read| read.to.cast::<u32>());
+        if let Some(word) = word.filter(|_| launches.iter().any(|launch| launch.entry == "score")) {
+            match self.failure {
+                // The exponent's lowest bit: twice or half the error.
+                // SAFETY: at least four bytes were read to there.
+                Failure::Transfer => unsafe { *word.as_ptr() ^= 1 << 23 },
+                // SAFETY: as above.
+                Failure::NotANumber => unsafe { *word.as_ptr() = f32::NAN.to_bits() },
+                _ => {}
+            }
+        }
+        Ok(ticket)
+    }
+    fn finish(&self, ticket: Ticket) -> Result<Duration, Fault> {
+        self.inner.finish(ticket)
+    }
+}
+
+fn failing(failure: Failure) -> Cuda {
+    let inner = Emulated::new(MEMORY, Order::Forward);
+    Cuda::with_drivers(vec![Arc::new(Failing { inner, failure, submissions: AtomicU64::new(0) })])
+}
+
+/// A refused allocation halves the window and goes on, with the same results; one that no window avoids is an error.
+#[test]
+fn out_of_memory_halves_the_window() {
+    if !available() {
+        return;
+    }
+    let problem = case(Kernel::Score, 5).problem().unwrap();
+    let small = failing(Failure::Large(300 << 10));
+    let full = emulated().unwrap().load(&problem, Precision::F32).unwrap().window();
+    assert!(small.load(&problem, Precision::F32).unwrap().window() < full / 4);
+    let want = tally(emulated().unwrap(), &problem, &[0, 1500]).unwrap();
+    assert_eq!(tally(&small, &problem, &[0, 1500]).unwrap(), want);
+    let error = failing(Failure::Large(1 << 10)).load(&problem, Precision::F32).err().unwrap();
+    assert!(
+        matches!(&error, Error::Device { device, fault, .. } if device == "cuda" && fault.contains("bytes of memory were refused"))
+    );
+    // Building blocks take smaller pieces.
+    let case = case(Kernel::Decode, 5);
+    case.run(&failing(Failure::Large(120 << 10))).unwrap().unwrap();
+}
+
+#[test]
+fn a_device_that_dies_is_an_error_and_frees_its_memory() {
+    if !available() {
+        return;
+    }
+    let problem = case(Kernel::Score, 5).problem().unwrap();
+    for at in 0..3 {
+        let error = tally(&failing(Failure::Dies(at)), &problem, &[0, 1500]).unwrap_err();
+        assert!(!error.is_input() && error.to_string().contains("CUDA_ERROR_ILLEGAL_ADDRESS"), "{error}");
+    }
+}
+
+/// The device's own counts are held against the errors read back.
+#[test]
+fn a_corrupted_transfer_is_noticed() {
+    if !available() {
+        return;
+    }
+    let problem = case(Kernel::Score, 5).problem().unwrap();
+    let error = tally(&failing(Failure::Transfer), &problem, &[0, 1500]).unwrap_err().to_string();
+    assert!(error.contains("the device counts"), "{error}");
+    let error = tally(&failing(Failure::NotANumber), &problem, &[0, 1500]).unwrap_err().to_string();
+    assert!(error.contains("error NaN in sample 0"), "{error}");
+}

@@ -1,0 +1,158 @@
+//! The CUDA backend without a GPU: a device whose kernels, from the same sources, run on the CPU (`crates/emulator`).
+#![cfg(target_os = "linux")]
+
+use retrial_cuda::{
+    Cuda, Program,
+    driver::{Driver, Facts, Fault, Launch, Read, Ticket},
+    programs,
+};
+use retrial_emulator::{Memory, Options, Order, compiler};
+use std::{
+    collections::HashMap,
+    ptr::{self, NonNull},
+    sync::{
+        Arc, Mutex, OnceLock,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+/// A small device: two multiprocessors of the size of an RTX 30 GPU's.
+pub struct Emulated {
+    facts: Facts,
+    options: Options,
+    device: Mutex<HashMap<u64, Memory>>,
+    host: Mutex<HashMap<usize, Box<[u8]>>>,
+    /// Bytes allocated.
+    used: AtomicU64,
+    /// Times of submissions, by ticket.
+    times: Mutex<Vec<Duration>>,
+}
+
+impl Emulated {
+    pub fn new(memory: u64, order: Order) -> Self {
+        Self {
+            facts: Facts {
+                name: "emulator".into(),
+                detail: "kernels/*.cu on the CPU".into(),
+                multiprocessors: 2,
+                shared_per_multiprocessor: 100 << 10,
+                shared_per_block: 99 << 10,
+                memory,
+            },
+            options: Options { order, ..Options::default() },
+            device: Mutex::default(),
+            host: Mutex::default(),
+            used: AtomicU64::new(0),
+            times: Mutex::default(),
+        }
+    }
+
+    /// Each file of `kernels/`, compiled once for all tests.
+    fn compiled(program: &'static Program) -> Result<&'static retrial_emulator::Program, Fault> {
+        type Slot = OnceLock<Result<retrial_emulator::Program, String>>;
+        static COMPILED: OnceLock<Vec<(&Program, Slot)>> = OnceLock::new();
+        let slots = COMPILED.get_or_init(|| programs().into_iter().map(|program| (program, Slot::new())).collect());
+        let slot = slots.iter().find(|(p, _)| *p == program).map(|(_, slot)| slot).unwrap();
+        let file = format!("{}.cu", program.kernel);
+        let compile = || {
+            let files: Vec<_> = [(&*file, program.text)].into_iter().chain(program.headers.iter().copied()).collect();
+            retrial_emulator::Program::compile(program.kernel, &files, &[], program.entries)
+        };
+        slot.get_or_init(compile).as_ref().map_err(|fault| failed(fault))
+    }
+}
+
+pub fn failed(fault: &str) -> Fault {
+    Fault::Failed { fault: fault.into(), fix: "see kernels/".into() }
+}
+
+impl Driver for Emulated {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn free_memory(&self) -> Result<u64, Fault> {
+        Ok(self.facts.memory - self.used.load(Relaxed))
+    }
+
+    fn allocate(&self, bytes: u64) -> Result<u64, Fault> {
+        let mut device = self.device.lock().unwrap();
+        if bytes > self.facts.memory - self.used.load(Relaxed) {
+            return Err(Fault::OutOfMemory { bytes });
+        }
+        self.used.fetch_add(bytes, Relaxed);
+        let memory = Memory::allocate(bytes as usize).map_err(|fault| failed(&fault))?;
+        let address = memory.address();
+        device.insert(address, memory);
+        Ok(address)
+    }
+
+    unsafe fn release(&self, address: u64) {
+        let memory = self.device.lock().unwrap().remove(&address).expect("a buffer is released once");
+        self.used.fetch_sub(memory.as_slice().len() as u64, Relaxed);
+        memory.free().expect("nothing wrote beyond the buffer");
+    }
+
+    fn pin(&self, bytes: usize) -> Result<NonNull<u8>, Fault> {
+        let mut memory = vec![0xff; bytes].into_boxed_slice();
+        let address = NonNull::new(memory.as_mut_ptr()).unwrap();
+        self.host.lock().unwrap().insert(address.as_ptr() as usize, memory);
+        Ok(address)
+    }
+
+    unsafe fn unpin(&self, memory: NonNull<u8>) {
+        self.host.lock().unwrap().remove(&(memory.as_ptr() as usize)).expect("host memory is released once");
+    }
+
+    unsafe fn write(&self, address: u64, bytes: &[u8]) -> Result<(), Fault> {
+        let mut device = self.device.lock().unwrap();
+        let memory = device.get_mut(&address).expect("writes go to the start of a buffer");
+        memory.as_mut_slice()[..bytes.len()].copy_from_slice(bytes);
+        Ok(())
+    }
+
+    unsafe fn submit(&self, launches: &[Launch<'_>], read: Option<Read>) -> Result<Ticket, Fault> {
+        let begin = Instant::now();
+        for launch in launches {
+            let program = Self::compiled(launch.program)?;
+            let (grid, block) = ([launch.grid, 1, 1], [launch.block, 1, 1]);
+            // SAFETY: parameters hold addresses of `Memory`; one submission runs at a time on a device.
+            unsafe { program.launch(launch.entry, grid, block, launch.shared as usize, launch.params, &self.options) }
+                .map_err(|fault| failed(&fault))?;
+        }
+        if let Some(Read { from, to, bytes }) = read {
+            // SAFETY: the caller's promise.
+            unsafe { ptr::copy_nonoverlapping(from as *const u8, to.as_ptr(), bytes) };
+        }
+        let mut times = self.times.lock().unwrap();
+        times.push(begin.elapsed());
+        Ok(Ticket(times.len() as u64 - 1))
+    }
+
+    fn finish(&self, Ticket(ticket): Ticket) -> Result<Duration, Fault> {
+        Ok(self.times.lock().unwrap()[ticket as usize])
+    }
+}
+
+/// Whether there is a compiler to run the kernels with; says so where there is none.
+pub fn available() -> bool {
+    if compiler().is_none() {
+        crate::skip("emulator", "no C++ compiler; install g++ or clang++, or set CXX");
+    }
+    compiler().is_some()
+}
+
+/// Memory of the devices below: more than any case needs.
+pub const MEMORY: u64 = 256 << 20;
+
+/// So many devices that share the work.
+pub fn devices(count: usize, memory: u64, order: Order) -> Cuda {
+    Cuda::with_drivers((0..count).map(|_| Arc::new(Emulated::new(memory, order)) as Arc<dyn Driver>).collect())
+}
+
+/// One device, the same for all tests.
+pub fn emulated() -> Option<&'static Cuda> {
+    static DEVICE: OnceLock<Cuda> = OnceLock::new();
+    available().then(|| DEVICE.get_or_init(|| devices(1, MEMORY, Order::Forward)))
+}
