@@ -3,7 +3,7 @@
 use ndarray::ArrayView2;
 use retrial_engine::{
     Analysis,
-    analysis::{histogram, trial_correlation},
+    analysis::{histogram, histogram_of, trial_correlation},
 };
 use retrial_report::{
     About, Attempts, Axis, Cartoon, Correlation, Coverage, Curve, Curves, Epoch, Estimate, Figure, Gallery, Histogram,
@@ -78,11 +78,11 @@ pub fn of_run(
     problem: &Problem,
     backend: &dyn Backend,
 ) -> Result<Vec<Figure>> {
-    let mut figures = vec![cartoon(tally, problem, backend)?, coverage(analysis, tally, problem.temperature())];
+    let mut figures = vec![cartoon(tally, problem, backend)?, coverage(analysis, tally, errors, problem.temperature())];
     if let Some(c) = &analysis.correlation {
         figures.push(correlation(c, errors)?);
     }
-    figures.push(gallery(tally, problem, backend)?);
+    figures.extend(gallery(tally, problem, backend)?);
     Ok(figures)
 }
 
@@ -115,7 +115,7 @@ fn cartoon(tally: &Tally, problem: &Problem, backend: &dyn Backend) -> Result<Fi
     Ok(Cartoon { epsilon: threshold.into(), samples: samples.collect::<Result<_>>()? }.figure(about))
 }
 
-fn coverage(analysis: &Analysis, tally: &Tally, temperature: f64) -> Figure {
+fn coverage(analysis: &Analysis, tally: &Tally, errors: ArrayView2<'_, f32>, temperature: f64) -> Figure {
     let thresholds = analysis.thresholds.iter().map(|c| {
         let curve = |law, method| c.fit(law, method).map(|f| f.curve.clone()).unwrap_or_default();
         Threshold {
@@ -129,14 +129,17 @@ fn coverage(analysis: &Analysis, tally: &Tally, temperature: f64) -> Figure {
             eq12: curve("Eq 12", "mean p with the spectral exponent"),
         }
     });
-    let (edges, counts) = histogram(tally);
-    let histogram = Histogram { label: format!("errors of all trials, T = {temperature}"), edges, counts };
+    let (of, (edges, counts)) = match tally.is_counts_only() {
+        false => ("all trials".into(), histogram(tally)),
+        true => (format!("the first {} trials", errors.ncols()), histogram_of(errors.iter().copied())),
+    };
+    let histogram = Histogram { label: format!("errors of {of}, T = {temperature}"), edges, counts };
     let about = About::new(
         "fig5-coverage",
         "Coverage by threshold, and the errors (the paper's Fig. 5)",
         "(a) Unbiased pass@k with 95 % intervals for other samples of the same kind; Eq. 8 by maximum likelihood with a \
          free maximal coverage, and Eq. 12 with the mean failure probability and the exponent of the spectrum below, drawn a \
-         hundredfold beyond the measured trials. (b) Errors of all trials, with the thresholds.",
+         hundredfold beyond the measured trials. (b) Errors of trials, with the thresholds.",
     );
     Coverage { log: true, thresholds: thresholds.collect(), histograms: vec![histogram] }.figure(about)
 }
@@ -169,10 +172,15 @@ fn correlation(c: &retrial_engine::analysis::Correlation, errors: ArrayView2<'_,
     .figure(about))
 }
 
-fn gallery(tally: &Tally, problem: &Problem, backend: &dyn Backend) -> Result<Figure> {
-    let shown = problem.samples().min(8);
+/// `None` where no best trial is known: nothing was solved, and only successes were counted.
+fn gallery(tally: &Tally, problem: &Problem, backend: &dyn Backend) -> Result<Option<Figure>> {
+    let known: Vec<usize> = (0..problem.samples()).filter(|&sample| tally.rows()[sample].best().is_some()).collect();
+    let shown = known.len().min(8);
+    if shown == 0 {
+        return Ok(None);
+    }
     // Spread over the data, so that not only its beginning is seen.
-    let samples: Vec<usize> = (0..shown).map(|i| i * problem.samples() / shown).collect();
+    let samples: Vec<usize> = (0..shown).map(|i| known[i * known.len() / shown]).collect();
     let row = |label: &str, tile: &dyn Fn(usize) -> Result<Tile>| {
         let tiles = samples.iter().map(|&sample| tile(sample)).collect::<Result<_>>()?;
         Ok::<_, retrial_spec::Error>(Row { label: label.into(), tiles })
@@ -182,16 +190,19 @@ fn gallery(tally: &Tally, problem: &Problem, backend: &dyn Backend) -> Result<Fi
         Ok(Tile { image, error: Some(error), trial: trial.map(|t| t + 1) })
     };
     let original = |sample: usize| Ok(Tile { image: Image::new(problem.image(sample)), error: None, trial: None });
-    let rows = vec![
+    let mut rows = vec![
         row("original", &original)?,
         row("z = μ", &|sample| drawn(sample, None))?,
         row("best trial", &|sample| drawn(sample, tally.rows()[sample].best().map(|r| r.trial)))?,
-        row("worst trial", &|sample| drawn(sample, tally.rows()[sample].worst().map(|r| r.trial)))?,
     ];
+    if !tally.is_counts_only() {
+        rows.push(row("worst trial", &|sample| drawn(sample, tally.rows()[sample].worst().map(|r| r.trial)))?);
+    }
     let about = About::new(
         "fig7-reconstructions",
         "Originals and reconstructions (the paper's Fig. 7)",
-        "Originals, what the model makes of the posterior mean, and the trials of the smallest and the largest error.",
+        "Originals, what the model makes of the posterior mean, and the trials of the smallest and, where it was kept, the \
+         largest error.",
     );
-    Ok(Gallery { columns: samples.iter().map(|s| format!("sample {s}")).collect(), rows }.figure(about))
+    Ok(Some(Gallery { columns: samples.iter().map(|s| format!("sample {s}")).collect(), rows }.figure(about)))
 }

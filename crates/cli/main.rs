@@ -1,13 +1,24 @@
 //! The command line. One file per command; results go to stdout, everything else to stderr.
 
 mod args;
+mod backtest;
 mod bench;
+mod cost;
+mod coverage;
+mod difficulty;
 mod figures;
+mod fit;
+mod folder;
+mod forecast;
 mod info;
+mod input;
+mod laws;
+mod price;
 mod report;
 mod reproduce;
 mod sample;
 mod score;
+mod simulate;
 mod summary;
 mod train;
 mod ui;
@@ -39,6 +50,12 @@ enum Command {
     Sample(sample::Sample),
     Report(report::Report),
     Score(score::Score),
+    Coverage(coverage::Coverage),
+    Fit(fit::Fit),
+    Forecast(forecast::Forecast),
+    Difficulty(difficulty::Difficulty),
+    Cost(cost::Cost),
+    Simulate(simulate::Simulate),
     Validate(validate::Validate),
     Bench(bench::Bench),
     Info(info::Info),
@@ -52,6 +69,12 @@ fn run(command: &Command) -> Result<ExitCode> {
         Command::Sample(c) => c.run(),
         Command::Report(c) => c.run(),
         Command::Score(c) => c.run(),
+        Command::Coverage(c) => c.run(),
+        Command::Fit(c) => c.run(),
+        Command::Forecast(c) => c.run(),
+        Command::Difficulty(c) => c.run(),
+        Command::Cost(c) => c.run(),
+        Command::Simulate(c) => c.run(),
         Command::Validate(c) => return c.run(),
         Command::Bench(c) => c.run(),
         Command::Info(c) => c.run(),

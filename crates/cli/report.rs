@@ -91,7 +91,6 @@ fn page(
         Block::Table(Table { caption: caption.into(), head, rows })
     };
     let figure = |name: &str| of_run.iter().find(|f| f.name.starts_with(name)).cloned().map(Block::Figure);
-    let median = analysis.quantiles[2].1;
     let total = trials.saturating_mul(data.samples as u64);
 
     let mut facts = vec![
@@ -99,8 +98,8 @@ fn page(
         ("trials per sample".into(), ui::thousands(*trials)),
         ("trials in all".into(), ui::thousands(total)),
         ("temperature T".into(), temperature.to_string()),
-        ("median error".into(), format!("{median:.3}")),
     ];
+    facts.extend(analysis.quantiles.get(2).map(|(_, median)| ("median error".into(), format!("{median:.3}"))));
     if let Some(t) = training {
         facts.push(("loss at sampled z".into(), format!("{:.2}", t.at_samples.total())));
     }
@@ -118,6 +117,13 @@ fn page(
         table("pass@k with 95 % intervals for other samples of the same kind.", summary::pass_at_k(tally.trials(), analysis, summary::share_with_interval)),
     ];
     coverage.extend(figure("fig5"));
+    if manifest.counts_only {
+        coverage.push(Block::Note(
+            "Only trials below the largest threshold were kept (--counts-only): quantiles and histogram of all errors and \
+             the worst trials are left out. Counts and first successes are those of a run that keeps every error."
+                .into(),
+        ));
+    }
     coverage.push(Block::Paragraph(
         "Eq. 8 is the coverage of a Beta(α, β) law of the failure probability p, times a maximal coverage A. Eq. 12 \
          replaces k by an effective number of trials. A law that misses the curve is shown with its misfit, not hidden."
@@ -157,7 +163,7 @@ fn page(
         ));
         sections.push(Section::new("Correlation of trials", blocks));
     }
-    sections.push(Section::new("Reconstructions", figure("fig7").into_iter().collect::<Vec<_>>()));
+    sections.extend(figure("fig7").map(|gallery| Section::new("Reconstructions", vec![gallery])));
     sections.extend(figure("loss").map(|loss| Section::new("Training", vec![loss])));
     sections.push(Section::new(
         "The laws beyond this run",

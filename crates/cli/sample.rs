@@ -45,6 +45,10 @@ pub struct SampleArgs {
     /// Precision
     #[arg(long, default_value = "f32", value_parser = precision)]
     pub precision: Precision,
+    /// Keep only what lies below the largest threshold, several times faster where few trials do: counts and first
+    /// successes are the same, histogram, error quantiles and worst trials are left out
+    #[arg(long)]
+    pub counts_only: bool,
     /// Write over a directory that is not empty
     #[arg(long, conflicts_with = "resume")]
     pub force: bool,
@@ -71,7 +75,10 @@ impl SampleArgs {
         if !(self.temperature.is_finite() && self.temperature >= 0.0) {
             return Err(Error::input("temperature", self.temperature, "must be a finite number >= 0"));
         }
-        Tally::new(0, self.thresholds.as_deref().unwrap_or_default()).map(drop)
+        match &self.thresholds {
+            Some(given) if self.counts_only => Tally::counts_only(0, given).map(drop),
+            given => Tally::new(0, given.as_deref().unwrap_or_default()).map(drop),
+        }
     }
 }
 
@@ -79,11 +86,14 @@ impl SampleArgs {
 ///
 /// Writes run.json, thresholds.npy, successes.npy and first_success.npy (u64 [samples, thresholds]; first success from
 /// 1, 0 = never), histogram.npy with histogram_edges.npy, errors.npy (the first trials), records.csv, pass_at_k.csv,
-/// fits.csv, spectrum.csv, figures/ and report.html.
+/// fits.csv, spectrum.csv, figures/ and report.html. With --counts-only there is no histogram, and records.csv holds
+/// successes alone.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  retrial sample --weights weights.safetensors --out run\n  \
                         retrial sample --weights w.safetensors --data images.npy --trials 1000000 --temperature 2 \
                         --thresholds 1.5,2,2.5 --seed 1 --out run\n  \
+                        retrial sample --weights w.safetensors --trials 1000000 --thresholds 1.2,1.4 --counts-only \
+                        --out run\n  \
                         retrial sample --weights w.safetensors --trials 2000000 --out run --resume")]
 pub struct Sample {
     /// Weights, safetensors with PyTorch's names and layout
@@ -144,6 +154,7 @@ impl Pipeline<'_> {
             trials: args.trials,
             thresholds_from_pilot: args.thresholds.is_none(),
             thresholds,
+            counts_only: args.counts_only,
             precision: args.precision,
             device: backend.device().clone(),
             training,
@@ -154,7 +165,7 @@ impl Pipeline<'_> {
                 return Err(Error::input("trials", args.trials, limit));
             }
             Some(kept) => kept,
-            None => Tally::new(images.samples(), &manifest.thresholds)?,
+            None => manifest.tally()?,
         };
         weights::save(&dir.path().join("weights.safetensors"), &model.weights)?;
         dir.write_manifest(&manifest)?;
@@ -210,8 +221,10 @@ fn write_arrays(dir: &RunDir, tally: &Tally) -> Result<()> {
     dir.write("thresholds.npy", arrays::npy(&arrays::thresholds(tally))?)?;
     dir.write("successes.npy", arrays::npy(&arrays::successes(tally))?)?;
     dir.write("first_success.npy", arrays::npy(&arrays::first_success(tally))?)?;
-    let (counts, edges) = arrays::histogram(tally);
-    dir.write("histogram.npy", arrays::npy(&counts)?)?;
-    dir.write("histogram_edges.npy", arrays::npy(&edges)?)?;
+    if !tally.is_counts_only() {
+        let (counts, edges) = arrays::histogram(tally);
+        dir.write("histogram.npy", arrays::npy(&counts)?)?;
+        dir.write("histogram_edges.npy", arrays::npy(&edges)?)?;
+    }
     dir.write("records.csv", arrays::records_csv(tally))
 }

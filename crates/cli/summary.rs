@@ -66,7 +66,10 @@ fn facts(manifest: &Manifest, analysis: &Analysis, speed: Option<Speed>) -> Vec<
     if let Some(speed) = speed.filter(|s| s.trials > 0) {
         facts.push(("Speed", format!("{} trials/s, {:.1} s", ui::thousands(speed.rate() as u64), speed.seconds)));
     }
-    facts.push(("Errors", errors.join("   ")));
+    facts.push(match manifest.counts_only {
+        false => ("Errors", errors.join("   ")),
+        true => ("Errors", "only successes were counted (--counts-only)".into()),
+    });
     facts
 }
 
@@ -147,7 +150,7 @@ pub fn laws(analysis: &Analysis, show: impl Fn(&Fit) -> bool) -> Vec<Vec<String>
 }
 
 /// Three significant digits.
-struct Short(f64);
+pub struct Short(pub f64);
 
 impl std::fmt::Display for Short {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

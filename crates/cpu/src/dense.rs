@@ -3,7 +3,7 @@
 use crate::{
     isa::{Isa, Job},
     lanes::Lanes,
-    panel::{Packed, sigmoid},
+    panel::{Packed, product, rows, sigmoid},
     pool,
 };
 use retrial_spec::{Linear, Result};
@@ -59,9 +59,9 @@ impl Job for Tile<'_> {
         let mut column = [0.0; 32];
         for group in 0..self.packed.groups() {
             // Partial sums of 64 terms: an encoder adds up thousands, and this is not the hot path.
-            let mut sums: [[V; C]; R] = self.packed.bias(group);
+            let mut sums: [[V; C]; R] = rows(&self.packed.bias()[group * R..]);
             for units in self.units.chunks(64) {
-                let part = self.packed.product([[V::splat(0.0); C]; R], group, units, self.transposed);
+                let part = product([[V::splat(0.0); C]; R], self.packed.weight(group), R, units, self.transposed);
                 for r in 0..R {
                     for c in 0..C {
                         sums[r][c] = sums[r][c].add(part[r][c]);

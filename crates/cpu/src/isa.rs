@@ -35,6 +35,19 @@ impl Isa {
         }
     }
 
+    /// Whether this machine multiplies pairs of bfloat16 numbers with it (`vdpbf16ps`). Elsewhere their emulation would be
+    /// slower than f32.
+    pub fn has_bf16(self) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        {
+            self == Self::Avx512 && is_x86_feature_detected!("avx512bf16")
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        {
+            false
+        }
+    }
+
     /// The one named by the environment variable `RETRIAL_CPU` (`avx512`, `avx2`, `portable`), else the fastest.
     pub fn choose() -> Result<Self> {
         let Ok(name) = std::env::var("RETRIAL_CPU") else {
@@ -45,10 +58,14 @@ impl Isa {
         if isa.available() { Ok(isa) } else { Err(Error::input("RETRIAL_CPU", name, "this CPU lacks it; unset it")) }
     }
 
-    /// Runs a job in code compiled for this instruction set, which must be [`available`](Self::available).
+    /// Runs a job in code compiled for this instruction set, which must be [`available`](Self::available). With AVX-512 a
+    /// job of bf16 pairs needs [`has_bf16`](Self::has_bf16) too.
     pub(crate) fn run<J: Job>(self, job: J) -> J::Output {
         match self {
-            // SAFETY: a `Cpu` is only built with an instruction set that was detected.
+            // SAFETY: a `Cpu` is only built with an instruction set that was detected, and pairs only loaded where detected.
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 if J::PAIRS => unsafe { avx512_bf16(job) },
+            // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 => unsafe { avx512(job) },
             // SAFETY: as above.
@@ -93,6 +110,8 @@ pub(crate) struct Tile {
 /// baseline instruction set.
 pub(crate) trait Job {
     type Output;
+    /// Whether it multiplies pairs of bf16 numbers.
+    const PAIRS: bool = false;
     /// `R` outputs by `C` vectors is the register tile.
     fn run<V: Lanes, const R: usize, const C: usize>(self) -> Self::Output;
 }
@@ -101,6 +120,12 @@ pub(crate) trait Job {
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
 fn avx512<J: Job>(job: J) -> J::Output {
+    job.run::<Avx512, 14, 2>()
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bf16")]
+fn avx512_bf16<J: Job>(job: J) -> J::Output {
     job.run::<Avx512, 14, 2>()
 }
 

@@ -25,6 +25,11 @@ pub trait Lanes: Copy {
     /// Lanes of one vector.
     const WIDTH: usize;
 
+    /// Says that a cache line will be read soon; any address will do.
+    #[inline(always)]
+    fn prefetch<T>(from: *const T) {
+        let _ = from;
+    }
     fn splat(v: f32) -> Self;
     /// # Safety
     /// `WIDTH` floats must be readable at `from`.
@@ -38,6 +43,14 @@ pub trait Lanes: Copy {
     fn div(self, b: Self) -> Self;
     /// `self * b + c`, rounded once.
     fn fma(self, b: Self, c: Self) -> Self;
+    /// `sum` plus both products of a pair of bfloat16 numbers in each lane, the upper first: what `vdpbf16ps` computes,
+    /// but that it takes subnormal numbers for zero.
+    #[inline(always)]
+    fn dot(a: Self::Int, b: Self::Int, sum: Self) -> Self {
+        let upper = |v| Self::from_bits(Self::int_and(v, Self::int_splat(0xFFFF_0000)));
+        let lower = |v| Self::from_bits(Self::int_shl::<16>(v));
+        lower(a).fma(lower(b), upper(a).fma(upper(b), sum))
+    }
     fn sqrt(self) -> Self;
     fn min(self, b: Self) -> Self;
     fn max(self, b: Self) -> Self;
@@ -46,6 +59,7 @@ pub trait Lanes: Copy {
     fn bits(self) -> Self::Int;
     fn from_bits(bits: Self::Int) -> Self;
     /// Lanes of `a` where `mask` is all ones, of `b` where it is zero.
+    #[inline(always)]
     fn select(mask: Self::Int, a: Self, b: Self) -> Self {
         let difference = Self::int_xor(a.bits(), b.bits());
         Self::from_bits(Self::int_xor(b.bits(), Self::int_and(mask, difference)))

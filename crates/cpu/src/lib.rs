@@ -3,24 +3,33 @@
 //! Every kernel is written once over a small set of vector operations (`lanes`) and compiled for AVX-512, AVX2 with
 //! FMA, and any other target; the machine's best is chosen at run time. Lanes are trials, nothing is reduced across
 //! lanes, and every operation rounds as IEEE 754 says: results are the same bits on every instruction set, for any
-//! number of threads and any window.
+//! number of threads and any window. Where a CPU multiplies bf16 pairs, `score` can do so at twice the rate.
 #![allow(clippy::needless_range_loop, reason = "register tiles are indexed by row and vector, as on paper")]
 
 mod correlation;
 mod dense;
 mod isa;
 mod lanes;
+mod layer;
 mod normals;
+mod pairs;
 mod panel;
+mod peak;
 mod pool;
 mod score;
+mod scorer;
+mod screen;
+#[cfg(test)]
+mod tests;
 
 pub use isa::Isa;
 
 use dense::{Activation, dense};
-use retrial_spec::{Backend, Device, Error, Noise, Posterior, Precision, Problem, Result, Row, Scorer, Tally, Weights};
-use score::{Block, BlockNoise, Decoder, Scratch};
-use std::{num::NonZero, ops::Range, sync::Mutex, thread};
+use pairs::Pairs;
+use panel::Packed;
+use retrial_spec::{Backend, Device, Error, Noise, Posterior, Precision, Problem, Result, Scorer, Tally, Weights};
+use scorer::{CpuScorer, finite};
+use std::{num::NonZero, thread};
 
 /// The CPU of this machine.
 pub struct Cpu {
@@ -49,7 +58,7 @@ impl Cpu {
             backend: "cpu".into(),
             name: model_name(),
             detail: isa.to_string(),
-            precisions: vec![Precision::F32],
+            precisions: [Precision::F32].into_iter().chain(isa.has_bf16().then_some(Precision::Bf16)).collect(),
             double: true,
         };
         Ok(Self { device, isa, threads })
@@ -159,100 +168,20 @@ impl Backend for Cpu {
         correlation::correlation(self.threads, errors, samples)
     }
 
+    fn peak(&self, precision: Precision) -> Result<Option<f64>> {
+        Ok(peak::peak(self.isa, self.threads, precision))
+    }
+
     fn load<'a>(&'a self, problem: &'a Problem, precision: Precision) -> Result<Box<dyn Scorer + 'a>> {
-        if precision != Precision::F32 {
-            return Err(Error::input("precision", precision, "the CPU backend computes in f32"));
+        match precision {
+            Precision::F32 => Ok(Box::new(CpuScorer::<Packed>::new(self, problem))),
+            Precision::Bf16 if self.isa.has_bf16() => Ok(Box::new(CpuScorer::<Pairs>::new(self, problem))),
+            Precision::Bf16 => Err(Error::input(
+                "precision",
+                precision,
+                format!("needs a CPU with AVX-512 BF16, and {} on this one has none; use f32", self.isa),
+            )),
+            _ => Err(Error::input("precision", precision, "the CPU computes in f32, and in bf16 where it can")),
         }
-        let decoder = Decoder::new(problem, self.isa);
-        Ok(Box::new(CpuScorer { cpu: self, problem, decoder }))
-    }
-}
-
-/// Refuses a NaN or infinite error, which no trial of a checked problem has.
-fn finite(sample: usize, first: u64, errors: &[f32]) -> Result<()> {
-    match errors.iter().position(|e| !e.is_finite()) {
-        None => Ok(()),
-        Some(at) => Err(Error::Device {
-            device: "cpu".into(),
-            fault: format!("error {} of sample {sample}, trial {}", errors[at], first + at as u64),
-            fix: "errors must be finite; this is a bug, please report it".into(),
-        }),
-    }
-}
-
-struct CpuScorer<'a> {
-    cpu: &'a Cpu,
-    problem: &'a Problem,
-    decoder: Decoder,
-}
-
-impl CpuScorer<'_> {
-    fn block(&self, scratch: &mut Scratch, sample: usize, noise: BlockNoise<'_>, errors: &mut [f32]) {
-        let Self { cpu, problem, decoder } = self;
-        cpu.isa.run(Block { problem, decoder, sample, noise, errors, scratch });
-    }
-}
-
-impl Scorer for CpuScorer<'_> {
-    fn errors(&mut self, noise: Noise<'_>) -> Result<Vec<f32>> {
-        let (samples, latent, block) = (self.problem.samples(), self.problem.shape().latent, self.decoder.block());
-        noise.check(samples, latent)?;
-        let window = noise.trials(samples, latent);
-        let mut errors = vec![0.0; samples * window];
-        let rows = errors.chunks_mut(window).enumerate();
-        let tasks: Vec<_> = rows
-            .flat_map(|(sample, row)| row.chunks_mut(block).enumerate().map(move |(i, part)| (sample, i * block, part)))
-            .collect();
-        pool::for_each(
-            self.cpu.threads,
-            tasks.into_iter(),
-            || self.decoder.scratch(),
-            |scratch, (sample, offset, part)| {
-                let noise = match noise {
-                    Noise::Trials(ref trials) => BlockNoise::From(trials.start + offset as u64),
-                    Noise::Given(given) => {
-                        BlockNoise::Given(&given[(sample * window + offset) * latent..][..part.len() * latent])
-                    }
-                };
-                self.block(scratch, sample, noise, part);
-                finite(sample, offset as u64, part)
-            },
-        )?;
-        Ok(errors)
-    }
-
-    fn tally(&mut self, trials: Range<u64>, tally: &mut Tally) -> Result<()> {
-        // Large enough that the lock below is never felt, small enough to share one sample among threads.
-        let step = 4 * self.decoder.block() as u64;
-        let (thresholds, rows) = tally.rows_mut();
-        let rows: Vec<Mutex<&mut Row>> = rows.iter_mut().map(Mutex::new).collect();
-        let starts = (trials.start..trials.end).step_by(step as usize);
-        let tasks: Vec<_> =
-            (0..rows.len()).flat_map(|sample| starts.clone().map(move |first| (sample, first))).collect();
-        pool::for_each(
-            self.cpu.threads,
-            tasks.into_iter(),
-            || (self.decoder.scratch(), vec![0.0; step as usize]),
-            |(scratch, errors), (sample, first)| {
-                let errors = &mut errors[..(trials.end - first).min(step) as usize];
-                for (i, part) in errors.chunks_mut(self.decoder.block()).enumerate() {
-                    let first = first + (i * self.decoder.block()) as u64;
-                    self.block(scratch, sample, BlockNoise::From(first), part);
-                }
-                finite(sample, first, errors)?;
-                // Rows are commutative, so the order in which threads get here does not matter.
-                let mut row = rows[sample].lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-                row.add(thresholds, first, errors);
-                Ok(())
-            },
-        )?;
-        tally.add_trials(trials.end - trials.start);
-        Ok(())
-    }
-
-    fn window(&self) -> u64 {
-        // About a quarter of a million trials: a second of one core, give or take the model's size.
-        let block = self.decoder.block() as u64;
-        ((1 << 18) / self.problem.samples() as u64).next_multiple_of(block).clamp(block, 1 << 18)
     }
 }

@@ -72,13 +72,29 @@ fn pair<V: Lanes>(w0: V::Int, w1: V::Int) -> [V; 2] {
     [radius.mul(cos), radius.mul(sin)]
 }
 
-/// Writes the normals of `WIDTH` trials from `first` on to `out[d * stride + lane]`, for every dimension `d`.
+/// The trials of a vector's lanes, from `first` on.
 #[inline(always)]
-pub(crate) fn normals<V: Lanes>(seed: u64, sample: u32, first: u64, latent: usize, out: &mut [f32], stride: usize) {
+pub(crate) fn from<V: Lanes>(first: u64) -> [u64; 16] {
+    let mut trials = [0; 16];
+    for lane in 0..V::WIDTH {
+        trials[lane] = first.wrapping_add(lane as u64);
+    }
+    trials
+}
+
+/// Writes the normals of `WIDTH` trials to `out[d * stride + lane]`, for every dimension `d`.
+#[inline(always)]
+pub(crate) fn normals<V: Lanes>(
+    seed: u64,
+    sample: u32,
+    trials: &[u64; 16],
+    latent: usize,
+    out: &mut [f32],
+    stride: usize,
+) {
     let (mut low, mut high) = ([0u32; 16], [0u32; 16]);
     for lane in 0..V::WIDTH {
-        let trial = first.wrapping_add(lane as u64);
-        (low[lane], high[lane]) = (trial as u32, (trial >> 32) as u32);
+        (low[lane], high[lane]) = (trials[lane] as u32, (trials[lane] >> 32) as u32);
     }
     assert!(V::WIDTH <= 16 && out.len() >= (latent - 1) * stride + V::WIDTH);
     // SAFETY: both arrays hold 16 words, at least `WIDTH`.
@@ -111,7 +127,7 @@ impl Job for Rows<'_> {
         let mut transposed = vec![0.0; self.latent * V::WIDTH];
         for (vector, out) in self.out.chunks_mut(V::WIDTH * self.latent).enumerate() {
             let first = self.first.wrapping_add((vector * V::WIDTH) as u64);
-            normals::<V>(self.seed, self.sample, first, self.latent, &mut transposed, V::WIDTH);
+            normals::<V>(self.seed, self.sample, &from::<V>(first), self.latent, &mut transposed, V::WIDTH);
             for (lane, trial) in out.chunks_mut(self.latent).enumerate() {
                 for (d, value) in trial.iter_mut().enumerate() {
                     *value = transposed[d * V::WIDTH + lane];

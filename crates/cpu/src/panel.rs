@@ -3,7 +3,77 @@
 use crate::lanes::Lanes;
 use retrial_spec::Linear;
 
-/// A layer's weights in the order the product reads them: `[group][input][row]`, `rows` outputs to a group.
+/// What one lane multiplies in one step of a product: an f32, or a pair of bf16 numbers.
+pub(crate) trait Word: Copy + Default + Send + Sync {
+    /// A vector of them.
+    type Vector<V: Lanes>: Copy;
+    fn splat<V: Lanes>(self) -> Self::Vector<V>;
+    /// # Safety
+    /// `V::WIDTH` words must be readable at `from`.
+    unsafe fn load<V: Lanes>(from: *const Self) -> Self::Vector<V>;
+    /// `w x + sum`.
+    fn multiply_add<V: Lanes>(w: Self::Vector<V>, x: Self::Vector<V>, sum: V) -> V;
+}
+
+impl Word for f32 {
+    type Vector<V: Lanes> = V;
+    #[inline(always)]
+    fn splat<V: Lanes>(self) -> V {
+        V::splat(self)
+    }
+    #[inline(always)]
+    unsafe fn load<V: Lanes>(from: *const Self) -> V {
+        // SAFETY: as the caller promises.
+        unsafe { V::load(from) }
+    }
+    #[inline(always)]
+    fn multiply_add<V: Lanes>(w: V, x: V, sum: V) -> V {
+        w.fma(x, sum)
+    }
+}
+
+/// Adds `W x` to the sums of `R` outputs for `C` vectors of trials, over `steps` in order. `weight` is `[step][stride]`,
+/// its first `R` outputs used; `x` is `[step][C * WIDTH]`.
+#[inline(always)]
+pub(crate) fn product<W: Word, V: Lanes, const R: usize, const C: usize>(
+    mut sums: [[V; C]; R],
+    weight: &[W],
+    stride: usize,
+    steps: &[u16],
+    x: &[W],
+) -> [[V; C]; R] {
+    let last = steps.iter().fold(0, |last, &step| step.max(last)) as usize;
+    assert!(R <= stride && weight.len() >= (last + 1) * stride && x.len() >= (last + 1) * C * V::WIDTH);
+    for &step in steps {
+        let step = step as usize;
+        // SAFETY: no step is above `last`, and the assertion covers row `last` of `weight` and `x`.
+        unsafe {
+            let mut inputs = [W::default().splat::<V>(); C];
+            for c in 0..C {
+                inputs[c] = W::load(x.as_ptr().add((step * C + c) * V::WIDTH));
+            }
+            for r in 0..R {
+                let w = (*weight.as_ptr().add(step * stride + r)).splat::<V>();
+                for c in 0..C {
+                    sums[r][c] = W::multiply_add(w, inputs[c], sums[r][c]);
+                }
+            }
+        }
+    }
+    sums
+}
+
+/// A value per output, in all lanes: the biases that sums start from.
+#[inline(always)]
+pub(crate) fn rows<V: Lanes, const R: usize, const C: usize>(values: &[f32]) -> [[V; C]; R] {
+    let mut rows = [[V::splat(0.0); C]; R];
+    for r in 0..R {
+        rows[r] = [V::splat(values[r]); C];
+    }
+    rows
+}
+
+/// A layer's f32 weights in the order the product reads them: `[group][input][row]`, `rows` outputs to a group.
 pub(crate) struct Packed {
     pub outputs: usize,
     pub inputs: usize,
@@ -17,68 +87,37 @@ impl Packed {
     pub fn new(layer: &Linear, rows: usize, padding: f32) -> Self {
         let groups = layer.outputs.div_ceil(rows);
         let mut weight = vec![0.0; groups * rows * layer.inputs];
-        let mut bias = vec![padding; groups * rows];
-        bias[..layer.outputs].copy_from_slice(&layer.bias);
         for (output, row) in layer.weight.chunks(layer.inputs).enumerate() {
             let group = &mut weight[output / rows * rows * layer.inputs..];
             for (input, &w) in row.iter().enumerate() {
                 group[input * rows + output % rows] = w;
             }
         }
+        let bias = padded(&layer.bias, rows, padding);
         Self { outputs: layer.outputs, inputs: layer.inputs, rows, weight, bias }
-    }
-
-    /// Outputs rounded up to whole groups.
-    pub fn padded_outputs(&self) -> usize {
-        self.bias.len()
     }
 
     pub fn groups(&self) -> usize {
         self.bias.len() / self.rows
     }
 
-    /// The biases of a group, the value every sum starts from.
-    #[inline(always)]
-    pub fn bias<V: Lanes, const R: usize, const C: usize>(&self, group: usize) -> [[V; C]; R] {
-        let bias = &self.bias[group * R..][..R];
-        let mut sums = [[V::splat(0.0); C]; R];
-        for r in 0..R {
-            sums[r] = [V::splat(bias[r]); C];
-        }
-        sums
+    /// Weights of a group, `[input][row]`.
+    pub fn weight(&self, group: usize) -> &[f32] {
+        let size = self.rows * self.inputs;
+        &self.weight[group * size..][..size]
     }
 
-    /// Adds `W x` to the sums of a group's `R` outputs for `C` vectors of trials, over `units` in order. `x` is
-    /// `[inputs][C * WIDTH]`.
-    #[inline(always)]
-    pub fn product<V: Lanes, const R: usize, const C: usize>(
-        &self,
-        mut sums: [[V; C]; R],
-        group: usize,
-        units: &[u16],
-        x: &[f32],
-    ) -> [[V; C]; R] {
-        assert!(self.rows == R && x.len() >= self.inputs * C * V::WIDTH);
-        let weight = self.weight[group * R * self.inputs..][..R * self.inputs].as_ptr();
-        for &unit in units {
-            let unit = unit as usize;
-            debug_assert!(unit < self.inputs);
-            // SAFETY: units are below `inputs`, and the assertion and slice above cover `inputs` rows of `x` and `W`.
-            unsafe {
-                let mut inputs = [V::splat(0.0); C];
-                for c in 0..C {
-                    inputs[c] = V::load(x.as_ptr().add((unit * C + c) * V::WIDTH));
-                }
-                for r in 0..R {
-                    let w = V::splat(*weight.add(unit * R + r));
-                    for c in 0..C {
-                        sums[r][c] = w.fma(inputs[c], sums[r][c]);
-                    }
-                }
-            }
-        }
-        sums
+    /// Biases, outputs rounded up to whole groups.
+    pub fn bias(&self) -> &[f32] {
+        &self.bias
     }
+}
+
+/// Values filled up to a multiple of `rows`.
+pub(crate) fn padded(values: &[f32], rows: usize, padding: f32) -> Vec<f32> {
+    let mut padded = values.to_vec();
+    padded.resize(values.len().next_multiple_of(rows), padding);
+    padded
 }
 
 /// `1 / (1 + e^-a)`, by a polynomial for `2^x` and a true division: relative error below 1e-6, the same bits everywhere.
@@ -105,3 +144,4 @@ pub(crate) fn sigmoid<V: Lanes>(a: V) -> V {
 
 /// A bias that makes a padding pixel exactly 0, so that it adds nothing to an error against 0.
 pub(crate) const DARK: f32 = -1e30;
+

@@ -20,7 +20,7 @@ const PER_DECADE: u32 = 8;
 /// Everything a report says of a run.
 #[derive(Clone, Debug, Serialize)]
 pub struct Analysis {
-    /// Quantiles of all errors, `(share, error)`, to the width of a histogram bin.
+    /// Quantiles of all errors, `(share, error)`, to the width of a histogram bin. Empty where only counts were kept.
     pub quantiles: Vec<(f64, f64)>,
     /// One entry per threshold, increasing.
     pub thresholds: Vec<Coverage>,
@@ -100,8 +100,9 @@ impl Analysis {
         let exponent = correlation.as_ref().map(|c| c.power_law.exponent);
         let thresholds = (0..tally.thresholds().len()).map(|t| Coverage::new(tally, t, exponent));
         let (edges, counts) = histogram(tally);
+        let shares = [0.01, 0.1, 0.5, 0.9, 0.99].into_iter().filter(|_| !tally.is_counts_only());
         Ok(Self {
-            quantiles: [0.01, 0.1, 0.5, 0.9, 0.99].map(|q| (q, quantile(&edges, &counts, q))).to_vec(),
+            quantiles: shares.map(|q| (q, quantile(&edges, &counts, q))).collect(),
             thresholds: thresholds.collect::<Result<_>>()?,
             correlation,
         })
@@ -159,11 +160,19 @@ impl Analysis {
     }
 }
 
-/// All errors of a run: edges of the occupied bins, and counts.
+/// All errors of a run: edges of the occupied bins, and counts. Empty where only successes were counted.
 pub fn histogram(tally: &Tally) -> (Vec<f64>, Vec<u64>) {
     let bins = tally.bins();
     let count = |bin| tally.rows().iter().map(|row| row.histogram().count(bin)).sum();
     ((bins.start..=bins.end).map(|bin| Histogram::edge(bin).into()).collect(), bins.map(count).collect())
+}
+
+/// The same of some errors.
+pub fn histogram_of(errors: impl IntoIterator<Item = f32>) -> (Vec<f64>, Vec<u64>) {
+    let mut histogram = Histogram::default();
+    errors.into_iter().for_each(|e| histogram.add(Histogram::bin(e), 1));
+    let bins = histogram.bins();
+    ((bins.start..=bins.end).map(|bin| Histogram::edge(bin).into()).collect(), bins.map(|bin| histogram.count(bin)).collect())
 }
 
 /// The error below which a share `q` of a histogram lies, interpolated within its bin. NaN where it is empty.

@@ -5,7 +5,7 @@ use retrial_vae::file::{sha256_hex, write_atomic};
 use serde::{Deserialize, Serialize};
 use std::{fs, path::Path};
 
-const MAGIC: &[u8] = b"RETRIAL-TALLY-1\n";
+const MAGIC: &[u8] = b"RETRIAL-TALLY-2\n";
 
 #[derive(Serialize, Deserialize)]
 struct Checkpoint<T> {
@@ -34,7 +34,7 @@ pub fn load(path: &Path, identity: &str) -> Result<Tally> {
     if checkpoint.identity != identity {
         return Err(Error::file(
             path,
-            "belongs to a run of other weights, data, seed, temperature, precision, thresholds or device",
+            "belongs to a run of other weights, data, seed, temperature, precision, thresholds or device, or of another kind of tally",
             "repeat that run's settings, or choose another output directory",
         ));
     }

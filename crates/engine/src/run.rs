@@ -30,6 +30,9 @@ pub struct Manifest {
     pub thresholds: Vec<f32>,
     /// Whether the thresholds are error quantiles of a pilot rather than given.
     pub thresholds_from_pilot: bool,
+    /// Whether only what lies below the largest threshold was kept.
+    #[serde(default)]
+    pub counts_only: bool,
     /// Precision of the trials.
     pub precision: Precision,
     /// The device.
@@ -76,12 +79,19 @@ pub struct TrainingInfo {
 impl Manifest {
     /// Everything that must be equal for two tallies to hold trials of the same run.
     fn identity(&self) -> String {
-        let Self { model, data, temperature, seed, thresholds, precision, device, .. } = self;
+        let Self { model, data, temperature, seed, thresholds, counts_only, precision, device, .. } = self;
         let thresholds: Vec<u32> = thresholds.iter().map(|t| t.to_bits()).collect();
+        let keeps = if *counts_only { "counts" } else { "errors" };
         format!(
-            "{} {} {} T={temperature} seed={seed} {precision} {} {thresholds:x?}",
+            "{} {} {} T={temperature} seed={seed} {precision} {} {keeps} {thresholds:x?}",
             model.sha256, data.sha256, data.samples, device.backend
         )
+    }
+
+    /// The empty tally of this run.
+    pub fn tally(&self) -> Result<Tally> {
+        let new = if self.counts_only { Tally::counts_only } else { Tally::new };
+        new(self.data.samples, &self.thresholds)
     }
 
     /// The command that repeats this run from its weights.
@@ -89,7 +99,7 @@ impl Manifest {
         let thresholds: Vec<String> = self.thresholds.iter().map(f32::to_string).collect();
         format!(
             "retrial sample --weights weights.safetensors --data {} --samples {} --trials {} --temperature {} \
-             --thresholds {} --seed {} --device {} --precision {} --out RUN",
+             --thresholds {} --seed {} --device {} --precision {}{} --out RUN",
             self.data.source,
             self.data.samples,
             self.trials,
@@ -97,7 +107,8 @@ impl Manifest {
             thresholds.join(","),
             self.seed,
             self.device.backend,
-            self.precision
+            self.precision,
+            if self.counts_only { " --counts-only" } else { "" }
         )
     }
 }

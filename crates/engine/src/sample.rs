@@ -62,7 +62,8 @@ pub fn run(
     observer: &dyn Observer,
     keep: &mut dyn FnMut(&Tally) -> Result<()>,
 ) -> Result<()> {
-    let window = window.unwrap_or_else(|| scorer.window());
+    // Counting may leave out most of the work.
+    let window = window.unwrap_or_else(|| scorer.window().saturating_mul(if tally.is_counts_only() { 4 } else { 1 }));
     let samples = tally.rows().len();
     let report = |done: u64| {
         let [done, total] = [done, trials].map(|t| t.saturating_mul(samples as u64));
@@ -76,7 +77,7 @@ pub fn run(
             return Err(retrial_spec::Error::Cancelled);
         }
         // A window of its own, so that one that fails half-way leaves no trace.
-        let mut part = Tally::new(samples, tally.thresholds())?;
+        let mut part = tally.empty();
         if let Err(fault) = scorer.tally(range, &mut part) {
             keep(tally)?;
             return Err(fault);

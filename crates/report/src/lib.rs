@@ -20,6 +20,7 @@ mod gallery;
 mod html;
 mod image;
 mod legend;
+mod pair;
 mod panel;
 mod raster;
 mod scene;
@@ -33,6 +34,7 @@ pub use curves::{Curve, Curves, Epoch, training};
 pub use gallery::{Gallery, MOST_COLUMNS, Row, Tile};
 pub use html::{Block, Report, Section, Table};
 pub use image::Image;
+pub use pair::Pair;
 pub use scene::Line;
 
 /// What a figure is called and what it says.

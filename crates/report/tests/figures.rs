@@ -4,7 +4,7 @@ use std::{sync::LazyLock, thread};
 
 use retrial_report::{
     About, Attempts, Axis, Cartoon, Correlation, Coverage, Curve, Curves, Epoch, Estimate, Figure, Gallery, Histogram,
-    Image, Line, PowerLaw, Row, Threshold, Tile, training,
+    Image, Line, Pair, PowerLaw, Row, Threshold, Tile, training,
 };
 
 /// A name for the data and a rule for its values.
@@ -66,6 +66,11 @@ fn figures((name, value, count): Data) -> Vec<Figure> {
     vec![
         curves(Axis::log("x"), Axis::log("y")).figure(about("log")),
         curves(Axis::linear("x"), Axis::linear("y").range(value(0), value(1))).figure(about("linear")),
+        Pair {
+            left: ("(a)".into(), curves(Axis::log("x"), Axis::linear("y"))),
+            right: (String::new(), curves(Axis::linear("x"), Axis::log("y"))),
+        }
+        .figure(about("pair")),
         coverage(true).figure(about("coverage-log")),
         coverage(false).figure(about("coverage")),
         correlation.figure(about("correlation")),

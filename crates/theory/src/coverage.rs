@@ -1,7 +1,13 @@
 //! Estimators of coverage (pass@k) from what was counted, and how sure they are.
 
-use crate::special::{beta_quantile, ln_rising_ratio, one_minus_exp};
+mod tail;
+
+use crate::{
+    Data,
+    special::{beta_quantile, ln_rising_ratio, one_minus_exp},
+};
 use retrial_spec::{Error, Result};
+pub use tail::{all_succeed, most_succeed};
 
 /// The 0.975 quantile of the standard normal law.
 const Z: f64 = 1.959963984540054;
@@ -65,6 +71,28 @@ pub enum Scope {
     Population,
 }
 
+/// What of `k` trials is estimated; each without bias.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+pub enum Estimator {
+    /// pass@k: at least one succeeds.
+    Pass,
+    /// pass^k: all succeed.
+    AllPass,
+    /// G-Pass@k: at least `ceil(tau k)`, and at least one, succeed (Liu et al. 2024, arXiv 2412.13147), `0 <= tau <= 1`.
+    MostPass(f64),
+}
+
+impl Estimator {
+    /// The estimate for one sample; `None`, not available, where `k > n` (or `c > n`).
+    pub fn estimate(self, n: u64, c: u64, k: u64) -> Option<f64> {
+        match self {
+            Self::Pass => unbiased(n, c, k),
+            Self::AllPass => all_succeed(n, c, k),
+            Self::MostPass(tau) => most_succeed(n, c, k, tau),
+        }
+    }
+}
+
 /// Distinct numbers of trials from 1 to `k_max`, both included, about `per_decade` (at least 1) per factor of ten.
 /// Empty when `k_max` is 0.
 pub fn log_grid(k_max: u64, per_decade: u32) -> Vec<u64> {
@@ -114,21 +142,41 @@ fn ln_all_fail(n: u64, c: u64, k: u64) -> Option<f64> {
 /// makes `N n/k` observations for the benchmark, `N` for the population. For `k > n/2` intervals for the benchmark are
 /// conservative, and wider than just below: ask for `n >= 2k` trials where that matters.
 pub fn unbiased_curve(counts: &[Counts], ks: &[u64], scope: Scope) -> Result<Vec<Point>> {
-    let Some(trials) = counts.iter().map(Counts::trials).min() else {
-        return Err(Error::input("samples", 0, "a coverage curve needs at least one"));
+    let data = Data::new(counts).map_err(|_| Error::input("samples", 0, "a coverage curve needs at least one"))?;
+    Ok(unbiased_cells(data.cells(), ks, Estimator::Pass, scope))
+}
+
+/// [`unbiased_curve`] of any estimator, from distinct counts and their weights. For [`Estimator::MostPass`] the noise of
+/// trials has no estimate in constant time: the spread of the samples bounds it, and intervals for the benchmark are
+/// conservative.
+pub(crate) fn unbiased_cells(cells: &[(Counts, f64)], ks: &[u64], estimator: Estimator, scope: Scope) -> Vec<Point> {
+    let samples: f64 = cells.iter().map(|(_, weight)| weight).sum();
+    let trials = cells.iter().map(|(s, _)| s.trials()).min().unwrap_or(0);
+    let mean = |values: &mut dyn Iterator<Item = f64>| {
+        cells.iter().zip(values).map(|((_, weight), value)| weight * value).sum::<f64>() / samples
     };
-    let samples = counts.len() as f64;
+    // pass^k is pass@k with success and failure exchanged, and so is its variance.
+    let ln_alike = |k: u64| -> Option<Vec<f64>> {
+        let alike = |s: &Counts| match estimator {
+            Estimator::Pass => ln_all_fail(s.trials, s.successes, k),
+            Estimator::AllPass => ln_all_fail(s.trials, s.failures(), k),
+            Estimator::MostPass(_) => None,
+        };
+        cells.iter().map(|(s, _)| alike(s)).collect()
+    };
     let widen = (student_t(samples - 1.0) / Z).powi(2);
     let point = |&k: &u64| {
-        let ln_fail = |k| counts.iter().map(|s| ln_all_fail(s.trials, s.successes, k)).collect::<Option<Vec<f64>>>();
-        let once = ln_fail(k)?;
-        let value = once.iter().map(|&u| one_minus_exp(u)).sum::<f64>() / samples;
+        let alike = ln_alike(k);
+        let values: Vec<f64> = match (estimator, &alike) {
+            (Estimator::Pass, Some(alike)) => alike.iter().map(|&u| one_minus_exp(u)).collect(),
+            (Estimator::AllPass, Some(alike)) => alike.iter().map(|u| u.exp()).collect(),
+            _ => cells.iter().map(|(s, _)| estimator.estimate(s.trials, s.successes, k)).collect::<Option<_>>()?,
+        };
+        let value = mean(&mut values.iter().copied());
         let unseen = (2.0 * k as f64 / (trials as f64 * samples)).powi(2);
-        let spread = once.iter().map(|&u| (one_minus_exp(u) - value).powi(2)).sum::<f64>() / (samples - 1.0);
-        let spread = spread / samples * widen + unseen;
-        let noise = ln_fail(k.saturating_mul(2)).map(|twice| {
-            let noise: f64 = once.iter().zip(twice).map(|(u, twice)| (2.0 * u).exp() - twice.exp()).sum();
-            noise / (samples * samples) + unseen
+        let spread = mean(&mut values.iter().map(|v| (v - value).powi(2))) / (samples - 1.0) * widen + unseen;
+        let noise = alike.zip(ln_alike(k.saturating_mul(2))).map(|(once, twice)| {
+            mean(&mut once.iter().zip(&twice).map(|(u, twice)| (2.0 * u).exp() - twice.exp())) / samples + unseen
         });
         let (variance, certain) = match scope {
             Scope::Benchmark => (noise.unwrap_or(spread), samples * trials as f64 / k.max(1) as f64),
@@ -138,7 +186,38 @@ pub fn unbiased_curve(counts: &[Counts], ks: &[u64], scope: Scope) -> Result<Vec
         let observations = (value * (1.0 - value) / variance).max(certain);
         Some(proportion(k, value, observations))
     };
-    Ok(ks.iter().filter_map(point).collect())
+    ks.iter().filter_map(point).collect()
+}
+
+/// The product-limit curve (Kaplan and Meier 1958) of first successes in samples that stopped at them, from distinct
+/// sorted counts: without bias where attempts ran out for reasons that have nothing to do with the sample. With
+/// equally many attempts for all it is the share of samples solved. Intervals are Clopper-Pearson's at the number of
+/// observations that Greenwood's variance is worth.
+pub(crate) fn kaplan_meier(cells: &[(Counts, f64)], ks: &[u64]) -> Vec<Point> {
+    let samples: f64 = cells.iter().map(|(_, weight)| weight).sum();
+    // (trial, share left unsolved, Greenwood's sum) after each trial that had a success.
+    let mut steps = vec![(0, 1.0, 0.0)];
+    let mut at_risk = samples;
+    for same in cells.chunk_by(|a, b| a.0.trials == b.0.trials) {
+        let total = |solved: bool| -> f64 {
+            same.iter().filter(|(s, _)| (s.successes > 0) == solved).map(|(_, weight)| weight).sum()
+        };
+        let (_, left, greenwood) = steps[steps.len() - 1];
+        let solved = total(true);
+        if solved > 0.0 {
+            let more = solved / (at_risk * (at_risk - solved));
+            steps.push((same[0].0.trials, left * (1.0 - solved / at_risk), greenwood + more));
+        }
+        at_risk -= solved + total(false);
+    }
+    let reach = cells.last().map_or(0, |(s, _)| s.trials);
+    let point = |&k: &u64| {
+        let (_, left, greenwood) = steps[steps.partition_point(|step| step.0 <= k) - 1];
+        let value = 1.0 - left;
+        let observations = (value / (left * greenwood)).min(samples);
+        proportion(k, value, if observations > 0.0 { observations } else { samples })
+    };
+    ks.iter().filter(|&&k| k <= reach).map(point).collect()
 }
 
 /// The curve of the `first-success` estimator, the paper's: the share of samples whose first success is among the first

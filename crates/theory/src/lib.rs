@@ -11,8 +11,19 @@
 //! *failure* probability of one trial; a Beta(alpha, beta) law is a law of `p`. (Schaeffer et al. and Kazdan et al. put
 //! it on success: their alpha is this beta.) Equation numbers are those of the paper.
 
+pub mod backtest;
+pub mod budget;
 pub mod coverage;
+mod data;
+pub mod difficulty;
 pub mod fit;
+pub mod forecast;
 pub mod laws;
+pub mod npmle;
+mod parallel;
+mod sampling;
+pub mod simulate;
 mod special;
 pub mod spectrum;
+
+pub use data::Data;

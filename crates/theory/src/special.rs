@@ -86,6 +86,45 @@ pub fn rising_ratio(a: f64, d: f64, m: f64) -> f64 {
     product * (gamma_ratio_exponent(a, d) - gamma_ratio_exponent(a + m, d)).exp() * power
 }
 
+/// `ln` of a binomial likelihood relative to its maximum, `(x/c)^c (y/f)^f` with `c = successes / n` and so on: 0 at
+/// `success = successes / n`, else negative. `success + failure = 1`, both given so that either may be tiny. No large
+/// terms cancel: since `c u + f v = 0` for the relative differences `u` and `v`, it is `c (ln(1+u) - u) + f (...)`.
+pub fn ln_likelihood_ratio(successes: f64, failures: f64, success: f64, failure: f64) -> f64 {
+    // Here the two terms would be n (ln(1-q) + q) - nq, which does cancel.
+    if successes == 0.0 || failures == 0.0 {
+        let miss = if successes == 0.0 { success } else { failure };
+        return (successes + failures) * (-miss).ln_1p();
+    }
+    let n = successes + failures;
+    let part = |count: f64, rate: f64| count * ln_1p_minus((n * rate - count) / count);
+    part(successes, success) + part(failures, failure)
+}
+
+/// `ln C(n, x)` less its value at the maximum of the binomial likelihood: `ln` of the largest probability that any
+/// success rate gives `x` successes in `n` trials.
+pub fn ln_largest_binomial(n: f64, x: f64) -> f64 {
+    let rest = n - x;
+    if x == 0.0 || rest == 0.0 {
+        return 0.0;
+    }
+    // Stirling: sqrt(n / (2 pi x (n-x))), with the corrections of small counts.
+    stirling_error(n) - stirling_error(x) - stirling_error(rest) - 0.5 * (std::f64::consts::TAU * x * (rest / n)).ln()
+}
+
+/// `ln` of the binomial probability `C(n, x) success^x failure^(n-x)` (after Loader 2000).
+pub fn ln_binomial(n: f64, x: f64, success: f64, failure: f64) -> f64 {
+    ln_largest_binomial(n, x) + ln_likelihood_ratio(x, n - x, success, failure)
+}
+
+/// `ln n! - (n + 1/2) ln n + n - ln(2 pi)/2` for `n > 0`.
+fn stirling_error(n: f64) -> f64 {
+    if n >= STIRLING {
+        stirling(n)
+    } else {
+        libm::lgamma(n + 1.0) - (n + 0.5) * n.ln() + n - 0.5 * std::f64::consts::TAU.ln()
+    }
+}
+
 /// The digamma function, the derivative of `ln Gamma`, for `x > 0`; absolute error about 1e-15 for `x >= 1`.
 pub fn digamma(x: f64) -> f64 {
     const C: [f64; 7] =

@@ -1,7 +1,7 @@
 use super::Lanes;
-use std::arch::x86_64::*;
+use std::{arch::x86_64::*, mem::transmute};
 
-/// Sixteen lanes of AVX-512F.
+/// Sixteen lanes of AVX-512F; `dot` needs AVX-512 BF16.
 #[derive(Clone, Copy)]
 pub struct Avx512(__m512);
 
@@ -11,6 +11,10 @@ impl Lanes for Avx512 {
     type Int = __m512i;
     const WIDTH: usize = 16;
 
+    #[inline(always)]
+    fn prefetch<T>(from: *const T) {
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast()) }
+    }
     #[inline(always)]
     fn splat(v: f32) -> Self {
         Self(unsafe { _mm512_set1_ps(v) })
@@ -42,6 +46,11 @@ impl Lanes for Avx512 {
     #[inline(always)]
     fn fma(self, b: Self, c: Self) -> Self {
         Self(unsafe { _mm512_fmadd_ps(self.0, b.0, c.0) })
+    }
+    #[inline(always)]
+    fn dot(a: __m512i, b: __m512i, sum: Self) -> Self {
+        // The three are the same 512 bits under other names.
+        Self(unsafe { _mm512_dpbf16_ps(sum.0, transmute::<__m512i, __m512bh>(a), transmute::<__m512i, __m512bh>(b)) })
     }
     #[inline(always)]
     fn sqrt(self) -> Self {

@@ -29,6 +29,12 @@ impl Eq8Fit {
 /// The least-squares fit of Eq 8, `A (1 - <p^k>)` with `0 <= A <= 1`, to a curve of at least three points `(k,
 /// coverage)`, each of the same weight. Points of an estimated curve depend on each other, so the fit claims no errors.
 pub fn eq8_least_squares(curve: &[(f64, f64)]) -> Result<Eq8Fit> {
+    let starts = [0.5f64, 5.0, 50.0].into_iter().flat_map(|alpha| [0.05f64, 0.3, 2.0].map(|beta| [alpha, beta]));
+    eq8_from(curve, starts, 0.0)
+}
+
+/// [`eq8_least_squares`] from these `[alpha, beta]`, until a step promises less than `gain`.
+pub(super) fn eq8_from(curve: &[(f64, f64)], starts: impl IntoIterator<Item = [f64; 2]>, gain: f64) -> Result<Eq8Fit> {
     check_curve(curve, 3)?;
     let objective = |[a, b]: [f64; 2]| {
         let Ok(law) = BetaLaw::new(a.exp(), b.exp()) else { return (f64::INFINITY, [0.0; 2]) };
@@ -45,12 +51,10 @@ pub fn eq8_least_squares(curve: &[(f64, f64)]) -> Result<Eq8Fit> {
         (sum, gradient)
     };
     let mut best = ([0.0; 2], f64::INFINITY);
-    for alpha in [0.5f64, 5.0, 50.0] {
-        for beta in [0.05f64, 0.3, 2.0] {
-            let end = bfgs(objective, [alpha.ln(), beta.ln()]);
-            if end.1 < best.1 {
-                best = end;
-            }
+    for start in starts {
+        let end = bfgs(objective, start.map(f64::ln), gain);
+        if end.1 < best.1 {
+            best = end;
         }
     }
     let [a, b] = best.0;
@@ -106,6 +110,35 @@ pub fn eq12_least_squares(
         Eq12Fit { max_coverage, exponent, misfit: Misfit::of(curve, |k| max_coverage * shape(k)) }
     };
     Ok(with(exponent.unwrap_or_else(|| golden(|a| with(a).misfit.rmse, 0.0, 10.0))))
+}
+
+/// `a` and `b` of `exp(-a k^-b)` by least squares, from those of `start`.
+pub(super) fn stretched_from(curve: &[(f64, f64)], start: [f64; 2], gain: f64) -> [f64; 2] {
+    let objective = |[ln_a, ln_b]: [f64; 2]| {
+        let b = ln_b.exp();
+        let (mut sum, mut gradient) = (0.0, [0.0; 2]);
+        for &(k, value) in curve {
+            let exponent = (ln_a - b * k.ln()).exp();
+            let law = (-exponent).exp();
+            let residual = law - value;
+            sum += residual * residual;
+            // At an infinite exponent the law is flat.
+            let slope = if law > 0.0 { -2.0 * residual * law * exponent } else { 0.0 };
+            gradient[0] += slope;
+            gradient[1] -= slope * b * k.ln();
+        }
+        (sum, gradient)
+    };
+    bfgs(objective, start.map(f64::ln), gain).0.map(f64::exp)
+}
+
+/// The least-squares line `(intercept, slope)` through points, each of the same weight; `None` for fewer than two
+/// different abscissae.
+pub(super) fn line(points: &[(f64, f64)]) -> Option<(f64, f64)> {
+    let count = points.len() as f64;
+    let (x, y) = points.iter().fold((0.0, 0.0), |sum, p| (sum.0 + p.0 / count, sum.1 + p.1 / count));
+    let (xy, xx) = points.iter().fold((0.0, 0.0), |sum, p| (sum.0 + (p.0 - x) * (p.1 - y), sum.1 + (p.0 - x).powi(2)));
+    (xx > 0.0).then(|| (y - xy / xx * x, xy / xx))
 }
 
 /// The factor in `[0, 1]` that brings `shape(k)` closest to the curve in least squares.

@@ -11,12 +11,8 @@
 //! cannot be solved. Counts from runs that stop at a success have the same likelihood, since that rule does not depend
 //! on `p`.
 
-use super::{Misfit, minimise::bfgs};
-use crate::{
-    coverage::Counts,
-    laws::BetaLaw,
-    special::{digamma, ln_rising_ratio},
-};
+use super::{Misfit, minimise::bfgs, mixing::Mixing};
+use crate::{Data, coverage::Counts, laws::BetaLaw};
 use retrial_spec::{Error, Result};
 
 /// Eq 8, fitted to counts.
@@ -68,13 +64,18 @@ impl Outcome {
 /// The most likely Beta law of the failure probability (Eq 8 with `A = 1`), from counts with any numbers of trials.
 /// `curve` is only compared with. An error without samples.
 pub fn beta_binomial(counts: &[Counts], curve: &[(f64, f64)]) -> Result<Outcome> {
-    fit(counts, curve, |_, _| 1.0)
+    fit(counts, curve, all_solvable)
 }
 
 /// The most likely Eq 8, with the share `A` of samples that can be solved at all, `0 < A <= 1`.
 /// `curve` is only compared with. An error without samples.
 pub fn zero_inflated(counts: &[Counts], curve: &[(f64, f64)]) -> Result<Outcome> {
     fit(counts, curve, likeliest_share)
+}
+
+/// `A = 1`.
+pub(super) fn all_solvable(_: &[Group], _: &BetaLaw) -> f64 {
+    1.0
 }
 
 /// Whether the data call for a share of samples that cannot be solved.
@@ -96,47 +97,60 @@ pub fn zero_inflation_test(null: &BetaFit, inflated: &BetaFit) -> ZeroInflation 
 }
 
 /// Equal counts and how many samples have them: few distinct ones carry most samples, above all `c = 0`.
-type Group = (Counts, f64);
+pub(super) type Group = (Counts, f64);
 
 /// Maximises over `ln alpha` and `ln beta`, with `A` eliminated: `share` yields it from the groups and the law, and
 /// where it is the likeliest the gradient needs no term for it.
-fn fit(counts: &[Counts], curve: &[(f64, f64)], share: impl Fn(&[Group], &BetaLaw) -> f64) -> Result<Outcome> {
-    let mut sorted = counts.to_vec();
-    sorted.sort_unstable();
-    let groups: Vec<Group> = sorted.chunk_by(|a, b| a == b).map(|same| (same[0], same.len() as f64)).collect();
-    let Some(most_trials) = groups.last().map(|(s, _)| s.trials()) else {
-        return Err(Error::input("samples", 0, "a fit needs at least one"));
-    };
-    let rate = match success_rate(&groups) {
+fn fit(counts: &[Counts], curve: &[(f64, f64)], share: Share) -> Result<Outcome> {
+    let data = Data::new(counts).map_err(|_| Error::input("samples", 0, "a fit needs at least one"))?;
+    let mut outcome = likeliest(data.cells(), share, None, 0.0);
+    if let Outcome::Fitted(fit) = &mut outcome {
+        fit.misfit = Misfit::of(curve, |k| fit.law.coverage(k, fit.max_coverage));
+    }
+    Ok(outcome)
+}
+
+/// Yields `A` from the groups and the law.
+pub(super) type Share = fn(&[Group], &BetaLaw) -> f64;
+
+/// The fit to distinct counts, from `start` (none: from several that suit the data), until a step promises less than
+/// `gain` nats. The misfit is left empty.
+pub(super) fn likeliest(groups: &[Group], share: Share, start: Option<BetaLaw>, gain: f64) -> Outcome {
+    let rate = match success_rate(groups) {
         Ok(rate) => rate,
-        Err(no_optimum) => return Ok(no_optimum),
+        Err(no_optimum) => return no_optimum,
     };
     let objective = |[a, b]: [f64; 2]| match BetaLaw::new(a.exp(), b.exp()) {
-        Ok(law) => negative_log_likelihood(&groups, &law, share(&groups, &law)),
+        Ok(law) => negative_log_likelihood(groups, &law, share(groups, &law)),
         Err(_) => (f64::INFINITY, [0.0; 2]),
     };
-    // The starts have the overall success rate and much, some or little spread.
-    let [mut best, rest @ ..] =
-        [0.3, 30.0, 3000.0].map(|sum: f64| bfgs(objective, [((1.0 - rate) * sum).ln(), (rate * sum).ln()]));
-    for end in rest {
-        if end.1 < best.1 {
-            best = end;
+    let from = |[alpha, beta]: [f64; 2]| bfgs(objective, [alpha.ln(), beta.ln()], gain);
+    let ([a, b], nll) = match start {
+        Some(law) => from([law.alpha(), law.beta()]),
+        None => {
+            // These have the overall success rate and much, some or little spread.
+            let [mut best, rest @ ..] = [0.3, 30.0, 3000.0].map(|sum: f64| from([(1.0 - rate) * sum, rate * sum]));
+            for end in rest {
+                if end.1 < best.1 {
+                    best = end;
+                }
+            }
+            best
         }
-    }
-    let ([a, b], nll) = best;
-    let law = BetaLaw::new(a.exp(), b.exp())?;
+    };
     // The variance of a count is the binomial one times 1 + (n-1) / (alpha + beta + 1): no data can show a factor of
     // 1.0001.
-    if law.alpha() + law.beta() > 1e4 * most_trials as f64 {
-        return Ok(Outcome::NoSpread);
+    let most_trials = groups.last().map_or(0.0, |(s, _)| s.trials() as f64);
+    match BetaLaw::new(a.exp(), b.exp()) {
+        Ok(law) if law.alpha() + law.beta() <= 1e4 * most_trials => {
+            Outcome::Fitted(BetaFit { max_coverage: share(groups, &law), law, nll, misfit: Misfit::of(&[], |_| 0.0) })
+        }
+        _ => Outcome::NoSpread,
     }
-    let max_coverage = share(&groups, &law);
-    let misfit = Misfit::of(curve, |k| law.coverage(k, max_coverage));
-    Ok(Outcome::Fitted(BetaFit { max_coverage, law, nll, misfit }))
 }
 
 /// The overall success rate, or the reason why the likelihood has no maximum inside.
-fn success_rate(groups: &[Group]) -> std::result::Result<f64, Outcome> {
+pub(super) fn success_rate(groups: &[Group]) -> std::result::Result<f64, Outcome> {
     let total = |f: fn(&Counts) -> u64| groups.iter().map(|(s, weight)| f(s) as f64 * weight).sum::<f64>();
     let (trials, successes) = (total(Counts::trials), total(Counts::successes));
     if successes == 0.0 {
@@ -160,7 +174,7 @@ fn success_rate(groups: &[Group]) -> std::result::Result<f64, Outcome> {
 
 /// The `A` that maximises `m ln A + sum over unsolved ln(1 - A (1 - <p^n>))`, `m` samples being solved. The sum is
 /// concave: bisection of its slope.
-fn likeliest_share(groups: &[Group], law: &BetaLaw) -> f64 {
+pub(super) fn likeliest_share(groups: &[Group], law: &BetaLaw) -> f64 {
     let (unsolved, solved): (Vec<&Group>, Vec<_>) = groups.iter().partition(|(s, _)| s.successes() == 0);
     let unsolved: Vec<(f64, f64)> = unsolved.iter().map(|(s, w)| (law.coverage(s.trials() as f64, 1.0), *w)).collect();
     let solved: f64 = solved.iter().map(|(_, weight)| weight).sum();
@@ -181,33 +195,13 @@ fn likeliest_share(groups: &[Group], law: &BetaLaw) -> f64 {
 
 /// The negative log likelihood and its gradient in `(ln alpha, ln beta)` at fixed `A`.
 fn negative_log_likelihood(groups: &[Group], law: &BetaLaw, share: f64) -> (f64, [f64; 2]) {
-    let (alpha, beta) = (law.alpha(), law.beta());
+    let mixing = if share < 1.0 { Mixing::ZeroInflated([share, 1.0 - share], *law) } else { Mixing::Beta(*law) };
     let (mut sum, mut gradient) = (0.0, [0.0; 2]);
     for (s, weight) in groups {
-        let [n, c, failures] = [s.trials(), s.successes(), s.failures()].map(|count| count as f64);
-        let (ln, d_alpha, d_beta);
-        if s.successes() == 0 {
-            let ln_loss = law.ln_loss(n);
-            // Of the unsolved samples, the part that could have been solved.
-            let solvable = share * ln_loss.exp();
-            let part = if share == 1.0 { 1.0 } else { solvable / (1.0 - share + solvable) };
-            ln = if share == 1.0 { ln_loss } else { (1.0 - share + solvable).ln() };
-            let [by_alpha, by_beta] = law.ln_loss_gradient(n);
-            (d_alpha, d_beta) = (part * by_alpha, part * by_beta);
-        } else {
-            ln = share.ln() + ln_weight(beta, c) + ln_weight(alpha, failures) - ln_weight(alpha + beta, n);
-            let common = digamma(alpha + beta) - digamma(alpha + beta + n);
-            d_alpha = digamma(alpha + failures) - digamma(alpha) + common;
-            d_beta = digamma(beta + c) - digamma(beta) + common;
-        }
+        let (ln, [by_alpha, by_beta, ..]) = mixing.ln_probability(s.trials() as f64, s.successes() as f64);
         sum -= weight * ln;
-        gradient[0] -= weight * d_alpha * alpha;
-        gradient[1] -= weight * d_beta * beta;
+        gradient[0] -= weight * by_alpha;
+        gradient[1] -= weight * by_beta;
     }
     (sum, gradient)
-}
-
-/// `ln W(x, m) = ln(Gamma(x+m) / (Gamma(x) m!))`.
-fn ln_weight(x: f64, m: f64) -> f64 {
-    if x < 1.0 { ln_rising_ratio(x, 1.0 - x, m) } else { -ln_rising_ratio(1.0, x - 1.0, m) }
 }

@@ -1,32 +1,39 @@
-//! Minimisation in one and two dimensions: all that the fits need, since a linear factor is always eliminated first.
+//! Minimisation in a few dimensions: all that the fits need, since a linear factor is always eliminated first.
+
+use std::array::from_fn;
 
 /// A local minimum of `f`, which returns its value and gradient, from `start`: BFGS with backtracking. Returns the
-/// point and its value, to rounding. A value that is not finite counts as too large.
-pub fn bfgs(mut f: impl FnMut([f64; 2]) -> (f64, [f64; 2]), start: [f64; 2]) -> ([f64; 2], f64) {
+/// point and its value, to rounding or until a step promises less than `gain`. A value that is not finite counts as too
+/// large. Coordinates without slope stay where they are.
+pub fn bfgs<const D: usize>(
+    mut f: impl FnMut([f64; D]) -> (f64, [f64; D]),
+    start: [f64; D],
+    gain: f64,
+) -> ([f64; D], f64) {
     const STEPS: u32 = 500;
     /// The longest step. Parameters are logarithms, and a factor e^2 at a time keeps a poor start from overshooting.
     const LONGEST: f64 = 2.0;
-    let dot = |a: [f64; 2], b: [f64; 2]| a[0] * b[0] + a[1] * b[1];
-    let steepest = [[1.0, 0.0], [0.0, 1.0]];
+    let dot = |a: &[f64; D], b: &[f64; D]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    let steepest: [[f64; D]; D] = from_fn(|i| from_fn(|j| f64::from(u8::from(i == j))));
 
     let mut x = start;
     let (mut value, mut gradient) = f(x);
     let mut inverse = steepest;
     for _ in 0..STEPS {
-        let mut direction = inverse.map(|row| -dot(row, gradient));
-        if dot(direction, gradient) >= 0.0 {
+        let mut direction = inverse.map(|row| -dot(&row, &gradient));
+        if dot(&direction, &gradient) >= 0.0 {
             inverse = steepest;
             direction = gradient.map(|g| -g);
         }
-        let slope = dot(direction, gradient);
+        let slope = dot(&direction, &gradient);
         // A gain below the rounding of the value cannot be seen.
-        let rounding = 1e-16 * value.abs().max(1e-12);
+        let rounding = (1e-16 * value.abs().max(1e-12)).max(gain);
         if -slope <= rounding {
             break;
         }
-        let mut t = (LONGEST / dot(direction, direction).sqrt()).min(1.0);
+        let mut t = (LONGEST / dot(&direction, &direction).sqrt()).min(1.0);
         let next = loop {
-            let trial = [x[0] + t * direction[0], x[1] + t * direction[1]];
+            let trial: [f64; D] = from_fn(|i| x[i] + t * direction[i]);
             let (trial_value, trial_gradient) = f(trial);
             if trial_value <= value + 1e-4 * t * slope {
                 break Some((trial, trial_value, trial_gradient));
@@ -44,13 +51,13 @@ pub fn bfgs(mut f: impl FnMut([f64; 2]) -> (f64, [f64; 2]), start: [f64; 2]) -> 
             inverse = steepest;
             continue;
         };
-        let step = [next[0] - x[0], next[1] - x[1]];
-        let change = [next_gradient[0] - gradient[0], next_gradient[1] - gradient[1]];
-        let curvature = dot(step, change);
+        let step: [f64; D] = from_fn(|i| next[i] - x[i]);
+        let change: [f64; D] = from_fn(|i| next_gradient[i] - gradient[i]);
+        let curvature = dot(&step, &change);
         if curvature > 0.0 {
             // The BFGS update: inverse += (1 + y'Hy / s'y) ss' / s'y - (Hy s' + s y'H) / s'y.
-            let bent = inverse.map(|row| dot(row, change));
-            let scale = 1.0 + dot(change, bent) / curvature;
+            let bent = inverse.map(|row| dot(&row, &change));
+            let scale = 1.0 + dot(&change, &bent) / curvature;
             for (i, row) in inverse.iter_mut().enumerate() {
                 for (j, entry) in row.iter_mut().enumerate() {
                     *entry += (scale * step[i] * step[j] - bent[i] * step[j] - step[i] * bent[j]) / curvature;

@@ -10,11 +10,20 @@
 //! A curve is a slice of `(k, coverage)`; [`pairs`] makes one of estimated points. The Beta law misfits most real data,
 //! so no fit comes without its [`Misfit`].
 
+pub(crate) mod bootstrap;
+pub(crate) mod estimate;
+mod fitted;
+mod law;
 mod least_squares;
 mod likelihood;
 mod minimise;
+pub(crate) mod mixing;
+pub(crate) mod profile;
+mod quadrature;
 
 use crate::coverage::Point;
+pub use fitted::{Fitted, Goodness, Interval, NoFit, Settings, fit, study};
+pub use law::{Kind, Law};
 pub use least_squares::{Eq8Fit, Eq12Fit, eq8_least_squares, eq12_least_squares};
 pub use likelihood::{BetaFit, Outcome, ZeroInflation, beta_binomial, zero_inflated, zero_inflation_test};
 use retrial_spec::{Error, Result};

@@ -25,6 +25,16 @@ impl HutterLaw {
         Ok(Self { alpha, zeta: effective_trials(f64::INFINITY, 1.0 + alpha) })
     }
 
+    /// `alpha`: the features' Zipf exponent is `1 + alpha`.
+    pub fn alpha(&self) -> f64 {
+        self.alpha
+    }
+
+    /// `theta_i`, the probability of feature `i = 1, 2, ...`.
+    pub fn probability(&self, i: f64) -> f64 {
+        i.powf(-1.0 - self.alpha) / self.zeta
+    }
+
     /// The exponent of the loss, `alpha / (1 + alpha)`.
     pub fn exponent(&self) -> f64 {
         self.alpha / (1.0 + self.alpha)

@@ -31,3 +31,14 @@ pub fn shared_csv(name: &str) -> Option<Vec<Vec<String>>> {
     let text = String::from_utf8(shared(name)?).unwrap();
     Some(text.lines().skip(1).map(|line| line.split(',').map(str::to_owned).collect()).collect())
 }
+
+/// The success counts of the twelve models of `reference_fits.csv`, by set and model, in its order.
+pub fn llm_sets() -> Option<Vec<(String, Vec<Counts>)>> {
+    let counts = |set: &str, model: &str| {
+        let rows = shared_csv(&format!("data/{set}_counts.csv"))?;
+        let of_model = rows.iter().filter(|row| row[0] == model);
+        Some(of_model.map(|row| Counts::new(row[3].parse().unwrap(), row[4].parse().unwrap()).unwrap()).collect())
+    };
+    let models = shared_csv("data/reference_fits.csv")?;
+    models.iter().map(|row| Some((format!("{} {}", row[0], row[1]), counts(&row[0], &row[1])?))).collect()
+}

@@ -4,6 +4,8 @@ mod coverage;
 mod data;
 mod fit;
 mod laws;
+mod npmle;
+mod study;
 mod spectrum;
 
 /// Fails unless `got` is within a relative error of `want`.

@@ -1,0 +1,294 @@
+//! `retrial cost`
+
+use crate::{
+    folder::{self, Folder, FolderArgs},
+    input::{InputArgs, headline, law},
+    laws,
+    price::PriceArgs,
+    summary::{Short, share, table_ks},
+    ui,
+};
+use clap::Args;
+use retrial_counts::Group;
+use retrial_report::{Block, Report, Section};
+use retrial_spec::{Error, Result};
+use retrial_theory::{
+    Data,
+    budget::{Allocation, allocate, best_model, trials_to_reach},
+    coverage::{Point, Scope},
+    fit::{Fitted, Kind, fit},
+    laws::Cost as Price,
+    npmle::npmle,
+};
+use serde_json::{Value, json};
+
+/// Attempts are not foretold beyond this.
+const MOST: f64 = 1e15;
+
+/// Coverage against cost: what a target costs, what a budget buys, which model is best
+///
+/// A problem costs its prompt once and its decoded tokens at every attempt (Eq. 13 of the paper). Up to the attempts
+/// that were made coverage is measured; beyond them a law forecasts it. Costs and budgets are per problem.
+#[derive(Args)]
+#[command(after_help = "Examples:\n  retrial cost counts.csv --prompt-tokens 200 --decode-tokens 300 --flops-per-token \
+                        \"Pythia 12B=2.4e10,Pythia 70M=1.4e8\" --target 0.9 --group Pythia\n  retrial cost counts.csv \
+                        --prompt-tokens 200 --decode-tokens 300 --prompt-price 1e-7 --decode-price 4e-7 --budget 0.05 --out report")]
+pub struct Cost {
+    #[command(flatten)]
+    input: InputArgs,
+    #[command(flatten)]
+    price: PriceArgs,
+    /// Coverage to reach
+    #[arg(long, value_name = "COVERAGE", allow_hyphen_values = true)]
+    target: Option<f64>,
+    /// Cost per problem to spend: FLOPs, or the currency of the prices
+    #[arg(long, value_name = "COST", allow_hyphen_values = true)]
+    budget: Option<f64>,
+    /// Law beyond the attempts that were made, by the names of retrial fit
+    #[arg(long, value_name = "LAW", default_value = "eq8", value_parser = law)]
+    law: Kind,
+    #[command(flatten)]
+    folder: FolderArgs,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// A group with its price and its law.
+pub struct Priced {
+    pub group: Group,
+    pub data: Data,
+    pub price: Price,
+    pub fitted: Option<Fitted>,
+    /// Coverage at all attempts that were made.
+    last: f64,
+    target: Option<Target>,
+    budget: Option<Budget>,
+}
+
+/// What a target takes.
+#[derive(serde::Serialize)]
+struct Target {
+    coverage: f64,
+    /// Attempts per problem; none reach it where there is nothing.
+    attempts: Option<f64>,
+    cost: Option<f64>,
+    /// Whether it lies beyond the attempts that were made.
+    forecast: bool,
+}
+
+/// What a budget buys.
+#[derive(serde::Serialize)]
+struct Budget {
+    cost: f64,
+    attempts: f64,
+    coverage: f64,
+    /// Whether it lies beyond the attempts that were made.
+    forecast: bool,
+    /// The same budget spent on top of what was tried, where it helps most.
+    allocation: Option<Allocation>,
+}
+
+impl Cost {
+    pub fn run(&self) -> Result<()> {
+        self.price.check()?;
+        if let Some(target) = self.target.filter(|target| !(*target > 0.0 && *target <= 1.0)) {
+            return Err(Error::input("target", target, "must be above 0 and at most 1"));
+        }
+        if let Some(budget) = self.budget.filter(|budget| !(*budget > 0.0 && budget.is_finite())) {
+            return Err(Error::input("budget", budget, "must be a finite number > 0"));
+        }
+        let mut folder = self.folder.create()?;
+        let priced: Vec<Priced> = self.input.read()?.into_iter().map(|group| self.price(group)).collect::<Result<_>>()?;
+        let best = self.best(&priced);
+        let report = folder.as_mut().map(|folder| self.report(folder, &priced, &best)).transpose()?;
+        if self.json {
+            return ui::print_json(&priced.iter().map(|p| self.object(p, &best)).collect::<Vec<_>>());
+        }
+        let unit = self.price.unit();
+        let mut text = format!("Costs per problem in {unit}; beyond the attempts that were made the law {} forecasts\n", self.law.name());
+        for p in &priced {
+            text += &format!("\n{}\n{}", headline(&p.group, &p.data), ui::table(&self.table(p)));
+            text += &self.sentences(p).iter().map(|line| format!("{line}\n")).collect::<String>();
+        }
+        if !best.is_empty() {
+            text.push('\n');
+            text += &best.iter().map(|line| format!("{line}\n")).collect::<String>();
+        }
+        ui::print(&(text + &report.unwrap_or_default()))
+    }
+
+    fn price(&self, group: Group) -> Result<Priced> {
+        let data = self.input.data(&group)?;
+        let price = self.price.of(&group.model)?;
+        let fitted = fit(self.law, &data).ok();
+        let last = data.curve(&[data.reach()], Scope::Benchmark).first().map_or(0.0, |p| p.value);
+        let mut priced = Priced { group, data, price, fitted, last, target: None, budget: None };
+        let reach = priced.data.reach() as f64;
+        priced.target = self.target.map(|coverage| {
+            let attempts = trials_to_reach(|k| priced.coverage(k), coverage, MOST).map(f64::ceil);
+            let forecast = attempts.is_none_or(|k| k > reach);
+            Target { coverage, attempts, cost: attempts.map(|k| price.total(k)), forecast }
+        });
+        if let Some(cost) = self.budget {
+            let attempts = price.trials(cost)?.floor().min(MOST);
+            let coverage = priced.coverage(attempts);
+            // Prompts are paid already; what is left goes into attempts.
+            let more = (cost / (price.total(1.0) - price.total(0.0)) * priced.data.samples()).floor().min(MOST);
+            let allocation = (more >= 1.0).then(|| allocate(&npmle(&priced.data), &priced.group.counts, more as u64));
+            let allocation = allocation.transpose()?;
+            priced.budget = Some(Budget { cost, attempts, coverage, forecast: attempts > reach, allocation });
+        }
+        Ok(priced)
+    }
+
+    /// A sentence per benchmark and question: which of several models.
+    fn best(&self, priced: &[Priced]) -> Vec<String> {
+        let mut benchmarks: Vec<&str> = priced.iter().map(|p| p.group.benchmark.as_str()).collect();
+        benchmarks.sort_unstable();
+        benchmarks.dedup();
+        let mut lines = vec![];
+        for benchmark in benchmarks {
+            let models: Vec<&Priced> = priced.iter().filter(|p| p.group.benchmark == benchmark).collect();
+            if models.len() < 2 {
+                continue;
+            }
+            let on = if benchmark.is_empty() { String::new() } else { format!(" on {benchmark}") };
+            if let Some(target) = self.target {
+                let cost = |p: &&Priced| p.target.as_ref().and_then(|t| t.cost);
+                let cheapest = models.iter().filter_map(|p| Some((p, cost(p)?))).min_by(|a, b| a.1.total_cmp(&b.1));
+                lines.push(match cheapest {
+                    Some((p, cost)) => format!("Cheapest to reach {target}{on}: {}, for {}", p.group.model, Short(cost)),
+                    None => format!("No model reaches {target}{on}"),
+                });
+            }
+            if let Some(budget) = self.budget {
+                let curves: Vec<_> = models.iter().map(|p| (p.price, |k: f64| p.coverage(k.floor()))).collect();
+                let curves: Vec<_> = curves.iter().map(|(price, curve)| (*price, curve as &dyn Fn(f64) -> f64)).collect();
+                if let Some((at, coverage)) = best_model(&curves, budget) {
+                    let model = &models[at].group.model;
+                    lines.push(format!("Best for {}{on}: {model}, coverage {}", Short(budget), share(coverage)));
+                }
+            }
+        }
+        lines
+    }
+
+    fn table(&self, p: &Priced) -> Vec<Vec<String>> {
+        let mut ks = table_ks(p.data.reach());
+        ks.push(p.data.reach().saturating_mul(10));
+        let mut rows = vec![["attempts", "cost", "coverage", "by"].map(String::from).to_vec()];
+        for k in ks {
+            let forecast = k > p.data.reach();
+            rows.push(vec![
+                ui::thousands(k),
+                Short(p.price.total(k as f64)).to_string(),
+                if forecast && p.fitted.is_none() { "no fit".into() } else { share(p.coverage(k as f64)) },
+                if forecast { self.law.name().into() } else { "measured".into() },
+            ]);
+        }
+        rows
+    }
+
+    fn sentences(&self, p: &Priced) -> Vec<String> {
+        let how = |forecast: bool| if forecast { format!("forecast by {}", self.law.name()) } else { "measured".into() };
+        let whole = |k: f64| ui::thousands(k as u64);
+        let mut lines = vec![];
+        if let Some(t) = &p.target {
+            lines.push(match (t.attempts, t.cost) {
+                (Some(k), Some(cost)) => {
+                    format!("Coverage {} takes {} attempts, cost {} ({})", t.coverage, whole(k), Short(cost), how(t.forecast))
+                }
+                _ => format!("Coverage {} is out of reach ({})", t.coverage, how(true)),
+            });
+        }
+        if let Some(b) = &p.budget {
+            let (cost, k) = (Short(b.cost), whole(b.attempts));
+            lines.push(format!("{cost} buys {k} attempts: coverage {} ({})", share(b.coverage), how(b.forecast)));
+            if let Some(a) = &b.allocation {
+                lines.push(format!(
+                    "Spent on top of what was tried, {} attempts on {} problems solve {:.2} more; spread evenly over the unsolved, {:.2}",
+                    ui::thousands(a.trials.iter().sum()),
+                    ui::thousands(a.trials.iter().filter(|&&more| more > 0).count() as u64),
+                    a.gain,
+                    a.even_gain
+                ));
+            }
+        }
+        lines
+    }
+
+    fn object(&self, p: &Priced, best: &[String]) -> Value {
+        let curve: Vec<Value> = p
+            .measured()
+            .iter()
+            .map(|at| json!({ "k": at.k, "cost": p.price.total(at.k as f64), "coverage": at.value, "low": at.low, "high": at.high }))
+            .collect();
+        json!({
+            "group": p.group.to_string(), "model": p.group.model, "benchmark": p.group.benchmark, "unit": self.price.unit(),
+            "law": p.fitted.as_ref().map(|f| f.law.kind().name()), "measured": curve, "target": p.target, "budget": p.budget,
+            "best": best,
+        })
+    }
+
+    fn report(&self, folder: &mut Folder, priced: &[Priced], best: &[String]) -> Result<String> {
+        let unit = self.price.unit();
+        let rows = |p: &Priced| {
+            let Group { model, benchmark, .. } = &p.group;
+            let measured = p.measured().into_iter().map(|at| (at.k as f64, at.value, "measured"));
+            let law = p.forecast().into_iter().map(|(k, coverage)| (k, coverage, self.law.name()));
+            let row = |(k, coverage, by)| (model.clone(), benchmark.clone(), k, p.price.total(k), coverage, by);
+            measured.chain(law).map(row).collect::<Vec<_>>()
+        };
+        folder.write("cost.csv", folder::csv(["model", "benchmark", "k", "cost", "coverage", "by"], priced.iter().flat_map(rows))?)?;
+        if self.budget.is_some() {
+            let rows = priced.iter().flat_map(|p| {
+                let more = p.budget.iter().filter_map(|b| b.allocation.as_ref()).flat_map(|a| &a.trials);
+                let Group { model, benchmark, problems, .. } = &p.group;
+                problems.iter().zip(more).map(move |(problem, more)| (model, benchmark, problem, more))
+            });
+            folder.write("allocation.csv", folder::csv(["model", "benchmark", "problem_id", "further_attempts"], rows)?)?;
+        }
+        folder.draw(laws::cost(priced, unit))?;
+        let mut sections =
+            vec![Section::new("Coverage against cost", folder.figures.iter().cloned().map(Block::Figure).collect::<Vec<_>>())];
+        sections[0].blocks.extend(best.iter().cloned().map(Block::Note));
+        for p in priced {
+            let mut blocks = vec![Block::Paragraph(headline(&p.group, &p.data)), folder::block("", &self.table(p))];
+            blocks.extend(self.sentences(p).into_iter().map(Block::Paragraph));
+            sections.push(Section::new(p.group.to_string(), blocks));
+        }
+        folder.finish(&Report {
+            title: "Coverage against inference cost".into(),
+            lead: format!("Success counts in {}; costs per problem in {unit}.", self.input.file.display()),
+            facts: vec![],
+            sections,
+        })
+    }
+}
+
+impl Priced {
+    /// Coverage of `k` attempts: measured as far as attempts were made, then by the law, but never below what was
+    /// measured. Without a law it stays at the last measured one.
+    fn coverage(&self, k: f64) -> f64 {
+        let reach = self.data.reach();
+        if k < 1.0 {
+            0.0
+        } else if k <= reach as f64 {
+            self.data.curve(&[k as u64], Scope::Benchmark).first().map_or(0.0, |p| p.value)
+        } else {
+            self.fitted.as_ref().map_or(self.last, |fitted| fitted.coverage(k).max(self.last))
+        }
+    }
+
+    /// The measured curve with intervals for other problems.
+    pub fn measured(&self) -> Vec<Point> {
+        laws::measured(&self.data)
+    }
+
+    /// The law from the first attempt to ten times beyond the last.
+    pub fn forecast(&self) -> Vec<(f64, f64)> {
+        let fitted = self.fitted.iter();
+        fitted.flat_map(|fitted| laws::beyond(&self.data).into_iter().map(|k| (k, fitted.coverage(k)))).collect()
+    }
+}

@@ -1,0 +1,126 @@
+//! `retrial difficulty`
+
+use crate::{
+    input::{InputArgs, headline},
+    summary::Short,
+    ui,
+};
+use clap::Args;
+use retrial_counts::Group;
+use retrial_spec::Result;
+use retrial_theory::{
+    Data,
+    coverage::Counts,
+    difficulty::{Class, Posterior, posterior, spectrum},
+    npmle::{Npmle, npmle},
+};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// How hard the problems are, and which are easy, hard or unsolved
+///
+/// The density of the difficulty s = -ln p (Eq. 10 of the paper, p the failure probability) from the NPMLE, the
+/// likeliest of all mixing laws, down to its resolution of one over the attempts; and what the counts say of each
+/// problem, with the other problems as prior (empirical Bayes).
+#[derive(Args)]
+#[command(after_help = "Examples:\n  retrial difficulty counts.csv\n  retrial difficulty counts.csv --group \"Pythia 12B\" --list 128\n  \
+                        retrial difficulty counts.csv --json")]
+pub struct Difficulty {
+    #[command(flatten)]
+    input: InputArgs,
+    /// Bins of the density per factor of ten
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    per_decade: u32,
+    /// Hardest problems to list; with --json, all are
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    list: usize,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Difficulty {
+    pub fn run(&self) -> Result<()> {
+        let (mut text, mut objects) = (String::new(), vec![]);
+        for group in self.input.read()? {
+            let data = self.input.data(&group)?;
+            let npmle = npmle(&data);
+            // Equal counts have equal posteriors.
+            let cells: BTreeMap<Counts, Posterior> =
+                data.cells().iter().map(|(counts, _)| (*counts, posterior(&npmle, *counts))).collect();
+            let problems: Vec<Problem> =
+                group.problems.iter().zip(&group.counts).map(|(name, counts)| (&**name, *counts, cells[counts])).collect();
+            if self.json {
+                objects.push(self.object(&group, &data, &npmle, &problems));
+            } else {
+                text += &self.text(&group, &data, &npmle, problems);
+            }
+        }
+        if self.json { ui::print_json(&objects) } else { ui::print(text.trim_start()) }
+    }
+
+    fn text(&self, group: &Group, data: &Data, npmle: &Npmle, mut problems: Vec<Problem>) -> String {
+        let spectrum = spectrum(npmle, data, self.per_decade);
+        let many = |class| ui::thousands(problems.iter().filter(|(.., p)| p.class == class).count() as u64);
+        let (easy, hard, unsolved) = (many(Class::Easy), many(Class::Hard), many(Class::Unsolved));
+        let mut text = format!("\n{}\n", headline(group, data));
+        text += &format!(
+            "{easy} easy (an attempt is likelier to succeed than not), {hard} hard, {unsolved} unsolved\n\
+             Resolution {}: {:.1} % of the problems are harder than that, and may be solvable or not\n",
+            Short(spectrum.resolution),
+            100.0 * spectrum.unresolved
+        );
+        let mut rows = vec![["difficulty s", "share", "density f(s)"].map(String::from).to_vec()];
+        for &(from, to, density) in &spectrum.bins {
+            let range = format!("{} to {}", Short(from), Short(to));
+            rows.push(vec![range, format!("{:.4}", density * (to - from)), Short(density).to_string()]);
+        }
+        text += &ui::table(&rows);
+        problems.sort_by(|a, b| a.2.success.total_cmp(&b.2.success));
+        problems.truncate(self.list);
+        if !problems.is_empty() {
+            let head = ["problem", "solved", "class", "success rate", "95 % interval", "solved by as many again"];
+            let mut rows = vec![head.map(String::from).to_vec()];
+            for (problem, counts, p) in &problems {
+                rows.push(vec![
+                    problem.to_string(),
+                    format!("{} of {}", ui::thousands(counts.successes()), ui::thousands(counts.trials())),
+                    name_of(p.class).into(),
+                    Short(p.success).to_string(),
+                    format!("[{}, {}]", Short(p.low), Short(p.high)),
+                    format!("{:.3}", p.next),
+                ]);
+            }
+            text += &format!("Hardest\n{}", ui::table(&rows));
+        }
+        text
+    }
+
+    fn object(&self, group: &Group, data: &Data, npmle: &Npmle, problems: &[Problem]) -> Value {
+        let spectrum = spectrum(npmle, data, self.per_decade);
+        let bin = |(from, to, density): &(f64, f64, f64)| json!({ "from": from, "to": to, "density": density });
+        let problem = |(name, counts, p): &Problem| {
+            json!({
+                "problem": name, "attempts": counts.trials(), "successes": counts.successes(), "class": name_of(p.class),
+                "success": p.success, "low": p.low, "high": p.high, "next": p.next,
+            })
+        };
+        json!({
+            "group": group.to_string(), "model": group.model, "benchmark": group.benchmark,
+            "npmle": npmle, "resolution": spectrum.resolution, "unresolved": spectrum.unresolved,
+            "density": spectrum.bins.iter().map(bin).collect::<Vec<_>>(),
+            "problems": problems.iter().map(problem).collect::<Vec<_>>(),
+        })
+    }
+}
+
+fn name_of(class: Class) -> &'static str {
+    match class {
+        Class::Easy => "easy",
+        Class::Hard => "hard",
+        Class::Unsolved => "unsolved",
+    }
+}
+
+/// Name, counts, and what they say.
+type Problem<'a> = (&'a str, Counts, Posterior);

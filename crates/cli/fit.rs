@@ -1,0 +1,272 @@
+//! `retrial fit`
+
+use crate::{
+    folder::{self, Folder, FolderArgs},
+    input::{Convention, InputArgs, headline, law, threads},
+    laws,
+    summary::Short,
+    ui::{self, Terminal},
+};
+use clap::Args;
+use retrial_counts::Group;
+use retrial_report::{Block, Report, Section};
+use retrial_spec::Result;
+use retrial_theory::{
+    Data,
+    fit::{Fitted, Kind, NoFit, Settings, study},
+    npmle::{Npmle, npmle},
+};
+use serde_json::{Map, Value, json};
+
+/// Fit every scaling law to success counts, with intervals and goodness of fit
+///
+/// Mixing laws by maximum likelihood from the counts, curve laws by least squares on the coverage curve. Each stands
+/// beside the NPMLE, the likeliest of all mixing laws: no law of a success probability per problem can do better. nll
+/// includes binomial coefficients.
+#[derive(Args)]
+#[command(after_help = "Examples:\n  retrial fit counts.csv\n  retrial fit counts.csv --law beta-binomial,eq8 --bootstrap 200 --json\n  \
+                        retrial fit counts.csv --convention success --out report\n  retrial fit first.csv --stopped")]
+pub struct Fit {
+    #[command(flatten)]
+    input: InputArgs,
+    /// Laws to fit (default: all): eq8, beta-binomial, zero-inflated, scaled-beta, kumaraswamy, two-betas, stretched,
+    /// power-law, eq12
+    #[arg(long, value_name = "LAW,..", value_delimiter = ',', value_parser = law)]
+    law: Vec<Kind>,
+    /// Replicates for bootstrap intervals and p-values
+    #[arg(long, value_name = "B", default_value_t = 0)]
+    bootstrap: u32,
+    /// Seed of the replicates; results do not depend on threads
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Whose probability Beta(alpha, beta) spreads
+    #[arg(long, value_enum, default_value_t = Convention::Failure)]
+    convention: Convention,
+    #[command(flatten)]
+    folder: FolderArgs,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// A group and all that was fitted to it.
+pub struct Fits {
+    pub group: Group,
+    pub data: Data,
+    npmle: Npmle,
+    /// In the order of the laws that were asked for.
+    pub laws: Vec<(Kind, Result<Fitted, NoFit>)>,
+}
+
+impl Fit {
+    pub fn run(&self) -> Result<()> {
+        let mut folder = self.folder.create()?;
+        let kinds = if self.law.is_empty() { Kind::ALL.to_vec() } else { self.law.clone() };
+        let settings = Settings { replicates: self.bootstrap, seed: self.seed, threads: threads() };
+        let terminal = Terminal::new();
+        let fits = self.input.read()?.into_iter().map(|group| {
+            let data = self.input.data(&group)?;
+            let npmle = npmle(&data);
+            let one = |&kind: &Kind| Ok((kind, study(kind, &data, &npmle, &settings, &terminal)?));
+            let laws = kinds.iter().map(one).collect::<Result<_>>()?;
+            Ok(Fits { group, data, npmle, laws })
+        });
+        let fits: Vec<Fits> = fits.collect::<Result<_>>()?;
+        terminal.clear();
+        let report = folder.as_mut().map(|folder| self.report(folder, &fits)).transpose()?;
+        if self.json {
+            return ui::print_json(&fits.iter().flat_map(|fits| fits.objects(self.convention)).collect::<Vec<_>>());
+        }
+        let mut text = format!("Convention: {}\n", self.convention.text());
+        for fits in &fits {
+            text += &format!("\n{}\n", headline(&fits.group, &fits.data));
+            text += &ui::table(&fits.table(self.convention));
+            text += &format!("NPMLE: nll {:.3}, certified to {:.0e}\n", fits.npmle.nll, fits.npmle.gap.max(1e-16));
+            text += &fits.verdicts().iter().map(|line| format!("{line}\n")).collect::<String>();
+            let intervals = fits.intervals(self.convention);
+            if intervals.len() > 1 {
+                text += &format!("95 % intervals\n{}", ui::table(&intervals));
+            }
+        }
+        if self.bootstrap == 0 {
+            text += "\n--bootstrap 200 adds bootstrap intervals and p-values of the goodness of fit.\n";
+        }
+        ui::print(&(text + &report.unwrap_or_default()))
+    }
+
+    fn report(&self, folder: &mut Folder, fits: &[Fits]) -> Result<String> {
+        folder.write("fits.csv", self.fits_csv(fits)?)?;
+        folder.write("curves.csv", laws::curves_csv(fits)?)?;
+        folder.draw(laws::coverage(fits)?)?;
+        folder.draw(laws::loss(fits)?)?;
+        let mut sections = vec![Section::new(
+            "Coverage and loss",
+            folder.figures.iter().cloned().map(Block::Figure).collect::<Vec<_>>(),
+        )];
+        for fits in fits {
+            let note = "nll in nats, binomial coefficients included; behind NPMLE: nats by which the likeliest of all \
+                        mixing laws is ahead; RMSE and worst deviation in units of coverage.";
+            let mut blocks = vec![Block::Paragraph(headline(&fits.group, &fits.data)), folder::block(note, &fits.table(self.convention))];
+            blocks.extend(fits.verdicts().into_iter().map(Block::Note));
+            let intervals = fits.intervals(self.convention);
+            if intervals.len() > 1 {
+                blocks.push(folder::block("95 % intervals of the parameters.", &intervals));
+            }
+            sections.push(Section::new(fits.group.to_string(), blocks));
+        }
+        folder.finish(&Report {
+            title: "Scaling laws of repeated attempts".into(),
+            lead: format!(
+                "Success counts of {} groups in {}, and the laws that describe them. Convention: {}.",
+                fits.len(),
+                self.input.file.display(),
+                self.convention.text()
+            ),
+            facts: vec![],
+            sections,
+        })
+    }
+
+    fn fits_csv(&self, fits: &[Fits]) -> Result<String> {
+        let head = [
+            "model", "benchmark", "law", "by", "convention", "A", "alpha", "beta", "parameters", "nll", "aic", "bic",
+            "rmse", "worst", "behind_npmle", "p_value", "verdict",
+        ];
+        let row = |fits: &Fits, kind: Kind, law: &Result<Fitted, NoFit>| {
+            let Group { model, benchmark, .. } = &fits.group;
+            let fitted = law.as_ref().ok();
+            let value = |name| fitted.and_then(|f| parameter(f, self.convention, name));
+            let behind = fitted.and_then(|f| fits.behind(f));
+            (
+                (model.clone(), benchmark.clone(), kind.name(), by(kind), self.convention),
+                (value("A"), value("alpha"), value("beta"), fitted.map(|f| others(f, self.convention))),
+                (fitted.and_then(|f| f.nll), fitted.and_then(|f| f.aic), fitted.and_then(|f| f.bic)),
+                (fitted.map(|f| f.misfit.rmse), fitted.map(|f| f.misfit.max), behind),
+                fitted.and_then(|f| f.goodness).map(|g| g.p_value),
+                sentence(kind, law),
+            )
+        };
+        folder::csv(head, fits.iter().flat_map(|fits| fits.laws.iter().map(|(kind, law)| row(fits, *kind, law))))
+    }
+}
+
+impl Fits {
+    /// The fit of one kind, if it was asked for and exists.
+    pub fn of(&self, kind: Kind) -> Option<&Fitted> {
+        self.laws.iter().find(|(of, _)| *of == kind)?.1.as_ref().ok()
+    }
+
+    /// Nats by which the NPMLE is likelier.
+    fn behind(&self, fitted: &Fitted) -> Option<f64> {
+        fitted.nll.map(|nll| (nll - self.npmle.nll).max(0.0))
+    }
+
+    fn table(&self, convention: Convention) -> Vec<Vec<String>> {
+        let head =
+            ["law", "by", "A", "alpha", "beta", "others", "nll", "AIC", "BIC", "behind NPMLE", "p", "RMSE", "worst"];
+        let mut rows = vec![head.map(String::from).to_vec()];
+        for (kind, law) in &self.laws {
+            let Ok(fitted) = law else {
+                rows.push(vec![kind.name().into(), by(*kind).into(), "no fit".into()]);
+                continue;
+            };
+            let value = |name| parameter(fitted, convention, name).map_or("-".into(), |v| Short(v).to_string());
+            let places = |v: Option<f64>, places: usize| v.map_or("-".into(), |v| format!("{v:.places$}"));
+            rows.push(vec![
+                kind.name().into(),
+                by(*kind).into(),
+                value("A"),
+                value("alpha"),
+                value("beta"),
+                others(fitted, convention),
+                places(fitted.nll, 3),
+                places(fitted.aic, 1),
+                places(fitted.bic, 1),
+                places(self.behind(fitted), 2),
+                places(fitted.goodness.map(|g| g.p_value), 3),
+                places(Some(fitted.misfit.rmse), 4),
+                places(Some(fitted.misfit.max), 4),
+            ]);
+        }
+        rows
+    }
+
+    /// A sentence for each law.
+    fn verdicts(&self) -> Vec<String> {
+        self.laws.iter().map(|(kind, law)| format!("{}: {}", kind.name(), sentence(*kind, law))).collect()
+    }
+
+    fn intervals(&self, convention: Convention) -> Vec<Vec<String>> {
+        let mut rows = vec![["law", "parameter", "value", "interval", "by"].map(String::from).to_vec()];
+        for fitted in self.laws.iter().filter_map(|(_, law)| law.as_ref().ok()) {
+            for interval in &fitted.intervals {
+                rows.push(vec![
+                    fitted.law.kind().name().into(),
+                    convention.name(interval.parameter).into(),
+                    fitted.law.parameter(interval.parameter).map_or("-".into(), |v| Short(v).to_string()),
+                    format!("[{}, {}]", Short(interval.low), Short(interval.high)),
+                    interval.method.into(),
+                ]);
+            }
+        }
+        rows
+    }
+
+    /// One JSON object per law.
+    fn objects(&self, convention: Convention) -> Vec<Value> {
+        let Group { model, benchmark, .. } = &self.group;
+        let object = |(kind, law): &(Kind, Result<Fitted, NoFit>)| {
+            let fitted = law.as_ref().ok();
+            let value = |name| fitted.and_then(|f| parameter(f, convention, name));
+            let parameters: Option<Map<String, Value>> = fitted.map(|f| {
+                f.law.parameters().into_iter().map(|(name, v)| (convention.name(name).into(), json!(v))).collect()
+            });
+            let interval = |i: &retrial_theory::fit::Interval| {
+                json!({ "parameter": convention.name(i.parameter), "method": i.method, "low": i.low, "high": i.high })
+            };
+            let goodness = fitted.and_then(|f| self.behind(f).map(|nats| (nats, f.goodness)));
+            json!({
+                "group": self.group.to_string(), "model": model, "benchmark": benchmark,
+                "problems": self.data.samples() as u64, "law": kind.name(), "by": by(*kind),
+                "convention": convention, "A": value("A"), "alpha": value("alpha"), "beta": value("beta"),
+                "parameters": parameters, "nll": fitted.and_then(|f| f.nll),
+                "aic": fitted.and_then(|f| f.aic), "bic": fitted.and_then(|f| f.bic),
+                "misfit": fitted.map(|f| f.misfit),
+                "intervals": fitted.map(|f| f.intervals.iter().map(interval).collect::<Vec<_>>()),
+                "goodness": goodness.map(|(nats, tested)| json!({
+                    "npmle_nll": self.npmle.nll, "npmle_gap": self.npmle.gap, "behind_npmle": nats,
+                    "p_value": tested.map(|g| g.p_value), "replicates": tested.map_or(0, |g| g.replicates),
+                })),
+                "verdict": sentence(*kind, law),
+            })
+        };
+        self.laws.iter().map(object).collect()
+    }
+}
+
+fn by(kind: Kind) -> &'static str {
+    if kind.by_likelihood() { "likelihood" } else { "least squares" }
+}
+
+fn sentence(_: Kind, law: &Result<Fitted, NoFit>) -> String {
+    match law {
+        Ok(fitted) => fitted.verdict(),
+        Err(why) => format!("there is no fit: {why}"),
+    }
+}
+
+/// A parameter by its name in the convention. Mixing laws without an `A` of their own hold that every problem can be
+/// solved, `A = 1`.
+fn parameter(fitted: &Fitted, convention: Convention, name: &'static str) -> Option<f64> {
+    // Swapping twice gives back the paper's name.
+    let found = fitted.law.parameter(convention.name(name));
+    found.or_else(|| (name == "A" && fitted.law.kind().by_likelihood()).then_some(1.0))
+}
+
+/// The parameters that have no column of their own.
+fn others(fitted: &Fitted, convention: Convention) -> String {
+    let of_column = |name: &str| ["A", "alpha", "beta"].contains(&name);
+    let parameters = fitted.law.parameters().into_iter().filter(|(name, _)| !of_column(name));
+    let text: Vec<String> = parameters.map(|(name, v)| format!("{} {}", convention.name(name), Short(v))).collect();
+    if text.is_empty() { "-".into() } else { text.join(", ") }
+}

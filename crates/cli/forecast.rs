@@ -1,0 +1,142 @@
+//! `retrial forecast`
+
+use crate::{
+    backtest,
+    input::{InputArgs, headline, law, threads},
+    summary::share,
+    ui::{self, Terminal},
+};
+use clap::Args;
+use retrial_counts::Group;
+use retrial_spec::{Error, Result};
+use retrial_theory::{
+    Data,
+    fit::{Kind, Settings, fit},
+    forecast::{self, Forecast as At},
+};
+use serde_json::{Value, json};
+
+/// Forecast coverage beyond the attempts that were made
+///
+/// Every law with bootstrap intervals, which take the law itself for granted; worst-case bounds over all laws that fit
+/// the counts, which do not; and where problems were tried equally often, smoothed Good-Toulmin and Chao's lower bound.
+/// --backtest shows each method only the first attempts and scores what it says of all.
+#[derive(Args)]
+#[command(after_help = "Examples:\n  retrial forecast counts.csv --k 1e5,1e6\n  retrial forecast counts.csv --k 1e6 --law beta-binomial \
+                        --bootstrap 1000 --json\n  retrial forecast attempts.csv.gz --attempts 1e4 --problems 128 \
+                        --backtest 100,300,1000")]
+pub struct Forecast {
+    #[command(flatten)]
+    input: InputArgs,
+    /// Attempts per problem to forecast
+    #[arg(long, value_name = "K,..", value_delimiter = ',', value_parser = attempts, required_unless_present = "backtest")]
+    k: Vec<f64>,
+    /// Laws to use (default: all), by the names of retrial fit
+    #[arg(long, value_name = "LAW,..", value_delimiter = ',', value_parser = law)]
+    law: Vec<Kind>,
+    /// Replicates for the intervals of the laws; 0 for none
+    #[arg(long, value_name = "B", default_value_t = 200)]
+    bootstrap: u32,
+    /// Seed of the replicates; results do not depend on threads
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Show the methods only this many attempts and score their forecast of all (needs a table of attempts)
+    #[arg(long, value_name = "M,..", value_delimiter = ',', value_parser = crate::input::positive)]
+    backtest: Vec<u64>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What one method says at every k, or why it says nothing.
+struct Method {
+    name: &'static str,
+    says: Result<Vec<At>, String>,
+}
+
+impl Forecast {
+    pub fn run(&self) -> Result<()> {
+        let groups = self.input.read()?;
+        let terminal = Terminal::new();
+        if !self.backtest.is_empty() {
+            if !self.k.is_empty() {
+                return Err(Error::input("backtest", "--k as well", "it forecasts all attempts that were made: drop --k"));
+            }
+            return backtest::run(&groups, &self.backtest, &terminal, self.json);
+        }
+        let mut text = String::from("95 % intervals, for other problems of the same kind; bounds hold whatever the law\n");
+        let mut objects = vec![];
+        for group in groups {
+            let data = self.input.data(&group)?;
+            let methods = self.methods(&data, &terminal)?;
+            terminal.clear();
+            text += &format!("\n{}\n{}", headline(&group, &data), self.table(&methods));
+            let left_out = methods.iter().filter_map(|m| Some((m.name, m.says.as_ref().err()?)));
+            text += &left_out.map(|(name, why)| format!("{name}: {why}\n")).collect::<String>();
+            objects.extend(methods.iter().map(|method| self.object(&group, &data, method)));
+        }
+        if self.json { ui::print_json(&objects) } else { ui::print(&text) }
+    }
+
+    fn methods(&self, data: &Data, terminal: &Terminal) -> Result<Vec<Method>> {
+        let ks = &self.k;
+        let settings = Settings { replicates: self.bootstrap, seed: self.seed, threads: threads() };
+        let kinds = if self.law.is_empty() { &Kind::ALL[..] } else { &self.law };
+        let mut methods = vec![];
+        for &kind in kinds {
+            let says = match fit(kind, data) {
+                Ok(fitted) => Ok(forecast::by_law(&fitted, data, ks, &settings, terminal)?),
+                Err(why) => Err(format!("no fit: {why}")),
+            };
+            methods.push(Method { name: kind.name(), says });
+        }
+        let one_line = |e: Error| e.to_string();
+        let ends = |b: &forecast::Bounds| At { k: b.k, value: f64::NAN, low: Some(b.low), high: Some(b.high) };
+        methods.extend([
+            Method { name: "worst-case bounds", says: Ok(forecast::bounds(data, ks).iter().map(ends).collect()) },
+            Method { name: "good-toulmin", says: forecast::good_toulmin(data, ks).map_err(one_line) },
+            Method { name: "chao, lower bound", says: forecast::chao(data, ks).map_err(one_line) },
+        ]);
+        Ok(methods)
+    }
+
+    fn table(&self, methods: &[Method]) -> String {
+        let head = |k: &f64| if *k < 1e15 { format!("k = {}", ui::thousands(*k as u64)) } else { format!("k = {k:e}") };
+        let mut rows = vec![["method".to_string()].into_iter().chain(self.k.iter().map(head)).collect::<Vec<_>>()];
+        for Method { name, says } in methods {
+            let Ok(points) = says else { continue };
+            let cell = |k: &f64| points.iter().find(|at| at.k == *k).map_or("not available".into(), show);
+            rows.push([name.to_string()].into_iter().chain(self.k.iter().map(cell)).collect());
+        }
+        ui::table(&rows)
+    }
+
+    fn object(&self, group: &Group, data: &Data, method: &Method) -> Value {
+        let points = method.says.as_ref().ok();
+        let point = |&k: &f64| {
+            let at = points.and_then(|points| points.iter().find(|at| at.k == k));
+            // A value that is not a number becomes null.
+            json!({ "k": k, "value": at.map(|at| at.value), "low": at.and_then(|at| at.low), "high": at.and_then(|at| at.high) })
+        };
+        json!({
+            "group": group.to_string(), "model": group.model, "benchmark": group.benchmark,
+            "measured_to": data.reach(), "method": method.name, "confidence": 0.95,
+            "points": self.k.iter().map(point).collect::<Vec<_>>(), "not_available": method.says.as_ref().err(),
+        })
+    }
+}
+
+/// A forecast with its interval; of bounds, the interval alone.
+fn show(at: &At) -> String {
+    let value = if at.value.is_nan() { String::new() } else { share(at.value) };
+    let interval = at.low.zip(at.high).map(|(low, high)| format!("[{}, {}]", share(low), share(high)));
+    [value, interval.unwrap_or_default()].join(" ").trim().to_string()
+}
+
+/// A number of attempts, whole or not needed to be: laws are continuous in it.
+fn attempts(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(k) if (1.0..=1e15).contains(&k) => Ok(k),
+        _ => Err("must be a number from 1 to 1e15, such as 1e6".into()),
+    }
+}

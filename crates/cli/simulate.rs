@@ -1,0 +1,99 @@
+//! `retrial simulate`
+
+use crate::{folder, input::positive, ui};
+use clap::Args;
+use retrial_spec::{Error, Result};
+use retrial_theory::{
+    coverage::Counts,
+    laws::{BetaLaw, HutterLaw},
+    simulate::{Design, Difficulty, simulate},
+};
+use retrial_vae::file::write_atomic;
+use std::path::PathBuf;
+
+/// More would not fit into memory.
+const MOST_PROBLEMS: u64 = 100_000_000;
+
+/// Draw success counts from the memorising model, in the format that the other commands read
+///
+/// Each problem draws its failure probability from the difficulty law; its attempts are independent (Eqs. 4 to 8 of the
+/// paper, Eq. 1 for --zipf). The same seed gives the same table.
+#[derive(Args)]
+#[command(after_help = "Examples:\n  retrial simulate --beta 4.65,0.361 --problems 1000 --attempts 1e4 > counts.csv\n  \
+                        retrial simulate --zipf 1 --problems 1e6 --attempts 1e9 --out counts.csv\n  \
+                        retrial simulate --point 0.999 --problems 100 --attempts 1e4 --stopped --seed 7")]
+pub struct Simulate {
+    #[command(flatten)]
+    difficulty: DifficultyArgs,
+    /// Problems to draw
+    #[arg(long, value_name = "N", value_parser = positive)]
+    problems: u64,
+    /// Attempts per problem
+    #[arg(long, value_name = "N", value_parser = positive)]
+    attempts: u64,
+    /// End the attempts at a problem at its first success
+    #[arg(long)]
+    stopped: bool,
+    /// Seed of the draws
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Name in the column model
+    #[arg(long, default_value = "simulated")]
+    model: String,
+    /// Where to write the CSV (default: standard output)
+    #[arg(long)]
+    out: Option<PathBuf>,
+}
+
+/// How problems differ.
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+struct DifficultyArgs {
+    /// Beta law of the failure probability (Eq. 7)
+    #[arg(long, value_name = "ALPHA,BETA", value_parser = two, allow_hyphen_values = true)]
+    beta: Option<(f64, f64)>,
+    /// Zipf's law of exponent 1 + ALPHA: a problem succeeds as often as it is met (Eq. 1)
+    #[arg(long, value_name = "ALPHA", allow_hyphen_values = true)]
+    zipf: Option<f64>,
+    /// The same failure probability for every problem
+    #[arg(long, value_name = "P", allow_hyphen_values = true)]
+    point: Option<f64>,
+}
+
+impl DifficultyArgs {
+    fn law(&self) -> Result<(Difficulty, String)> {
+        Ok(match (self.beta, self.zipf, self.point) {
+            (Some((alpha, beta)), ..) => (Difficulty::Beta(BetaLaw::new(alpha, beta)?), format!("beta {alpha} {beta}")),
+            (_, Some(alpha), _) => (Difficulty::Zipf(HutterLaw::new(alpha)?), format!("zipf {alpha}")),
+            (.., Some(p)) => (Difficulty::Point(p), format!("point {p}")),
+            _ => return Err(Error::input("difficulty", "none", "give one of --beta, --zipf and --point")),
+        })
+    }
+}
+
+impl Simulate {
+    pub fn run(&self) -> Result<()> {
+        if self.problems > MOST_PROBLEMS {
+            return Err(Error::input("problems", self.problems, format!("must be at most {MOST_PROBLEMS}")));
+        }
+        let (difficulty, benchmark) = self.difficulty.law()?;
+        let design =
+            Design { difficulty, samples: self.problems, trials: self.attempts, stopped: self.stopped };
+        let counts = simulate(&design, self.seed)?;
+        let row = |(problem, counts): (u64, &Counts)| {
+            (&self.model, &benchmark, problem, counts.trials(), counts.successes())
+        };
+        let head = ["model", "benchmark", "problem_id", "num_samples", "num_correct"];
+        let csv = folder::csv(head, (1..).zip(&counts).map(row))?;
+        match &self.out {
+            Some(path) => write_atomic(path, csv.as_bytes()),
+            None => ui::print(&csv),
+        }
+    }
+}
+
+/// `a,b`.
+fn two(text: &str) -> std::result::Result<(f64, f64), String> {
+    let numbers = text.split_once(',').and_then(|(a, b)| Some((a.trim().parse().ok()?, b.trim().parse().ok()?)));
+    numbers.ok_or_else(|| "must be two numbers, such as 4.65,0.361".into())
+}

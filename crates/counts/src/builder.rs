@@ -1,0 +1,298 @@
+//! From rows to groups: what a row means, and what it may not say.
+
+use crate::{
+    Column, Group, Options, Outcomes,
+    table::{Fields, Place},
+};
+use retrial_spec::{Error, Result};
+use retrial_theory::coverage::Counts;
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    path::{Path, PathBuf},
+};
+
+/// Counts beyond this are no longer exact as f64.
+const MOST: u64 = 1 << 53;
+/// More would not fit into memory.
+const MOST_PROBLEMS: usize = 100_000_000;
+
+/// What one row stands for.
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Counts,
+    Attempts,
+    Successes,
+}
+
+/// One attempt, its number as the table has it, and its row for the message that it is there twice.
+#[derive(Clone, Copy)]
+struct Attempt {
+    number: u64,
+    row: u32,
+    success: bool,
+}
+
+/// A group in the making.
+struct Draft {
+    model: Box<str>,
+    benchmark: Box<str>,
+    index: HashMap<Box<str>, usize>,
+    counts: Vec<Counts>,
+    attempts: Vec<Vec<Attempt>>,
+}
+
+/// Collects the rows of a table.
+pub struct Builder<'a> {
+    path: PathBuf,
+    options: &'a Options,
+    kind: Kind,
+    /// The model of a table without that column.
+    stem: String,
+    drafts: Vec<Draft>,
+    index: HashMap<(Box<str>, Box<str>), usize>,
+    /// Group of the row before: tables are mostly sorted.
+    last: usize,
+}
+
+impl<'a> Builder<'a> {
+    /// An error where the columns that are there make no table of any kind, or the options do not fit that kind.
+    pub fn new(path: &Path, present: [bool; 7], options: &'a Options) -> Result<Self> {
+        let has = |column: Column| present[column as usize];
+        let kind = match [Column::Correct, Column::Success, Column::Attempt].map(has) {
+            [true, ..] => Kind::Counts,
+            [_, true, _] => Kind::Attempts,
+            [.., true] => Kind::Successes,
+            _ => return Err(missing(path, Column::Correct, "or success or attempt, with a row per attempt", options)),
+        };
+        if !has(Column::Problem) {
+            return Err(missing(path, Column::Problem, "which tells problems apart", options));
+        }
+        let given = |name, value: Option<u64>, wanted: bool| match value {
+            Some(value) if !wanted => Err(Error::input(
+                name,
+                format!("{value} for {}", path.display()),
+                "the table says this itself: drop the option",
+            )),
+            _ => Ok(()),
+        };
+        let counted = has(Column::Samples);
+        given("attempts", options.attempts, kind == Kind::Successes || kind == Kind::Counts && !counted)?;
+        given("problems", options.problems.map(|n| n as u64), kind == Kind::Successes)?;
+        if let Some(n) = options.attempts.filter(|n| !(1..=MOST).contains(n)) {
+            return Err(Error::input("attempts", n, format!("must be from 1 to {MOST}")));
+        }
+        if let Some(n) = options.problems.filter(|n| !(1..=MOST_PROBLEMS).contains(n)) {
+            return Err(Error::input("problems", n, format!("must be from 1 to {MOST_PROBLEMS}")));
+        }
+        if kind == Kind::Counts && !counted && options.attempts.is_none() {
+            return Err(missing(path, Column::Samples, "or the number of attempts with --attempts", options));
+        }
+        if kind == Kind::Successes {
+            let fault = "lists successes only (a column attempt, none of num_correct or success)";
+            if options.attempts.is_none() {
+                return Err(Error::file(path, fault, "say how many attempts each problem got with --attempts"));
+            }
+            if options.problems.is_none() {
+                let fix = "say with --problems how many there are: those never solved are not in the table";
+                return Err(Error::file(path, fault, fix));
+            }
+            if options.stopped {
+                return Err(Error::file(path, fault, "stopped data need the number of attempts of every problem"));
+            }
+        }
+        Ok(Self {
+            path: path.into(),
+            options,
+            kind,
+            stem: stem(path),
+            drafts: vec![],
+            index: HashMap::new(),
+            last: 0,
+        })
+    }
+
+    /// Takes a row.
+    pub fn add(&mut self, fields: &Fields, place: Place<'_>) -> Result<()> {
+        let name = |column: Column| self.options.columns.name(column);
+        let text = |column: Column| match fields[column as usize].as_deref() {
+            None | Some("") => Err(place.fault(name(column), "is empty", "every row needs it")),
+            Some(text) => Ok(text),
+        };
+        let count = |column: Column| {
+            let text = text(column)?;
+            whole(text).map_err(|fix| place.fault(name(column), format!("is {text}"), fix))
+        };
+        let problem = text(Column::Problem)?;
+        let model = if fields[Column::Model as usize].is_some() { text(Column::Model)? } else { &self.stem };
+        let benchmark = fields[Column::Benchmark as usize].as_deref().unwrap_or_default();
+        let same = |draft: &&Draft| *draft.model == *model && *draft.benchmark == *benchmark;
+        let at = match self.drafts.get(self.last).filter(same) {
+            Some(_) => self.last,
+            None => match self.index.entry((model.into(), benchmark.into())) {
+                Entry::Occupied(entry) => *entry.get(),
+                Entry::Vacant(entry) => {
+                    let (model, benchmark) = entry.key().clone();
+                    self.drafts.push(Draft { model, benchmark, index: HashMap::new(), counts: vec![], attempts: vec![] });
+                    *entry.insert(self.drafts.len() - 1)
+                }
+            },
+        };
+        self.last = at;
+        let draft = &mut self.drafts[at];
+        let known = draft.index.get(problem).copied();
+        if self.kind == Kind::Counts {
+            if known.is_some() {
+                let fault = format!("{problem} appears twice in {}", label(draft));
+                return Err(place.fault(name(Column::Problem), fault, "give each problem one row"));
+            }
+            let samples = self.options.attempts.map_or_else(|| count(Column::Samples), Ok)?;
+            let correct = count(Column::Correct)?;
+            if samples == 0 {
+                let fix = "a problem needs at least one attempt: leave out those that were not tried";
+                return Err(place.fault(name(Column::Samples), "is 0", fix));
+            }
+            let most = if self.options.stopped { 1 } else { samples };
+            if correct > samples.min(most) {
+                let fix = if correct > samples {
+                    format!("there are only {samples} attempts")
+                } else {
+                    "attempts that stop at the first success have 0 or 1".into()
+                };
+                return Err(place.fault(name(Column::Correct), format!("is {correct}"), fix));
+            }
+            draft.index.insert(problem.into(), draft.counts.len());
+            draft.counts.push(Counts::new(samples, correct)?);
+            return Ok(());
+        }
+        let at = known.unwrap_or_else(|| {
+            draft.index.insert(problem.into(), draft.attempts.len());
+            draft.attempts.push(vec![]);
+            draft.attempts.len() - 1
+        });
+        let attempts = &mut draft.attempts[at];
+        let success = self.kind == Kind::Successes || {
+            let text = text(Column::Success)?;
+            truth(text).ok_or_else(|| {
+                place.fault(name(Column::Success), format!("is {text}"), "must be 0, 1, true or false")
+            })?
+        };
+        let number = match fields[Column::Attempt as usize].as_deref() {
+            None => attempts.len() as u64 + 1,
+            // A row that only says that there is such a problem.
+            Some("") if self.kind == Kind::Successes => return Ok(()),
+            Some(_) => count(Column::Attempt)?,
+        };
+        let most = self.options.attempts.unwrap_or(MOST);
+        if number == 0 || number > most {
+            let fix = if number == 0 { "attempts count from 1".into() } else { format!("there are only {most}") };
+            return Err(place.fault(name(Column::Attempt), format!("is {number}"), fix));
+        }
+        attempts.push(Attempt { number, row: place.row.try_into().unwrap_or(u32::MAX), success });
+        Ok(())
+    }
+
+    /// The groups. An error without rows, or where attempts contradict each other or the options.
+    pub fn finish(mut self) -> Result<Vec<Group>> {
+        let drafts = std::mem::take(&mut self.drafts);
+        if drafts.is_empty() {
+            return Err(Error::file(&self.path, "holds a header and no rows", "give at least one problem"));
+        }
+        drafts.into_iter().map(|draft| self.group(draft)).collect()
+    }
+
+    fn group(&self, mut draft: Draft) -> Result<Group> {
+        let group = label(&draft);
+        let mut problems: Vec<Box<str>> = vec!["".into(); draft.index.len()];
+        for (problem, at) in draft.index.drain() {
+            problems[at] = problem;
+        }
+        let mut listed = Vec::with_capacity(draft.attempts.len());
+        for (attempts, problem) in draft.attempts.iter_mut().zip(&problems) {
+            listed.push(self.successes(attempts, problem, &group)?);
+            let samples = self.options.attempts.unwrap_or(attempts.len() as u64);
+            draft.counts.push(Counts::new(samples, listed[listed.len() - 1].len() as u64)?);
+        }
+        if let (Some(wanted), Some(attempts)) = (self.options.problems, self.options.attempts) {
+            if problems.len() > wanted {
+                let limit = format!("{group} has {} in {}", problems.len(), self.path.display());
+                return Err(Error::input("problems", wanted, limit));
+            }
+            let unlisted = wanted - problems.len();
+            problems.extend((1..=unlisted).map(|i| format!("unlisted {i}").into()));
+            draft.counts.extend(vec![Counts::new(attempts, 0)?; unlisted]);
+            listed.resize(wanted, vec![]);
+        }
+        let stopped = |counts: &Counts| (counts.successes() > 0).then(|| counts.trials() - 1);
+        let outcomes = match self.kind {
+            Kind::Counts if self.options.stopped => Outcomes::First(draft.counts.iter().map(stopped).collect()),
+            Kind::Counts => Outcomes::Counted,
+            _ => Outcomes::Listed(listed),
+        };
+        let Draft { model, benchmark, counts, .. } = draft;
+        Ok(Group { model: model.into(), benchmark: benchmark.into(), problems, counts, outcomes })
+    }
+
+    /// Which of a problem's attempts succeeded, from 0 in the order of their numbers.
+    fn successes(&self, attempts: &mut [Attempt], problem: &str, group: &str) -> Result<Vec<u64>> {
+        attempts.sort_by_key(|attempt| attempt.number);
+        if let Some(pair) = attempts.windows(2).find(|pair| pair[0].number == pair[1].number) {
+            let (column, number) = (self.options.columns.name(Column::Attempt), pair[1].number);
+            let fault = format!("row {}, column {column}: {number} of problem {problem} appears twice", pair[1].row);
+            return Err(Error::file(&self.path, fault, format!("give each attempt of {group} one row")));
+        }
+        let successes = match self.kind {
+            Kind::Successes => attempts.iter().map(|attempt| attempt.number - 1).collect(),
+            _ => (0..).zip(&*attempts).filter(|(_, attempt)| attempt.success).map(|(at, _)| at).collect::<Vec<u64>>(),
+        };
+        if self.options.stopped
+            && let Some(early) = successes.iter().find(|&&at| at + 1 < attempts.len() as u64)
+        {
+            let (column, row) = (self.options.columns.name(Column::Success), attempts[*early as usize].row);
+            let fault = format!("row {row}, column {column}: attempts at problem {problem} go on after this success");
+            return Err(Error::file(&self.path, fault, "drop --stopped, or the attempts after the first success"));
+        }
+        Ok(successes)
+    }
+}
+
+/// A count, or what it must be.
+fn whole(text: &str) -> Result<u64, &'static str> {
+    let value = match text.parse::<u64>() {
+        Ok(value) => value as f64,
+        Err(_) => text.parse::<f64>().unwrap_or(f64::NAN),
+    };
+    match value {
+        v if v.is_nan() => Err("must be a number"),
+        v if v < 0.0 => Err("must not be negative"),
+        v if v > MOST as f64 => Err("must be at most 2^53"),
+        v if v.fract() != 0.0 => Err("must be a whole number"),
+        v => Ok(v as u64),
+    }
+}
+
+fn truth(text: &str) -> Option<bool> {
+    match text {
+        "1" | "1.0" => Some(true),
+        "0" | "0.0" => Some(false),
+        _ if text.eq_ignore_ascii_case("true") => Some(true),
+        _ if text.eq_ignore_ascii_case("false") => Some(false),
+        _ => None,
+    }
+}
+
+fn missing(path: &Path, column: Column, more: &str, options: &Options) -> Error {
+    let name = options.columns.name(column);
+    let fix = format!("add it, {more}, or name the column that holds it with --columns {column}=NAME");
+    Error::file(path, format!("header, column {name}: is missing"), fix)
+}
+
+fn label(draft: &Draft) -> String {
+    format!("{} {}", draft.model, draft.benchmark).trim_end().to_string()
+}
+
+/// The name of a file without its extensions.
+fn stem(path: &Path) -> String {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = name.strip_suffix(".gz").unwrap_or(&name);
+    [".csv", ".jsonl", ".json"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name).to_string()
+}

@@ -1,0 +1,59 @@
+//! The outcomes of one model on one benchmark.
+
+use retrial_theory::coverage::Counts;
+use std::fmt;
+
+/// What one model did on one benchmark. Problems are in the order in which they first appear.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Group {
+    /// Who was tried.
+    pub model: String,
+    /// On what; may be empty.
+    pub benchmark: String,
+    /// Names of the problems, distinct, at least one.
+    pub problems: Vec<Box<str>>,
+    /// Attempts and successes per problem, as long as `problems`.
+    pub counts: Vec<Counts>,
+    /// What is known of single attempts.
+    pub outcomes: Outcomes,
+}
+
+/// Which attempts succeeded, as far as the input says; one entry per problem, attempts from 0.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcomes {
+    /// Only how many.
+    Counted,
+    /// The first one, if any.
+    First(Vec<Option<u64>>),
+    /// All of them, ascending.
+    Listed(Vec<Vec<u64>>),
+}
+
+impl Group {
+    /// The fewest attempts at a problem.
+    pub fn least_trials(&self) -> u64 {
+        self.counts.iter().map(Counts::trials).min().unwrap_or(0)
+    }
+
+    /// The most attempts at a problem.
+    pub fn most_trials(&self) -> u64 {
+        self.counts.iter().map(Counts::trials).max().unwrap_or(0)
+    }
+
+    /// The first success of every problem, attempts from 0, where the input tells it.
+    pub fn first_successes(&self) -> Option<Vec<Option<u64>>> {
+        match &self.outcomes {
+            Outcomes::Counted => None,
+            Outcomes::First(first) => Some(first.clone()),
+            Outcomes::Listed(attempts) => Some(attempts.iter().map(|a| a.first().copied()).collect()),
+        }
+    }
+}
+
+/// Model and benchmark.
+impl fmt::Display for Group {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.model)?;
+        if self.benchmark.is_empty() { Ok(()) } else { write!(f, ", {}", self.benchmark) }
+    }
+}

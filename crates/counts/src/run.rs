@@ -1,0 +1,31 @@
+//! Counts of a Retrial run: every threshold is a group, every sample a problem.
+
+use crate::{Group, Options, Outcomes};
+use retrial_engine::RunDir;
+use retrial_spec::{Error, Result};
+use retrial_theory::coverage::Counts;
+use std::path::Path;
+
+pub fn read(path: &Path, options: &Options) -> Result<Vec<Group>> {
+    let asked = [("stopped", options.stopped), ("attempts", options.attempts.is_some())];
+    if let Some((name, _)) = asked.iter().chain(&[("problems", options.problems.is_some())]).find(|(_, asked)| *asked) {
+        return Err(Error::input(name, format!("given for the run {}", path.display()), "a run says this itself"));
+    }
+    let (dir, manifest) = RunDir::open(path)?;
+    let tally = dir.kept(&manifest)?.filter(|tally| tally.trials() > 0).ok_or_else(|| {
+        Error::file(path.join("tally.bin"), "is missing or holds no trials", "sample with --resume to finish the run")
+    })?;
+    let rows = tally.rows();
+    let model = path.canonicalize().ok().and_then(|p| Some(p.file_name()?.to_string_lossy().into_owned()));
+    let model = model.unwrap_or_else(|| "run".into());
+    let group = |(t, &threshold): (usize, &f32)| {
+        Ok(Group {
+            model: model.clone(),
+            benchmark: format!("error < {threshold}"),
+            problems: (0..rows.len()).map(|sample| sample.to_string().into()).collect(),
+            counts: rows.iter().map(|row| Counts::new(tally.trials(), row.successes()[t])).collect::<Result<_>>()?,
+            outcomes: Outcomes::First(rows.iter().map(|row| row.first_success(threshold)).collect()),
+        })
+    };
+    tally.thresholds().iter().enumerate().map(group).collect()
+}

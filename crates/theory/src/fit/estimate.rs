@@ -1,0 +1,172 @@
+//! The point estimate of every kind of law.
+
+use super::{
+    Kind, Law, NoFit, Outcome,
+    least_squares::{eq8_from, eq8_least_squares, eq12_least_squares, line, stretched_from},
+    likelihood::{all_solvable, likeliest, likeliest_share, success_rate},
+    minimise::bfgs,
+    mixing::{Mixing, Point, nll_at},
+};
+use crate::{Data, coverage::Scope, fit::pairs, laws::BetaLaw, special::ln_beta};
+
+/// Replicates of a bootstrap are fitted until a step promises fewer nats than this.
+const ROUGH: f64 = 1e-5;
+/// The same for sums of squares of a curve.
+const ROUGH_SQUARES: f64 = 1e-10;
+
+/// The curve that laws are fitted to by least squares and compared with: up to 20 different `k` at equal steps of `ln
+/// k` from 1 to [`Data::reach`].
+pub fn fitting_curve(data: &Data) -> Vec<(f64, f64)> {
+    const POINTS: u32 = 20;
+    let end = (data.reach() as f64).ln();
+    let k = |i: u32| (end * f64::from(i) / f64::from(POINTS - 1)).exp().round() as u64;
+    let mut ks: Vec<u64> = (0..POINTS).map(k).collect();
+    ks.dedup();
+    pairs(&data.curve(&ks, Scope::Benchmark))
+}
+
+/// The law of this kind that describes the data best; `curve` is their [`fitting_curve`].
+pub fn estimate(kind: Kind, data: &Data, curve: &[(f64, f64)]) -> Result<Law, NoFit> {
+    if data.solved() == 0.0 {
+        return Err(NoFit::NoSuccess);
+    }
+    if data.cells().iter().all(|(s, _)| s.failures() == 0) {
+        return Err(NoFit::NoFailure);
+    }
+    let beta = |share| BetaLaw::from_outcome(likeliest(data.cells(), share, None, 0.0));
+    match kind {
+        Kind::Beta => beta(all_solvable).map(|(_, law)| Law::Beta(law)),
+        Kind::ZeroInflated => beta(likeliest_share).map(|(share, law)| Law::ZeroInflated(share, law)),
+        Kind::ScaledBeta | Kind::Kumaraswamy | Kind::TwoBetas => {
+            let (_, law) = beta(all_solvable)?;
+            let ends = starts(kind, data, &law).into_iter().map(|start| bfgs(|x| nll_at(kind, data, x), start, 1e-9));
+            let best = ends.min_by(|a, b| a.1.total_cmp(&b.1)).ok_or(NoFit::NoSpread)?;
+            Mixing::at(kind, best.0).map(|mixing| mixing.law()).ok_or(NoFit::NoSpread)
+        }
+        _ => on_curve(kind, data, curve, None),
+    }
+}
+
+/// The law that describes a replicate of the data for which `law` was the best.
+pub fn again(law: &Law, data: &Data) -> Result<Law, NoFit> {
+    if data.solved() == 0.0 {
+        return Err(NoFit::NoSuccess);
+    }
+    let beta = |share, start: &BetaLaw| BetaLaw::from_outcome(likeliest(data.cells(), share, Some(*start), ROUGH));
+    match law {
+        Law::Beta(start) => beta(all_solvable, start).map(|(_, law)| Law::Beta(law)),
+        Law::ZeroInflated(_, start) => beta(likeliest_share, start).map(|(share, law)| Law::ZeroInflated(share, law)),
+        _ => match Mixing::point(law) {
+            Some((kind, start)) => {
+                success_rate(data.cells()).map_err(|none| no_fit(&none))?;
+                let (end, _) = bfgs(|x| nll_at(kind, data, x), start, ROUGH);
+                Mixing::at(kind, end).map(|mixing| mixing.law()).ok_or(NoFit::NoSpread)
+            }
+            None => on_curve(law.kind(), data, &fitting_curve(data), Some(law)),
+        },
+    }
+}
+
+/// The laws fitted by least squares, `start` being near where there is one.
+fn on_curve(kind: Kind, data: &Data, curve: &[(f64, f64)], start: Option<&Law>) -> Result<Law, NoFit> {
+    let few = NoFit::FewPoints;
+    // ln a and b of a line through transformed coverages, where they are finite.
+    let power = |ordinate: fn(f64) -> f64| {
+        let points: Vec<_> = curve.iter().map(|&(k, value)| (k.ln(), ordinate(value))).collect();
+        let points: Vec<_> = points.into_iter().filter(|(_, y)| y.is_finite()).collect();
+        line(&points).map(|(intercept, slope)| [intercept.exp(), -slope]).ok_or(few)
+    };
+    let log_log = || power(|value| (-value.ln()).ln());
+    match kind {
+        Kind::Eq8 => {
+            let fit = match start {
+                Some(Law::Eq8(_, law)) => eq8_from(curve, [[law.alpha(), law.beta()]], ROUGH_SQUARES),
+                _ => eq8_least_squares(curve),
+            };
+            fit.map(|fit| Law::Eq8(fit.max_coverage, fit.law)).map_err(|_| few)
+        }
+        Kind::Stretched => {
+            let (start, gain) = match start {
+                Some(&Law::Stretched(a, b)) => ([a, b], ROUGH_SQUARES),
+                _ => (log_log()?, 0.0),
+            };
+            let [a, b] = stretched_from(curve, start.map(|x| x.max(1e-6)), gain);
+            Ok(Law::Stretched(a, b))
+        }
+        Kind::LogLog => log_log().map(|[a, b]| Law::LogLog(a, b)),
+        Kind::PowerLaw => power(|value| (1.0 - value).ln()).map(|[a, b]| Law::PowerLaw(a, b)),
+        _ => {
+            let failure = data.failure();
+            let fit = eq12_least_squares(&[failure], curve, None, None).map_err(|_| few)?;
+            Ok(Law::Eq12(fit.max_coverage, failure, fit.exponent))
+        }
+    }
+}
+
+/// Where searches start, given the likeliest Beta law.
+fn starts(kind: Kind, data: &Data, law: &BetaLaw) -> Vec<Point> {
+    let (alpha, beta) = (law.alpha(), law.beta());
+    match kind {
+        // The density of small success probabilities and of small failure probabilities, each as it is.
+        Kind::Kumaraswamy => {
+            let tail = -(beta.ln() + ln_beta(alpha, beta));
+            vec![[tail, beta.ln(), 0.0, 0.0, 0.0], [alpha.ln(), beta.ln(), 0.0, 0.0, 0.0]]
+        }
+        // Scales from hardly any to as small as the largest success rate allows, with the mean as it is.
+        Kind::ScaledBeta => {
+            let rate = |s: &crate::coverage::Counts| s.successes() as f64 / s.trials() as f64;
+            let largest = data.cells().iter().map(|(s, _)| rate(s)).fold(0.0, f64::max);
+            let scale = |share: f64| {
+                let scale = (largest * (1.0 - share) + share).clamp(1e-12, 0.999);
+                let alpha = beta * (scale * (alpha + beta) / beta - 1.0);
+                [alpha.max(0.1).ln(), beta.ln(), (scale / (1.0 - scale)).ln(), 0.0, 0.0]
+            };
+            [0.95, 0.4, 0.02].map(scale).to_vec()
+        }
+        // Two halves of the samples, by success rate, each with its mean and spread.
+        _ => [0.3, 0.5, 0.7, 0.9].into_iter().filter_map(|share| halves(data, share)).collect(),
+    }
+}
+
+/// The start of a mixture whose first law describes the `share` of samples with the lowest success rates.
+fn halves(data: &Data, share: f64) -> Option<Point> {
+    let mut rates: Vec<(f64, f64)> = data
+        .cells()
+        .iter()
+        .map(|(s, weight)| ((s.successes() as f64 + 0.5) / (s.trials() as f64 + 1.0), *weight))
+        .collect();
+    rates.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let (mut below, most) = (0.0, share * data.samples());
+    let split = rates.iter().take_while(|(_, weight)| {
+        below += weight;
+        below <= most
+    });
+    let split = split.count().clamp(1, rates.len().checked_sub(1)?.max(1));
+    let (low, high) = rates.split_at(split.min(rates.len()));
+    let moments = |part: &[(f64, f64)]| {
+        let total: f64 = part.iter().map(|(_, weight)| weight).sum();
+        let mean = part.iter().map(|(rate, weight)| rate * weight).sum::<f64>() / total;
+        let variance = part.iter().map(|(rate, weight)| (rate - mean).powi(2) * weight).sum::<f64>() / total;
+        // Of a Beta law: mean (1 - mean) / (alpha + beta + 1).
+        let sum = (mean * (1.0 - mean) / variance - 1.0).clamp(0.5, 1e3);
+        (total > 0.0).then(|| [((1.0 - mean) * sum).ln(), (mean * sum).ln()])
+    };
+    let ([a, b], [c, d]) = (moments(low)?, moments(high)?);
+    Some([a, b, c, d, (share / (1.0 - share)).ln()])
+}
+
+impl BetaLaw {
+    /// `A` and the law of a fit.
+    fn from_outcome(outcome: Outcome) -> Result<(f64, Self), NoFit> {
+        outcome.fitted().map(|fit| (fit.max_coverage, fit.law)).ok_or_else(|| no_fit(&outcome))
+    }
+}
+
+fn no_fit(outcome: &Outcome) -> NoFit {
+    match outcome {
+        Outcome::NoSuccess => NoFit::NoSuccess,
+        Outcome::NoFailure => NoFit::NoFailure,
+        Outcome::AllOrNothing => NoFit::AllOrNothing,
+        Outcome::Fitted(_) | Outcome::NoSpread => NoFit::NoSpread,
+    }
+}

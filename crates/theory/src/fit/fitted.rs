@@ -1,0 +1,152 @@
+//! Any law fitted to any data, with what there is to know about the fit.
+
+use super::{
+    Kind, Law, Misfit, bootstrap,
+    estimate::{estimate, fitting_curve},
+    mixing::{Mixing, negative_log_likelihood},
+    profile,
+};
+use crate::{Data, npmle::Npmle};
+use retrial_spec::{Observer, Result};
+use std::fmt;
+
+/// A 95 % interval of one parameter.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+pub struct Interval {
+    /// The parameter's name.
+    pub parameter: &'static str,
+    /// "profile likelihood" or "bootstrap".
+    pub method: &'static str,
+    /// Lower end.
+    pub low: f64,
+    /// Upper end; may be infinite.
+    pub high: f64,
+}
+
+/// Whether the law could have made the counts: the likelihood ratio against the NPMLE, the best of all laws.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+pub struct Goodness {
+    /// Nats by which the NPMLE is likelier.
+    pub nats: f64,
+    /// Share of data sets simulated from the law that the NPMLE beats by as much (the data themselves counted in, so
+    /// at least `1 / (replicates + 1)`).
+    pub p_value: f64,
+    /// Data sets simulated.
+    pub replicates: u32,
+}
+
+/// A law fitted to data.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Fitted {
+    /// The law.
+    pub law: Law,
+    /// Negative log likelihood in nats, binomial coefficients included; `None` for least squares.
+    pub nll: Option<f64>,
+    /// Distance from the coverage curve of the data, 8 points per decade.
+    pub misfit: Misfit,
+    /// Akaike's criterion, `2 nll + 2 d` for `d` free parameters.
+    pub aic: Option<f64>,
+    /// The Bayesian criterion, `2 nll + d ln N`.
+    pub bic: Option<f64>,
+    /// Intervals of the parameters; empty until asked for.
+    pub intervals: Vec<Interval>,
+    /// Goodness of fit; `None` until asked for, and for least squares.
+    pub goodness: Option<Goodness>,
+}
+
+impl Fitted {
+    /// Coverage of `k >= 0` trials per sample.
+    pub fn coverage(&self, k: f64) -> f64 {
+        self.law.coverage(k)
+    }
+
+    /// One plain sentence on whether the law fits.
+    pub fn verdict(&self) -> String {
+        let Misfit { rmse, max } = self.misfit;
+        let miss = format!("misses the measured coverage by {rmse:.3} (RMS), at most {max:.3}");
+        match self.goodness {
+            Some(Goodness { nats, p_value, .. }) if p_value < 0.05 => {
+                format!("does not fit (p = {p_value:.2}): a free law is {nats:.1} nats likelier; {miss}")
+            }
+            Some(Goodness { p_value, .. }) => format!("is not refuted (p = {p_value:.2}); {miss}"),
+            None => miss,
+        }
+    }
+}
+
+/// Why there is no fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub enum NoFit {
+    /// No trial succeeded.
+    NoSuccess,
+    /// No trial failed.
+    NoFailure,
+    /// Success rates differ no more than equal ones would by chance.
+    NoSpread,
+    /// Each sample was solved always or never.
+    AllOrNothing,
+    /// The curve has fewer points than the law has parameters.
+    FewPoints,
+}
+
+impl fmt::Display for NoFit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoSuccess => "no trial succeeded",
+            Self::NoFailure => "no trial failed",
+            Self::NoSpread => "success rates differ no more than equal ones would by chance",
+            Self::AllOrNothing => "each sample was solved always or never",
+            Self::FewPoints => "the curve has fewer points than the law has parameters",
+        })
+    }
+}
+
+/// How much to compute for intervals and goodness of fit.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Settings {
+    /// Bootstrap replicates; 0 for none.
+    pub replicates: u32,
+    /// Seed of the replicates. Results do not depend on `threads`.
+    pub seed: u64,
+    /// Threads, at least 1.
+    pub threads: usize,
+}
+
+/// Fits one law: the point estimate with its misfit.
+pub fn fit(kind: Kind, data: &Data) -> Result<Fitted, NoFit> {
+    let curve = fitting_curve(data);
+    let law = estimate(kind, data, &curve)?;
+    let nll = Mixing::of(&law).map(|law| negative_log_likelihood(&law, data).0);
+    let free = law.parameters().len() as f64;
+    Ok(Fitted {
+        law,
+        nll,
+        misfit: Misfit::of(&curve, |k| law.coverage(k)),
+        aic: nll.map(|nll| 2.0 * (nll + free)),
+        bic: nll.map(|nll| 2.0 * nll + free * data.samples().ln()),
+        intervals: Vec::new(),
+        goodness: None,
+    })
+}
+
+/// Fits one law and fills in everything: profile-likelihood intervals (where there is a likelihood), bootstrap
+/// intervals and goodness of fit (where replicates are asked for). Cancelled by the observer.
+pub fn study(
+    kind: Kind,
+    data: &Data,
+    npmle: &Npmle,
+    settings: &Settings,
+    observer: &dyn Observer,
+) -> Result<Result<Fitted, NoFit>> {
+    let mut fitted = match fit(kind, data) {
+        Ok(fitted) => fitted,
+        Err(no_fit) => return Ok(Err(no_fit)),
+    };
+    fitted.intervals = profile::parameters(&fitted, data);
+    if settings.replicates > 0 {
+        let laws = bootstrap::refits(&fitted.law, data, settings, observer)?;
+        fitted.intervals.extend(bootstrap::parameters(&fitted.law, &laws));
+        fitted.goodness = bootstrap::goodness(&fitted, data, npmle, settings, observer)?;
+    }
+    Ok(Ok(fitted))
+}

@@ -1,0 +1,114 @@
+//! Profile-likelihood intervals, of parameters and of whatever follows from them.
+
+use super::{
+    Fitted, Interval,
+    minimise::bfgs,
+    mixing::{Gradient, Mixing, NONE, Point, nll_at},
+};
+use crate::Data;
+
+/// Half the 0.95 quantile of chi squared with one degree of freedom: nats that the ends of an interval lie below the
+/// best law.
+const DROP: f64 = 1.920_729_410_347_062;
+
+/// Profile-likelihood intervals of all parameters; none for a law without a likelihood.
+pub fn parameters(fitted: &Fitted, data: &Data) -> Vec<Interval> {
+    let names: &[(&str, fn(f64) -> f64)] = match Mixing::of(&fitted.law) {
+        Some(Mixing::Beta(_) | Mixing::Kumaraswamy(_)) => &[("alpha", f64::exp), ("beta", f64::exp)],
+        Some(Mixing::ZeroInflated(..)) => &[("alpha", f64::exp), ("beta", f64::exp), ("A", probability)],
+        Some(Mixing::Scaled(_)) => &[("alpha", f64::exp), ("beta", f64::exp), ("scale", probability)],
+        Some(Mixing::TwoBetas(..)) => &[
+            ("alpha", f64::exp),
+            ("beta", f64::exp),
+            ("alpha2", f64::exp),
+            ("beta2", f64::exp),
+            ("share", probability),
+        ],
+        None => &[],
+    };
+    let interval = |(i, (parameter, back)): (usize, &(&'static str, fn(f64) -> f64))| {
+        let coordinate = |point: Point| {
+            let mut by = NONE;
+            by[i] = 1.0;
+            (point[i], by)
+        };
+        let [low, high] = ends(fitted, data, coordinate)?.map(back);
+        Some(Interval { parameter, method: "profile likelihood", low, high })
+    };
+    names.iter().enumerate().filter_map(interval).collect()
+}
+
+/// The profile-likelihood interval of the coverage of `k` trials.
+pub fn coverage(fitted: &Fitted, data: &Data, k: f64) -> Option<[f64; 2]> {
+    let kind = fitted.law.kind();
+    let odds = |point: Point| {
+        let (value, by) = Mixing::at(kind, point).map_or((f64::NAN, NONE), |law| law.coverage(k));
+        let spread = value * (1.0 - value);
+        ((value / (1.0 - value)).ln(), by.map(|d| d / spread))
+    };
+    ends(fitted, data, odds).map(|ends| ends.map(probability))
+}
+
+/// The probability of these log odds.
+fn probability(odds: f64) -> f64 {
+    1.0 / (1.0 + (-odds).exp())
+}
+
+/// The ends of the interval of `of`, a function of the point with its derivatives, which may be infinite: the values
+/// where the best likelihood left is [`DROP`] nats below the best of all.
+///
+/// The minimum of `nll + (of - t)^2 STIFF/2` lies on the profile at whatever value `of` has there, for any `t`: `t` is
+/// moved outwards until the profile has dropped far enough.
+fn ends(fitted: &Fitted, data: &Data, of: impl Fn(Point) -> (f64, Gradient)) -> Option<[f64; 2]> {
+    const STIFF: f64 = 100.0;
+    /// So far out, nothing stops it any more.
+    const FAR: f64 = 40.0;
+    const STEPS: u32 = 8;
+    let (kind, start) = Mixing::point(&fitted.law)?;
+    let best = fitted.nll?;
+    let on_profile = |t: f64, from: Point| {
+        let objective = |x: Point| {
+            let (nll, gradient) = nll_at(kind, data, x);
+            let (value, by) = of(x);
+            let pull = STIFF * (value - t);
+            let mut total = gradient;
+            total.iter_mut().zip(by).for_each(|(sum, by)| *sum += pull * by);
+            let sum = nll + 0.5 * pull * (value - t);
+            if sum.is_nan() { (f64::INFINITY, NONE) } else { (sum, total) }
+        };
+        let (point, _) = bfgs(objective, from, 1e-4);
+        let value = of(point).0;
+        (point, value, nll_at(kind, data, point).0 - best)
+    };
+    let centre = of(start).0;
+    let end = |direction: f64| {
+        // The root of the drop is nearly linear in the value.
+        let root = |drop: f64| drop.max(0.0).sqrt();
+        let (mut inside, mut step) = ((start, centre, 0.0), 0.25);
+        let mut t_inside = centre;
+        let (mut t_outside, mut outside) = loop {
+            let t = t_inside + direction * step;
+            let next = on_profile(t, inside.0);
+            if next.2 > DROP {
+                break (t, next);
+            }
+            if (t - centre).abs() > FAR * 50.0 || (next.1 - centre).abs() > FAR {
+                return direction * f64::INFINITY;
+            }
+            (t_inside, inside) = (t, next);
+            step *= 2.0;
+        };
+        for _ in 0..STEPS {
+            let share = (root(DROP) - root(inside.2)) / (root(outside.2) - root(inside.2));
+            let t = t_inside + share.clamp(0.1, 0.9) * (t_outside - t_inside);
+            let next = on_profile(t, inside.0);
+            if (next.2 - DROP).abs() < 0.01 {
+                return next.1;
+            }
+            if next.2 > DROP { (t_outside, outside) = (t, next) } else { (t_inside, inside) = (t, next) }
+        }
+        let share = (root(DROP) - root(inside.2)) / (root(outside.2) - root(inside.2));
+        inside.1 + share * (outside.1 - inside.1)
+    };
+    Some([end(-1.0), end(1.0)])
+}

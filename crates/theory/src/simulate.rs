@@ -1,0 +1,74 @@
+//! Counts drawn from the memorising model (Eqs 1 and 4 to 8): a sample has a success probability from a difficulty law,
+//! and its trials are independent.
+
+use crate::{
+    coverage::Counts,
+    laws::{BetaLaw, HutterLaw},
+    sampling,
+};
+use retrial_spec::{Error, Result, rng::Stream};
+
+/// How the success probability of a sample is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+pub enum Difficulty {
+    /// The failure probability is Beta (Eq 7).
+    Beta(BetaLaw),
+    /// A sample is Hutter's feature `i`, drawn with probability `theta_i`, and succeeds with that probability (Eq 1).
+    Zipf(HutterLaw),
+    /// Every sample has this failure probability.
+    Point(f64),
+}
+
+/// What to draw.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+pub struct Design {
+    /// Law of the samples.
+    pub difficulty: Difficulty,
+    /// Number of samples.
+    pub samples: u64,
+    /// Trials per sample, at most 2^53.
+    pub trials: u64,
+    /// Stops a sample at its first success.
+    pub stopped: bool,
+}
+
+/// The random stream of simulations, so that it shares no number with any other use of the same seed.
+const STREAM: u32 = u32::from_be_bytes(*b"simu");
+
+/// Draws the counts of `design`; the same seed gives the same counts. Exact binomial draws in time `O(log trials)`.
+/// An error without samples or trials, or for a failure probability outside `[0, 1]`.
+pub fn simulate(design: &Design, seed: u64) -> Result<Vec<Counts>> {
+    if design.samples == 0 {
+        return Err(Error::input("samples to simulate", 0, "need at least one"));
+    }
+    if !(1..=1 << 53).contains(&design.trials) {
+        return Err(Error::input("trials to simulate", design.trials, "must be from 1 to 2^53"));
+    }
+    if let Difficulty::Point(p) = design.difficulty
+        && !(0.0..=1.0).contains(&p)
+    {
+        return Err(Error::input("failure probability", p, "must be in [0, 1]"));
+    }
+    let mut stream = Stream::new(seed, STREAM);
+    let mut one = || {
+        let (failure, success) = match design.difficulty {
+            Difficulty::Beta(law) => sampling::beta(law.alpha(), law.beta(), &mut stream),
+            Difficulty::Zipf(law) => {
+                let success = law.probability(sampling::zipf(1.0 + law.alpha(), &mut stream));
+                (1.0 - success, success)
+            }
+            Difficulty::Point(p) => (p, 1.0 - p),
+        };
+        sample(design.trials, design.stopped, success, failure, &mut stream)
+    };
+    (0..design.samples).map(|_| one()).collect()
+}
+
+/// The counts of one sample with this success probability.
+pub(crate) fn sample(trials: u64, stopped: bool, success: f64, failure: f64, stream: &mut Stream) -> Result<Counts> {
+    if !stopped {
+        return Counts::new(trials, sampling::binomial(trials, success, failure, stream));
+    }
+    let first = sampling::first_success(success, stream);
+    if first <= trials as f64 { Counts::new(first as u64, 1) } else { Counts::new(trials, 0) }
+}
