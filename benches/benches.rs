@@ -1,5 +1,5 @@
-//! One file per kernel. `cargo bench` times every kernel at the paper's shape on the CPU and on the first real GPU; a name
-//! as argument (`cargo bench -- score`) picks one. The output of a kernel is validated by `cargo test`, not here, and nothing here
+//! One file per kernel. `cargo bench` times every kernel at the paper's shape on the CPU and on the first real GPU, through
+//! CUDA and through wgpu; a name as argument (`cargo bench -- score`) picks one. The output of a kernel is validated by `cargo test`, not here, and nothing here
 //! asserts a time.
 
 mod correlation;
@@ -13,6 +13,7 @@ mod score;
 use criterion::{Criterion, Throughput};
 use retrial_check::{Case, Kernel};
 use retrial_cpu::Cpu;
+use retrial_cuda::Cuda;
 use retrial_spec::{Backend, Precision, Shape};
 use retrial_wgsl::Wgsl;
 
@@ -30,12 +31,19 @@ fn case(kernel: Kernel, samples: usize, trials: usize) -> Case {
     }
 }
 
-/// All cores of this machine, and its GPU.
+/// All cores of this machine, and its GPU by every way there is.
 fn backends() -> Vec<Box<dyn Backend>> {
-    let cpu = Cpu::new(None).expect("RETRIAL_CPU names an instruction set of this CPU");
-    let gpu = Wgsl::new(None).inspect_err(|e| eprintln!("SKIPPED wgsl: {e}"));
-    let cpu: Box<dyn Backend> = Box::new(cpu);
-    std::iter::once(cpu).chain(gpu.ok().map(|gpu| Box::new(gpu) as Box<dyn Backend>)).collect()
+    let mut backends: Vec<Box<dyn Backend>> =
+        vec![Box::new(Cpu::new(None).expect("RETRIAL_CPU names an instruction set of this CPU"))];
+    match Cuda::new(Some(0)) {
+        Ok(gpu) => backends.push(Box::new(gpu)),
+        Err(why) => eprintln!("SKIPPED cuda: {why}"),
+    }
+    match Wgsl::new(None) {
+        Ok(gpu) => backends.push(Box::new(gpu)),
+        Err(why) => eprintln!("SKIPPED wgsl: {why}"),
+    }
+    backends
 }
 
 /// Times one kernel; the rate is in trials/s (samples/s for `encode`).

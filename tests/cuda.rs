@@ -11,6 +11,7 @@ use retrial_cuda::{
 use retrial_emulator::Order;
 use retrial_spec::{Backend, Error, Noise, Precision, Problem, Result, Tally};
 use std::{
+    process::Command,
     ptr::NonNull,
     sync::{
         Arc,
@@ -92,6 +93,36 @@ fn several_devices_and_little_memory_give_the_same_bits() {
         assert!(errors(&cuda, &problem, Noise::Trials(0..1500)) == all);
         assert!(errors(&cuda, &problem, Noise::Given(&noise)) == given);
     }
+}
+
+/// The program without a GPU, or with one: an answer or one line that says what to do, never a panic.
+#[test]
+fn the_program_says_what_it_looked_for() {
+    let run = |args: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_retrial")).args(args).output().unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    for (args, words) in [
+        (["--device", "cuda:x"], "must be cuda, cuda:all or cuda:N"),
+        (["--device", "gpu"], "must be auto, cuda, wgsl or cpu"),
+        (["--device", "cpu:1"], "must be auto, cuda, wgsl or cpu"),
+    ] {
+        let (code, message) = run(&[&["info"], &args[..]].concat());
+        assert!(code == 2 && message.contains(words) && message.lines().count() == 1, "{message}");
+    }
+    assert_eq!(run(&["info", "--device", "cuda", "--adapter", "0"]).0, 2);
+    for args in [["info", "--device", "cuda"], ["validate", "--device", "cuda:all"]] {
+        if retrial_cuda::devices().is_err() {
+            let (code, message) = run(&args);
+            assert!(code == 1 && message.starts_with("error: device cuda: no NVIDIA driver"), "{message}");
+            assert!(message.contains("libcuda.so.1") && message.contains("another --device"), "{message}");
+        }
+    }
+    if retrial_cuda::devices().is_ok() {
+        let (code, message) = run(&["info", "--device", "cuda:4095"]);
+        assert!(code == 2 && message.contains("numbered from 0"), "{message}");
+    }
+    assert_eq!(run(&["info"]).0, 0);
 }
 
 #[test]

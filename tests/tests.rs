@@ -20,6 +20,7 @@ mod tally;
 
 use retrial_check::{Kernel, cases_of};
 use retrial_cpu::{Cpu, Isa};
+use retrial_cuda::Cuda;
 use retrial_spec::Backend;
 use retrial_wgsl::Wgsl;
 use std::sync::OnceLock;
@@ -45,16 +46,24 @@ fn llvmpipe() -> Option<&'static Wgsl> {
     adapter.as_ref().inspect_err(|why| skip("wgsl", why)).ok()
 }
 
+/// The first CUDA GPU.
+fn cuda_gpu() -> Option<&'static Cuda> {
+    static GPU: OnceLock<Result<Cuda, String>> = OnceLock::new();
+    let gpu = GPU.get_or_init(|| Cuda::new(Some(0)).map_err(|e| e.to_string()));
+    gpu.as_ref().inspect_err(|why| skip("cuda", why)).ok()
+}
+
 /// Holds a kernel against the reference, at every shape, in every precision and on every backend.
 fn validate(kernel: Kernel) {
     let cpus = cpus();
     let backends = cpus.iter().map(|cpu| cpu as &dyn Backend).chain(llvmpipe().map(|gpu| gpu as &dyn Backend));
+    let backends = backends.chain(cuda_gpu().map(|gpu| gpu as &dyn Backend));
     #[cfg(target_os = "linux")]
     let backends = backends.chain(emulated::emulated().map(|gpu| gpu as &dyn Backend));
     for backend in backends {
         for case in cases_of(backend.device()).into_iter().filter(|case| case.kernel == kernel) {
             if let Err(fault) = case.run(backend).unwrap() {
-                panic!("{} {kernel} {}: {fault}\nrerun: {}", backend.device(), case.shape, case.command("cpu"));
+                panic!("{} {kernel} {}: {fault}\nrerun: {}", backend.device(), case.shape, case.command(&backend.device().backend));
             }
         }
     }
