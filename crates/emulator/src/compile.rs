@@ -141,8 +141,8 @@ impl Source<'_> {
     }
 }
 
-/// Declares each `extern __shared__ type name[];` as a pointer to the launch's dynamic shared memory, which has no fixed
-/// address here: its end lies at a guard.
+/// Declares each `extern __shared__ type name[];` as a pointer to the launch's dynamic shared memory, which has no
+/// fixed address here: its end lies at a guard.
 fn dynamic_shared(text: &str) -> Result<String, String> {
     const MARK: &str = "extern __shared__";
     let mut parts = text.split(MARK);

@@ -7,9 +7,9 @@
 //! a barrier.
 //!
 //! Kernels are `extern "C"`, take one parameter, a struct by value, and see neither `__CUDACC__` nor inline PTX:
-//! `emulated_mma_m16n8k16_f16`, `emulated_mma_m16n8k16_bf16` and `emulated_cp_async`, `_commit` and `_wait` stand in for
-//! that. A program's `__device__` variables are not shared by the OS threads; a kernel that spins on another thread of
-//! its block never ends. For Linux, with GCC 9 or Clang 9, or newer.
+//! `emulated_mma_m16n8k16_f16`, `emulated_mma_m16n8k16_bf16` and `emulated_cp_async`, `_commit` and `_wait` stand in
+//! for that. A program's `__device__` variables are not shared by the OS threads; a kernel that spins on another thread
+//! of its block never ends. For Linux, with a C++17 compiler (tested with GCC 12).
 #![cfg(target_os = "linux")]
 
 mod compile;

@@ -102,8 +102,8 @@ impl Program {
     ///
     /// # Safety
     /// Addresses in `params` are of [`Memory`](crate::Memory), or of other memory that the kernel keeps the bounds of,
-    /// and nothing else writes to what the kernel reads, or reads or writes what it writes. (Most faults are caught, but
-    /// not an access that goes astray and yet meets memory of the process.)
+    /// and nothing else writes to what the kernel reads, or reads or writes what it writes. (Most faults are caught,
+    /// but not an access that goes astray and yet meets memory of the process.)
     pub unsafe fn launch(
         &self,
         entry: &str,

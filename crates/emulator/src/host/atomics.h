@@ -20,21 +20,21 @@ template <class T, class F> T exchange(T* target, F f) {
 
 } // namespace retrial
 
-#define ATOMICS(type)                                                                                                   \
-    inline type atomicAdd(type* p, type v) { return __atomic_fetch_add(p, v, __ATOMIC_RELAXED); }                       \
-    inline type atomicAnd(type* p, type v) { return __atomic_fetch_and(p, v, __ATOMIC_RELAXED); }                       \
-    inline type atomicOr(type* p, type v) { return __atomic_fetch_or(p, v, __ATOMIC_RELAXED); }                         \
-    inline type atomicXor(type* p, type v) { return __atomic_fetch_xor(p, v, __ATOMIC_RELAXED); }                       \
-    inline type atomicExch(type* p, type v) { return __atomic_exchange_n(p, v, __ATOMIC_RELAXED); }                     \
-    inline type atomicMin(type* p, type v) {                                                                            \
-        return retrial::exchange(p, [v](type old) { return v < old ? v : old; });                                       \
-    }                                                                                                                   \
-    inline type atomicMax(type* p, type v) {                                                                            \
-        return retrial::exchange(p, [v](type old) { return v > old ? v : old; });                                       \
-    }                                                                                                                   \
-    inline type atomicCAS(type* p, type compare, type v) {                                                              \
-        __atomic_compare_exchange_n(p, &compare, v, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);                         \
-        return compare;                                                                                                 \
+#define ATOMICS(type)                                                                                                  \
+    inline type atomicAdd(type* p, type v) { return __atomic_fetch_add(p, v, __ATOMIC_RELAXED); }                      \
+    inline type atomicAnd(type* p, type v) { return __atomic_fetch_and(p, v, __ATOMIC_RELAXED); }                      \
+    inline type atomicOr(type* p, type v) { return __atomic_fetch_or(p, v, __ATOMIC_RELAXED); }                        \
+    inline type atomicXor(type* p, type v) { return __atomic_fetch_xor(p, v, __ATOMIC_RELAXED); }                      \
+    inline type atomicExch(type* p, type v) { return __atomic_exchange_n(p, v, __ATOMIC_RELAXED); }                    \
+    inline type atomicMin(type* p, type v) {                                                                           \
+        return retrial::exchange(p, [v](type old) { return v < old ? v : old; });                                      \
+    }                                                                                                                  \
+    inline type atomicMax(type* p, type v) {                                                                           \
+        return retrial::exchange(p, [v](type old) { return v > old ? v : old; });                                      \
+    }                                                                                                                  \
+    inline type atomicCAS(type* p, type compare, type v) {                                                             \
+        __atomic_compare_exchange_n(p, &compare, v, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);                        \
+        return compare;                                                                                                \
     }
 ATOMICS(int)
 ATOMICS(unsigned)

@@ -199,7 +199,8 @@ static void check_shared(const unsigned char* begin, const unsigned char* end) {
 }
 
 static void run_block(unsigned threads) {
-    unsigned char *end = arena + GUARD + OPEN, *begin = dynamic_shared - reinterpret_cast<uintptr_t>(dynamic_shared) % page;
+    unsigned char* const end = arena + GUARD + OPEN;
+    unsigned char* const begin = dynamic_shared - reinterpret_cast<uintptr_t>(dynamic_shared) % page;
     memset(begin, POISON, end - begin);
     memset(__start_retrial_shared, POISON, __stop_retrial_shared - __start_retrial_shared);
     barrier = {};
@@ -226,10 +227,11 @@ static void map_memory() {
     if (!arena) {
         const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
         void* shared = mmap(nullptr, OPEN + 2 * GUARD, PROT_NONE, flags, -1, 0);
-        void* stack = mmap(nullptr, MAX_THREADS * STACK, PROT_READ | PROT_WRITE, flags, -1, 0);
+        void* stack = mmap(nullptr, GUARD + MAX_THREADS * STACK, PROT_NONE, flags, -1, 0);
         if (shared == MAP_FAILED || stack == MAP_FAILED) fail("no memory for stacks");
         arena = static_cast<unsigned char*>(shared);
-        stacks = static_cast<unsigned char*>(stack);
+        stacks = static_cast<unsigned char*>(stack) + GUARD;
+        mprotect(stacks, MAX_THREADS * STACK, PROT_READ | PROT_WRITE);
     }
     const size_t start = GUARD + OPEN - (launch->shared_bytes + 15) / 16 * 16, open = start / page * page;
     dynamic_shared = arena + start;
@@ -263,7 +265,7 @@ static void run_blocks() {
     }
     for (unsigned t = 0; t < threads; ++t) {
         current = &fibers[t];
-        if (memcmp(stacks + t * STACK, &CANARY, sizeof CANARY)) fail("needs more than %zu bytes of stack", STACK);
+        if (memcmp(stacks + t * STACK, &CANARY, sizeof CANARY)) fail("overruns its stack of %zu bytes", STACK);
     }
 }
 
@@ -315,6 +317,7 @@ RETRIAL_EXPORT void retrial_fault(int signal, uintptr_t address) {
         fail("%saccesses byte %td of the %zu bytes of dynamic shared memory", after,
              reinterpret_cast<unsigned char*>(address) - dynamic_shared, launch->shared_bytes);
     }
+    if (reinterpret_cast<uintptr_t>(stacks) - address <= GUARD) fail("%soverruns its stack of %zu bytes", after, STACK);
     if (address < 4096) fail("%sfollows a null pointer", after);
     report->address = address;
     fail("%saccesses %p", after, reinterpret_cast<void*>(address));

@@ -42,8 +42,8 @@ template <class To, class From> To limited(From rounded) {
 
 } // namespace retrial
 
-#define MIN_MAX(type)                                                                                                   \
-    inline type min(type a, type b) { return a < b ? a : b; }                                                           \
+#define MIN_MAX(type)                                                                                                  \
+    inline type min(type a, type b) { return a < b ? a : b; }                                                          \
     inline type max(type a, type b) { return a > b ? a : b; }
 MIN_MAX(int)
 MIN_MAX(unsigned)
@@ -90,7 +90,9 @@ inline long long __double_as_longlong(double a) { return retrial::as<long long>(
 inline double __longlong_as_double(long long a) { return retrial::as<double>(a); }
 inline int __double2hiint(double a) { return int(retrial::as<uint64_t>(a) >> 32); }
 inline int __double2loint(double a) { return int(retrial::as<uint64_t>(a)); }
-inline double __hiloint2double(int hi, int lo) { return retrial::as<double>(uint64_t(unsigned(hi)) << 32 | unsigned(lo)); }
+inline double __hiloint2double(int hi, int lo) {
+    return retrial::as<double>(uint64_t(unsigned(hi)) << 32 | unsigned(lo));
+}
 
 inline int __float2int_rn(float a) { return retrial::limited<int>(rintf(a)); }
 inline int __float2int_rz(float a) { return retrial::limited<int>(truncf(a)); }
@@ -133,7 +135,8 @@ inline unsigned __funnelshift_r(unsigned lo, unsigned hi, unsigned shift) {
 inline unsigned __byte_perm(unsigned x, unsigned y, unsigned selector) {
     unsigned result = 0;
     for (int i = 0; i < 4; ++i) {
-        const unsigned choice = selector >> (4 * i), byte = unsigned((uint64_t(y) << 32 | x) >> (8 * (choice & 7))) & 0xff;
+        const unsigned choice = selector >> (4 * i);
+        const unsigned byte = unsigned((uint64_t(y) << 32 | x) >> (8 * (choice & 7))) & 0xff;
         result |= (choice & 8 ? (byte & 0x80 ? 0xffu : 0u) : byte) << (8 * i);
     }
     return result;

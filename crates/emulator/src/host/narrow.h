@@ -1,5 +1,5 @@
-// The 16-bit floats of <cuda_fp16.h> and <cuda_bf16.h>. Conversions round to the nearest, ties to even; sums and products
-// round once (an f32 has enough bits for that), fused ones in f64 and then once more.
+// The 16-bit floats of <cuda_fp16.h> and <cuda_bf16.h>. Conversions round to the nearest, ties to even; sums and
+// products round once (an f32 has enough bits for that), fused ones in f64 and then once more.
 #pragma once
 
 namespace retrial {
@@ -80,10 +80,10 @@ inline __nv_bfloat16 __high2bfloat16(__nv_bfloat162 a) { return a.y; }
 inline unsigned short __bfloat16_as_ushort(__nv_bfloat16 a) { return a.bits; }
 inline __nv_bfloat16 __ushort_as_bfloat16(unsigned short a) { return retrial::as<__nv_bfloat16>(a); }
 
-#define NARROW2(name, expression)                                                                                       \
-    template <class F> retrial::Narrow<F> name(retrial::Narrow<F> a, retrial::Narrow<F> b) { return expression; }       \
-    template <class F> retrial::NarrowPair<F> name##2(retrial::NarrowPair<F> a, retrial::NarrowPair<F> b) {             \
-        return {name(a.x, b.x), name(a.y, b.y)};                                                                        \
+#define NARROW2(name, expression)                                                                                      \
+    template <class F> retrial::Narrow<F> name(retrial::Narrow<F> a, retrial::Narrow<F> b) { return expression; }      \
+    template <class F> retrial::NarrowPair<F> name##2(retrial::NarrowPair<F> a, retrial::NarrowPair<F> b) {            \
+        return {name(a.x, b.x), name(a.y, b.y)};                                                                       \
     }
 NARROW2(__hadd, float(a) + float(b))
 NARROW2(__hsub, float(a) - float(b))

@@ -13,14 +13,14 @@
 // A section of its own can be poisoned at the start of each block. `extern __shared__` is rewritten before compilation.
 #define __shared__ static __attribute__((section("retrial_shared"), used))
 
-#define VECTOR2(name, type, bytes)                                                                                      \
-    struct alignas(bytes) name { type x, y; };                                                                          \
+#define VECTOR2(name, type, bytes)                                                                                     \
+    struct alignas(bytes) name { type x, y; };                                                                         \
     inline name make_##name(type x, type y) { return {x, y}; }
-#define VECTOR3(name, type)                                                                                             \
-    struct name { type x, y, z; };                                                                                      \
+#define VECTOR3(name, type)                                                                                            \
+    struct name { type x, y, z; };                                                                                     \
     inline name make_##name(type x, type y, type z) { return {x, y, z}; }
-#define VECTOR4(name, type, bytes)                                                                                      \
-    struct alignas(bytes) name { type x, y, z, w; };                                                                    \
+#define VECTOR4(name, type, bytes)                                                                                     \
+    struct alignas(bytes) name { type x, y, z, w; };                                                                   \
     inline name make_##name(type x, type y, type z, type w) { return {x, y, z, w}; }
 VECTOR2(char2, signed char, 2)
 VECTOR2(uchar2, unsigned char, 2)

@@ -145,16 +145,16 @@ template <class T> T __shfl_xor_sync(unsigned mask, T value, int bits, int width
     return retrial::shuffle(mask, value, source <= (lane | (width - 1)) ? source : lane, RETRIAL_HERE);
 }
 
-#define REDUCE(name, type, expression)                                                                                  \
-    namespace retrial {                                                                                                 \
-    struct name##type {                                                                                                 \
-        static type of(type a, type b) { return expression; }                                                           \
-    };                                                                                                                  \
-    }                                                                                                                   \
-    inline type __reduce_##name##_sync(unsigned mask, type value, RETRIAL_SITE) {                                       \
-        retrial::Reduce<type, retrial::name##type> operation{value};                                                    \
-        retrial::together(mask, operation, RETRIAL_HERE);                                                               \
-        return operation.value;                                                                                         \
+#define REDUCE(name, type, expression)                                                                                 \
+    namespace retrial {                                                                                                \
+    struct name##type {                                                                                                \
+        static type of(type a, type b) { return expression; }                                                          \
+    };                                                                                                                 \
+    }                                                                                                                  \
+    inline type __reduce_##name##_sync(unsigned mask, type value, RETRIAL_SITE) {                                      \
+        retrial::Reduce<type, retrial::name##type> operation{value};                                                   \
+        retrial::together(mask, operation, RETRIAL_HERE);                                                              \
+        return operation.value;                                                                                        \
     }
 REDUCE(add, unsigned, a + b)
 REDUCE(min, unsigned, a < b ? a : b)

@@ -16,10 +16,8 @@ faults! {
     missed_barrier: "if (t < 16) __syncthreads();
         else __syncwarp(t < 32 ? 0xffff0000 : ~0u);
         if (t >= 16) __syncwarp();"
-        => "missed_barrier:3 waits for lane 0 of warp 0, which its mask 0xffffffff names but which waits at missed_barrier:1";
-    missed_by_a_warp: "if (t < 32) __syncwarp(); else __syncthreads();
-        while (t < 32) __syncwarp(t == 5 ? ~0u : 0xffffffdf);"
-        => "missed_by_a_warp:2 waits for lane 5 of warp 0";
+        => "lane 0 of warp 0, which its mask 0xffffffff names but which waits at missed_barrier:1";
+    missed_by_half_a_warp: "if (t < 32) __syncwarp(t % 2 ? 0xaaaaaaaa : ~0u); else __syncthreads();" => "has exited";
     two_barriers: "if (t % 2) {
             __syncthreads();
         } else {
@@ -73,7 +71,7 @@ faults! {
     deep_stack: "volatile int much[4000];
         for (int i = 0; i < 4000; ++i) much[i] = i;
         if (much[p.n[1]] == 64) deep_stack(p);
-        much[0] = 0;" => "";
+        much[0] = 0;" => "overruns its stack of 65536 bytes";
 }
 
 /// All of [`KERNELS`], compiled once.
