@@ -1,26 +1,42 @@
 //! `retrial bench`
 
+mod work;
+
 use crate::{args::DeviceArgs, ui};
 use clap::Args;
 use retrial_check::{Case, Kernel};
-use retrial_spec::{Backend, Error, Noise, Precision, Problem, Result, Shape, Tally};
+use retrial_spec::{Backend, Error, Precision, Problem, Result, Shape};
+use retrial_vae::{Images, weights};
 use serde_json::json;
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use work::{Work, accuracy};
 
-/// Time every kernel of a device at the paper's shape
+/// Time every kernel of a device
 ///
 /// Each kernel is held against the reference first and again after its timing; one that is wrong is not timed. Rates
 /// come from the median run after a warm-up, by the device's own clock where it has one, else by the wall clock with
-/// transfers included.
+/// transfers included. Where the device measures its own peak of multiply-adds, right before and after each kernel, the
+/// share of it is shown: all FLOPs of the model count, those of work that a kernel may leave out too. `score` is timed in
+/// every precision on a model that leaves nothing out (dense), on the model as it is, and counting successes alone.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  retrial bench\n  retrial bench --device cpu --kernel score --json\n  \
-                        retrial bench --device wgsl --samples 400 --trials 8192")]
+                        retrial bench --device wgsl --samples 400 --trials 8192\n  \
+                        retrial bench --weights runs/reproduce/weights.safetensors --samples 400 --trials 4000")]
 pub struct Bench {
     #[command(flatten)]
     device: DeviceArgs,
     /// Only this kernel
     #[arg(long)]
     kernel: Option<String>,
+    /// Weights of your own, safetensors, instead of random ones of the paper's shape
+    #[arg(long)]
+    weights: Option<PathBuf>,
+    /// Data for these weights, as retrial sample takes it
+    #[arg(long, default_value = "fashion-mnist", requires = "weights")]
+    data: String,
+    /// Temperature
+    #[arg(long, default_value_t = 1.0, allow_hyphen_values = true)]
+    temperature: f64,
     /// Samples
     #[arg(long, default_value_t = 16)]
     samples: usize,
@@ -30,30 +46,6 @@ pub struct Bench {
     /// Print JSON
     #[arg(long)]
     json: bool,
-}
-
-/// Runs of one kernel: at least three, then until half a second has passed.
-struct Timing {
-    runs: usize,
-    median: Duration,
-    fastest: Duration,
-    slowest: Duration,
-}
-
-impl Timing {
-    fn of(backend: &dyn Backend, mut run: impl FnMut() -> Result<()>) -> Result<Self> {
-        run()?; // compiles, allocates, warms up
-        let (start, mut times) = (Instant::now(), vec![]);
-        while times.len() < 3 || (start.elapsed() < Duration::from_millis(500) && times.len() < 1000) {
-            let (begin, busy) = (Instant::now(), backend.device_time());
-            run()?;
-            let device = backend.device_time().zip(busy).map(|(after, before)| after - before);
-            times.push(device.unwrap_or_else(|| begin.elapsed()));
-        }
-        times.sort_unstable();
-        let runs = times.len();
-        Ok(Self { runs, median: times[runs / 2], fastest: times[0], slowest: times[runs - 1] })
-    }
 }
 
 impl Bench {
@@ -66,33 +58,28 @@ impl Bench {
         let chosen = self.device.open()?;
         let backend = chosen.backend.as_ref();
         let clock = if backend.device_time().is_some() { "device" } else { "wall" };
-        let head = ["kernel", "samples", "trials", "runs", "median ms", "spread", "M trials/s", "GFLOP/s", "GB/s"];
+        let problem = self.problem(backend)?;
+        let precisions = &backend.device().precisions;
+        let head = [
+            "kernel", "precision", "work", "samples", "trials", "runs", "median ms", "spread", "M trials/s", "GFLOP/s",
+            "of peak", "GB/s",
+        ];
         let (mut rows, mut results, mut faults) = (vec![head.map(String::from).to_vec()], vec![], vec![]);
-        for kernel in Kernel::ALL.into_iter().filter(|&k| only.is_none_or(|only| only == k)) {
-            // The building blocks that write pixels are timed on at most 100 MB of them.
-            let writes_pixels = matches!(kernel, Kernel::Decode | Kernel::L2Error);
-            let most = if writes_pixels { ((1 << 15) / self.samples).max(1) } else { usize::MAX };
-            let case = Case {
-                kernel,
-                shape: Shape::PAPER,
-                samples: self.samples,
-                trials: self.trials.min(most),
-                first: 0,
-                temperature: 1.0,
-                seed: 11,
-                precision: Precision::F32,
-            };
+        for work in Work::all(precisions).into_iter().filter(|w| only.is_none_or(|only| only == w.kernel)) {
+            let Work { kernel, precision, mode } = work;
+            let case = self.case(&problem, work);
             // The reference is slow, so a small case of the same kernel stands for the timed one.
             let small = Case { samples: 2, trials: 65, ..case };
-            let timing = match small.run(backend)? {
-                Ok(_) => time(&case, backend)?,
-                Err(fault) => {
-                    faults.push(format!("{kernel}: {fault}"));
-                    continue;
-                }
-            };
             if let Err(fault) = small.run(backend)? {
-                faults.push(format!("{kernel}, after timing: {fault}"));
+                faults.push(format!("{kernel} {precision}: {fault}"));
+                continue;
+            }
+            let peak = || if work.computes() { backend.peak(precision) } else { Ok(None) };
+            let before = peak()?;
+            let timing = work.time(&problem, case.trials, backend)?;
+            let peak = before.zip(peak()?).map(|(before, after)| before.max(after));
+            if let Err(fault) = small.run(backend)? {
+                faults.push(format!("{kernel} {precision}, after timing: {fault}"));
                 continue;
             }
             let seconds = timing.median.as_secs_f64();
@@ -100,8 +87,11 @@ impl Bench {
             let units = case.samples * if kernel == Kernel::Encode { 1 } else { case.trials };
             let [rate, flops, bytes] = [units as u64, case.flops(), case.bytes()].map(|n| n as f64 / seconds);
             let spread = (timing.slowest - timing.fastest).as_secs_f64() / seconds;
+            let of_peak = peak.map(|peak| flops / peak);
             rows.push(vec![
                 kernel.to_string(),
+                if kernel == Kernel::Score { precision.to_string() } else { "-".into() },
+                if kernel == Kernel::Score { mode.to_string() } else { "-".into() },
                 case.samples.to_string(),
                 case.trials.to_string(),
                 timing.runs.to_string(),
@@ -109,26 +99,45 @@ impl Bench {
                 format!("{:.0} %", 100.0 * spread),
                 format!("{:.4}", rate / 1e6),
                 format!("{:.1}", flops / 1e9),
+                of_peak.map_or("-".into(), |share| format!("{:.1} %", 100.0 * share)),
                 format!("{:.2}", bytes / 1e9),
             ]);
             results.push(json!({
                 "kernel": kernel.name(),
+                "precision": precision,
+                "work": mode,
                 "shape": case.shape,
                 "samples": case.samples,
                 "trials": case.trials,
                 "runs": timing.runs,
                 "median_seconds": seconds,
+                "fastest_seconds": timing.fastest.as_secs_f64(),
                 "spread": spread,
                 "units_per_second": rate,
                 "flops": flops,
+                "peak_flops": peak,
+                "of_peak": of_peak,
                 "bytes_per_second": bytes,
                 "clock": clock,
             }));
         }
+        let scores = only.is_none_or(|only| only == Kernel::Score);
+        let accuracies = precisions.iter().filter(|_| scores).map(|&p| accuracy(&problem, backend, p));
+        let accuracies = accuracies.collect::<Result<Vec<_>>>()?;
         if self.json {
-            ui::print_json(&json!({ "device": backend.device(), "kernels": results, "faults": faults }))?;
+            let device = backend.device();
+            ui::print_json(&json!({ "device": device, "kernels": results, "accuracy": accuracies, "faults": faults }))?;
         } else {
-            ui::print(&format!("{}, {}, {clock} clock\n{}", backend.device(), Shape::PAPER, ui::table(&rows)))?;
+            let model = self.weights.as_ref().map_or("random weights".into(), |path| path.display().to_string());
+            let mut text = format!("{}, {} of {model}, T = {}, {clock} clock\n", backend.device(), problem.shape(), self.temperature);
+            text += &ui::table(&rows);
+            for a in accuracies {
+                text += &format!(
+                    "{} errors against f64, {} trials: bias {:.1e}, standard deviation {:.1e}, largest {:.1e} ({:.1e} relative)\n",
+                    a.precision, a.trials, a.bias, a.deviation, a.largest, a.largest_relative
+                );
+            }
+            ui::print(&text)?;
         }
         match faults.is_empty() {
             true => Ok(()),
@@ -139,41 +148,36 @@ impl Bench {
             }),
         }
     }
-}
 
-/// Times one kernel on inputs prepared beforehand.
-fn time(case: &Case, backend: &dyn Backend) -> Result<Timing> {
-    let problem = case.problem()?;
-    let (weights, images, pixels) = (problem.weights(), problem.images(), case.shape.pixels);
-    let trials = || Noise::Trials(0..case.trials as u64);
-    match case.kernel {
-        Kernel::Encode => Timing::of(backend, || backend.encode(weights, images).map(drop)),
-        Kernel::SampleLatent => Timing::of(backend, || backend.sample_latent(&problem, trials()).map(drop)),
-        Kernel::Decode => {
-            let latents = backend.sample_latent(&problem, trials())?;
-            Timing::of(backend, || backend.decode(weights, &latents).map(drop))
-        }
-        Kernel::L2Error => {
-            let outputs = retrial_check::images(case.shape, case.samples * case.trials, case.seed + 1);
-            Timing::of(backend, || backend.l2_error(images, &outputs, pixels).map(drop))
-        }
-        Kernel::PassAtK => {
-            let errors = errors(&problem, backend, trials())?;
-            let thresholds = retrial_check::thresholds(&errors);
-            Timing::of(backend, || backend.pass_at_k(&errors, 0, &mut Tally::new(case.samples, &thresholds)?))
-        }
-        Kernel::Correlation => {
-            let errors = errors(&problem, backend, trials())?;
-            Timing::of(backend, || backend.correlation(&errors, case.samples).map(drop))
-        }
-        Kernel::Score => {
-            let thresholds = retrial_check::thresholds(&errors(&problem, backend, Noise::Trials(0..64))?);
-            let mut scorer = backend.load(&problem, Precision::F32)?;
-            Timing::of(backend, || scorer.tally(0..case.trials as u64, &mut Tally::new(case.samples, &thresholds)?))
+    /// The given model on its data, or a random one of the paper's shape.
+    fn problem(&self, backend: &dyn Backend) -> Result<Problem> {
+        let Some(path) = &self.weights else {
+            return self.random(Kernel::Score).problem();
+        };
+        let (model, images) = (weights::load(path)?, Images::load(&self.data, Some(self.samples))?);
+        crate::sample::problem(&model, &images, backend, self.temperature, 11)
+    }
+
+    /// A kernel at the paper's shape.
+    fn random(&self, kernel: Kernel) -> Case {
+        Case {
+            kernel,
+            shape: Shape::PAPER,
+            samples: self.samples,
+            trials: self.trials,
+            first: 0,
+            temperature: self.temperature,
+            seed: 11,
+            precision: Precision::F32,
         }
     }
-}
 
-fn errors(problem: &Problem, backend: &dyn Backend, noise: Noise<'_>) -> Result<Vec<f32>> {
-    backend.load(problem, Precision::F32)?.errors(noise)
+    /// What a row's work amounts to.
+    fn case(&self, problem: &Problem, work: Work) -> Case {
+        // The building blocks that write pixels are timed on at most 100 MB of them.
+        let writes_pixels = matches!(work.kernel, Kernel::Decode | Kernel::L2Error);
+        let most = if writes_pixels { ((1 << 15) / self.samples).max(1) } else { usize::MAX };
+        let (shape, trials) = (problem.shape(), self.trials.min(most));
+        Case { shape, trials, samples: problem.samples(), precision: work.precision, ..self.random(work.kernel) }
+    }
 }

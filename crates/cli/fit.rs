@@ -13,6 +13,7 @@ use retrial_report::{Block, Report, Section};
 use retrial_spec::Result;
 use retrial_theory::{
     Data,
+    coverage::Point,
     fit::{Fitted, Kind, NoFit, Settings, study},
     npmle::{Npmle, npmle},
 };
@@ -30,7 +31,7 @@ pub struct Fit {
     #[command(flatten)]
     input: InputArgs,
     /// Laws to fit (default: all): eq8, beta-binomial, zero-inflated, scaled-beta, kumaraswamy, two-betas, stretched,
-    /// power-law, eq12
+    /// log-log, power-law, eq12
     #[arg(long, value_name = "LAW,..", value_delimiter = ',', value_parser = law)]
     law: Vec<Kind>,
     /// Replicates for bootstrap intervals and p-values
@@ -54,6 +55,8 @@ pub struct Fits {
     pub group: Group,
     pub data: Data,
     npmle: Npmle,
+    /// Measured coverage with intervals for other problems of the same kind.
+    pub band: Vec<Point>,
     /// In the order of the laws that were asked for.
     pub laws: Vec<(Kind, Result<Fitted, NoFit>)>,
 }
@@ -69,7 +72,7 @@ impl Fit {
             let npmle = npmle(&data);
             let one = |&kind: &Kind| Ok((kind, study(kind, &data, &npmle, &settings, &terminal)?));
             let laws = kinds.iter().map(one).collect::<Result<_>>()?;
-            Ok(Fits { group, data, npmle, laws })
+            Ok(Fits { band: laws::measured(&data), group, data, npmle, laws })
         });
         let fits: Vec<Fits> = fits.collect::<Result<_>>()?;
         terminal.clear();
@@ -143,7 +146,7 @@ impl Fit {
                 (fitted.and_then(|f| f.nll), fitted.and_then(|f| f.aic), fitted.and_then(|f| f.bic)),
                 (fitted.map(|f| f.misfit.rmse), fitted.map(|f| f.misfit.max), behind),
                 fitted.and_then(|f| f.goodness).map(|g| g.p_value),
-                sentence(kind, law),
+                fits.sentence(law),
             )
         };
         folder::csv(head, fits.iter().flat_map(|fits| fits.laws.iter().map(|(kind, law)| row(fits, *kind, law))))
@@ -193,7 +196,33 @@ impl Fits {
 
     /// A sentence for each law.
     fn verdicts(&self) -> Vec<String> {
-        self.laws.iter().map(|(kind, law)| format!("{}: {}", kind.name(), sentence(*kind, law))).collect()
+        self.laws.iter().map(|(kind, law)| format!("{}: {}", kind.name(), self.sentence(law))).collect()
+    }
+
+    /// Whether the law fits, in words.
+    fn sentence(&self, law: &Result<Fitted, NoFit>) -> String {
+        let fitted = match law {
+            Ok(fitted) => fitted,
+            Err(why) => return format!("there is no fit: {why}"),
+        };
+        match self.outside(fitted) {
+            Some([from, to]) => {
+                let [from, to] = [from, to].map(ui::thousands);
+                format!(
+                    "does not fit: it leaves the 95 % band of measured coverage between k = {from} and {to}; {}",
+                    fitted.verdict()
+                )
+            }
+            None => fitted.verdict(),
+        }
+    }
+
+    /// The first and the last k where the law leaves the 95 % band of measured coverage, for other problems of the same
+    /// kind. A law of those problems may miss the band of these very ones.
+    fn outside(&self, fitted: &Fitted) -> Option<[u64; 2]> {
+        let inside = |p: &&Point| (p.low..=p.high).contains(&fitted.coverage(p.k as f64));
+        let outside: Vec<u64> = self.band.iter().filter(|p| !inside(p)).map(|p| p.k).collect();
+        Some([*outside.first()?, *outside.last()?])
     }
 
     fn intervals(&self, convention: Convention) -> Vec<Vec<String>> {
@@ -237,7 +266,7 @@ impl Fits {
                     "npmle_nll": self.npmle.nll, "npmle_gap": self.npmle.gap, "behind_npmle": nats,
                     "p_value": tested.map(|g| g.p_value), "replicates": tested.map_or(0, |g| g.replicates),
                 })),
-                "verdict": sentence(*kind, law),
+                "outside_band": fitted.and_then(|f| self.outside(f)), "verdict": self.sentence(law),
             })
         };
         self.laws.iter().map(object).collect()
@@ -246,13 +275,6 @@ impl Fits {
 
 fn by(kind: Kind) -> &'static str {
     if kind.by_likelihood() { "likelihood" } else { "least squares" }
-}
-
-fn sentence(_: Kind, law: &Result<Fitted, NoFit>) -> String {
-    match law {
-        Ok(fitted) => fitted.verdict(),
-        Err(why) => format!("there is no fit: {why}"),
-    }
 }
 
 /// A parameter by its name in the convention. Mixing laws without an `A` of their own hold that every problem can be

@@ -4,27 +4,27 @@ use clap::Args;
 use retrial_spec::{Error, Result};
 use retrial_theory::laws::Cost;
 
-/// Numbers for every model, or `MODEL=NUMBER` for some.
-type PerModel = Vec<(Option<String>, f64)>;
+/// A number for one model, or for all that have none of their own.
+type ForModel = (Option<String>, f64);
 
 /// Tokens of a problem and what they cost. Every number may be MODEL=NUMBER, for each model that differs.
 #[derive(Args, Clone)]
 pub struct PriceArgs {
     /// Tokens of the prompt, paid once per problem; this and the following may be MODEL=N,MODEL=N,..
     #[arg(long, value_name = "N", value_delimiter = ',', value_parser = per_model, required = true)]
-    prompt_tokens: PerModel,
+    prompt_tokens: Vec<ForModel>,
     /// Tokens decoded per attempt
     #[arg(long, value_name = "N", value_delimiter = ',', value_parser = per_model, required = true)]
-    decode_tokens: PerModel,
+    decode_tokens: Vec<ForModel>,
     /// FLOPs per token, about twice the parameters
     #[arg(long, value_name = "F", value_delimiter = ',', value_parser = per_model)]
-    flops_per_token: PerModel,
+    flops_per_token: Vec<ForModel>,
     /// Price of a prompt token, in any currency, in place of FLOPs
     #[arg(long, value_name = "P", value_delimiter = ',', value_parser = per_model)]
-    prompt_price: PerModel,
+    prompt_price: Vec<ForModel>,
     /// Price of a decoded token
     #[arg(long, value_name = "P", value_delimiter = ',', value_parser = per_model)]
-    decode_price: PerModel,
+    decode_price: Vec<ForModel>,
 }
 
 impl PriceArgs {
@@ -49,7 +49,7 @@ impl PriceArgs {
 
     /// The cost of a model.
     pub fn of(&self, model: &str) -> Result<Cost> {
-        let value = |flag: &str, values: &PerModel| {
+        let value = |flag: &str, values: &[ForModel]| {
             let named = values.iter().rev().find(|(of, _)| of.as_deref() == Some(model));
             let found = named.or_else(|| values.iter().rev().find(|(of, _)| of.is_none()));
             let limit = format!("add {model}=NUMBER, or a number for all models");
@@ -72,7 +72,7 @@ impl PriceArgs {
 }
 
 /// `NUMBER` or `MODEL=NUMBER`.
-fn per_model(text: &str) -> std::result::Result<(Option<String>, f64), String> {
+fn per_model(text: &str) -> std::result::Result<ForModel, String> {
     let (model, number) = match text.rsplit_once('=') {
         Some((model, number)) => (Some(model.trim().to_string()), number),
         None => (None, text),

@@ -71,7 +71,9 @@ impl Terminal {
             *started = Instant::now();
         }
         let elapsed = started.elapsed();
-        if last.elapsed() < Duration::from_secs(10) && p.done != p.total || p.done == 0 {
+        // What is done within ten seconds passes in silence.
+        let wait = Duration::from_secs(10);
+        if p.done == 0 || elapsed < wait || last.elapsed() < wait && p.done != p.total {
             return;
         }
         *last = Instant::now();

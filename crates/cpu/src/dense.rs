@@ -60,8 +60,8 @@ impl Job for Tile<'_> {
         for group in 0..self.packed.groups() {
             // Partial sums of 64 terms: an encoder adds up thousands, and this is not the hot path.
             let mut sums: [[V; C]; R] = rows(&self.packed.bias()[group * R..]);
-            for units in self.units.chunks(64) {
-                let part = product([[V::splat(0.0); C]; R], self.packed.weight(group), R, units, self.transposed);
+            for (units, inputs) in self.units.chunks(64).zip(self.transposed.chunks(64 * lanes)) {
+                let part = product([[V::splat(0.0); C]; R], self.packed.weight(group), R, units, inputs);
                 for r in 0..R {
                     for c in 0..C {
                         sums[r][c] = sums[r][c].add(part[r][c]);

@@ -25,7 +25,8 @@ pub(crate) trait Layer: Sized + Send + Sync {
     fn stride(rows: usize) -> usize;
     /// The order in which steps take a sample's hidden units, where it matters.
     fn order(problem: &Problem, sample: usize) -> Vec<u16>;
-    /// Fills `words`, `[step][C * WIDTH]`, with `relu(W3 z + b3)`, and lists the steps that are not zero in all lanes.
+    /// Computes `relu(W3 z + b3)`, lists the steps that are not zero in all lanes, and fills `words`,
+    /// `[alive][C * WIDTH]`, with those.
     fn hidden<V: Lanes, const R: usize, const C: usize>(
         fc1: &FirstLayer,
         z: &[f32],
@@ -74,7 +75,7 @@ impl Layer for Packed {
         words: &mut [f32],
         alive: &mut Vec<u16>,
     ) {
-        fc1.units::<V, R, C>(z, words, alive);
+        fc1.units::<V, R, C, true>(z, words, alive);
     }
     #[inline(always)]
     fn weight<'a, V: Lanes>(&'a self, group: usize, _: &[u16], _: &[u16], (): &'a mut ()) -> &'a [f32] {
@@ -93,9 +94,15 @@ impl FirstLayer {
         Self { packed: Packed::new(layer, rows, 0.0), latents: (0..layer.inputs as u16).collect() }
     }
 
-    /// `relu(W3 z + b3)`, `[hidden][C * WIDTH]`, and the units that are positive in some lane.
+    /// `relu(W3 z + b3)` and the units that are positive in some lane. `h` is `[hidden][C * WIDTH]`, or `[alive][C * WIDTH]`
+    /// where `DROP` says to leave the others out.
     #[inline(always)]
-    pub fn units<V: Lanes, const R: usize, const C: usize>(&self, z: &[f32], h: &mut [f32], alive: &mut Vec<u16>) {
+    pub fn units<V: Lanes, const R: usize, const C: usize, const DROP: bool>(
+        &self,
+        z: &[f32],
+        h: &mut [f32],
+        alive: &mut Vec<u16>,
+    ) {
         let lanes = C * V::WIDTH;
         alive.clear();
         for group in 0..self.packed.groups() {
@@ -107,9 +114,11 @@ impl FirstLayer {
                     return;
                 }
                 let mut any = false;
+                // A unit that turns out dead is written over by the next.
+                let at = if DROP { alive.len() } else { unit } * lanes;
                 for c in 0..C {
                     any |= a[r][c].any_positive();
-                    let row = &mut h[unit * lanes + c * V::WIDTH..][..V::WIDTH];
+                    let row = &mut h[at + c * V::WIDTH..][..V::WIDTH];
                     // SAFETY: `row` holds one vector.
                     unsafe { a[r][c].max(V::splat(0.0)).store(row.as_mut_ptr()) };
                 }

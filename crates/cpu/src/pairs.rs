@@ -113,9 +113,10 @@ impl Layer for Pairs {
         let lanes = C * V::WIDTH;
         let Scratch { units, alive: singles, .. } = scratch;
         units.resize((order.len() + 1) * lanes, 0.0);
-        fc1.units::<V, R, C>(z, units, singles);
+        fc1.units::<V, R, C, false>(z, units, singles);
         alive.clear();
-        for (pair, (both, words)) in order.as_chunks::<2>().0.iter().zip(words.chunks_mut(lanes)).enumerate() {
+        for (pair, both) in order.as_chunks::<2>().0.iter().enumerate() {
+            let words = &mut words[alive.len() * lanes..][..lanes];
             let [first, second] = both.map(|unit| &units[unit as usize * lanes..][..lanes]);
             let mut any = false;
             for c in 0..C {

@@ -32,8 +32,8 @@ impl Word for f32 {
     }
 }
 
-/// Adds `W x` to the sums of `R` outputs for `C` vectors of trials, over `steps` in order. `weight` is `[step][stride]`,
-/// its first `R` outputs used; `x` is `[step][C * WIDTH]`.
+/// Adds `W x` to the sums of `R` outputs for `C` vectors of trials, over some steps in order. `weight` is `[step][stride]`,
+/// its first `R` outputs used; `x` is `[steps.len()][C * WIDTH]`.
 #[inline(always)]
 pub(crate) fn product<W: Word, V: Lanes, const R: usize, const C: usize>(
     mut sums: [[V; C]; R],
@@ -43,17 +43,16 @@ pub(crate) fn product<W: Word, V: Lanes, const R: usize, const C: usize>(
     x: &[W],
 ) -> [[V; C]; R] {
     let last = steps.iter().fold(0, |last, &step| step.max(last)) as usize;
-    assert!(R <= stride && weight.len() >= (last + 1) * stride && x.len() >= (last + 1) * C * V::WIDTH);
-    for &step in steps {
-        let step = step as usize;
-        // SAFETY: no step is above `last`, and the assertion covers row `last` of `weight` and `x`.
+    assert!(R <= stride && weight.len() >= (last + 1) * stride && x.len() >= steps.len() * C * V::WIDTH);
+    for (i, &step) in steps.iter().enumerate() {
+        // SAFETY: no step is above `last`, and the assertion covers that row of `weight` and a row of `x` for each step.
         unsafe {
             let mut inputs = [W::default().splat::<V>(); C];
             for c in 0..C {
-                inputs[c] = W::load(x.as_ptr().add((step * C + c) * V::WIDTH));
+                inputs[c] = W::load(x.as_ptr().add((i * C + c) * V::WIDTH));
             }
             for r in 0..R {
-                let w = (*weight.as_ptr().add(step * stride + r)).splat::<V>();
+                let w = (*weight.as_ptr().add(step as usize * stride + r)).splat::<V>();
                 for c in 0..C {
                     sums[r][c] = W::multiply_add(w, inputs[c], sums[r][c]);
                 }
@@ -120,28 +119,43 @@ pub(crate) fn padded(values: &[f32], rows: usize, padding: f32) -> Vec<f32> {
     padded
 }
 
-/// `1 / (1 + e^-a)`, by a polynomial for `2^x` and a true division: relative error below 1e-6, the same bits everywhere.
+/// `1 / (1 + e^-a)` by a true division: relative error below 1e-6, the same bits everywhere.
 #[inline(always)]
 pub(crate) fn sigmoid<V: Lanes>(a: V) -> V {
+    // Beyond +-125 powers of two the result is 0 or 1 to the last bit, and the exponent stays in range.
+    let one = V::splat(1.0);
+    one.div(one.add(decay(a, 125.0)))
+}
+
+/// Two sigmoids by one division, as a division takes as long as all the rest: `1/u = v / (u v)`. They level off at
+/// `2^-62`, so that the product stays in range. Relative error below 1e-6 above that, the same bits everywhere.
+#[inline(always)]
+pub(crate) fn sigmoids<V: Lanes>(a: V, b: V) -> [V; 2] {
+    let one = V::splat(1.0);
+    let (u, v) = (one.add(decay(a, 62.0)), one.add(decay(b, 62.0)));
+    let inverse = one.div(u.mul(v));
+    [v.mul(inverse), u.mul(inverse)]
+}
+
+/// `e^-a`, the power of two within `+-limit`, by a polynomial.
+#[inline(always)]
+fn decay<V: Lanes>(a: V, limit: f32) -> V {
     /// `2^x = 1 + x P(x)` for `|x| <= 1/2`: coefficients of `P`, lowest first; relative error 2e-9.
     const EXP2: [f32; 6] =
         [std::f32::consts::LN_2, 0.240_226_48, 0.055_503_324, 0.009_618_437, 0.001_339_887_3, 0.000_153_533_85];
     /// `1.5 * 2^23`: adding it rounds to an integer, which then stands in the low bits.
     const ROUND: f32 = 12_582_912.0;
-    let one = V::splat(1.0);
-    // Beyond +-125 the result is 0 or 1 to the last bit, and the exponent stays in range.
-    let t = a.mul(V::splat(-std::f32::consts::LOG2_E)).min(V::splat(125.0)).max(V::splat(-125.0));
+    let t = a.mul(V::splat(-std::f32::consts::LOG2_E)).min(V::splat(limit)).max(V::splat(-limit));
     let rounded = t.add(V::splat(ROUND));
     let x = t.sub(rounded.sub(V::splat(ROUND)));
     let mut p = V::splat(EXP2[5]);
     for i in (0..5).rev() {
         p = p.fma(x, V::splat(EXP2[i]));
     }
-    let p = p.fma(x, one);
-    let power = V::from_bits(V::int_add(p.bits(), V::int_shl::<23>(rounded.bits())));
-    one.div(one.add(power))
+    let p = p.fma(x, V::splat(1.0));
+    V::from_bits(V::int_add(p.bits(), V::int_shl::<23>(rounded.bits())))
 }
 
-/// A bias that makes a padding pixel exactly 0, so that it adds nothing to an error against 0.
+/// A bias that makes a padding pixel 0, or 2^-62, which adds nothing to an error against 0.
 pub(crate) const DARK: f32 = -1e30;
 

@@ -11,7 +11,7 @@ use crate::{
     lanes::Lanes,
     layer::{FirstLayer, Layer},
     normals::{from, normals},
-    panel::{product, rows, sigmoid},
+    panel::{product, rows, sigmoids},
 };
 use retrial_spec::Problem;
 use std::ops::Range;
@@ -114,6 +114,7 @@ impl<L: Layer> Job for Block<'_, L> {
 
     #[inline(always)]
     fn run<V: Lanes, const R: usize, const C: usize>(mut self) {
+        const { assert!(R.is_multiple_of(2), "sigmoids come in pairs of pixels") };
         let Self { problem, decoder, layer, sample, order, .. } = self;
         let Scratch { latents: z, hidden, alive, used, sums, layer: scratch } = self.scratch;
         let (lanes, size) = (C * V::WIDTH, L::steps(decoder.hidden) * C * V::WIDTH);
@@ -136,14 +137,17 @@ impl<L: Layer> Job for Block<'_, L> {
                 for c in 0..C {
                     // SAFETY: `sums` holds C vectors.
                     let mut sum = unsafe { V::load(sums.as_ptr().add(c * V::WIDTH)) };
-                    for r in 0..R {
-                        let difference = sigmoid(a[r][c]).sub(V::splat(image[r]));
-                        sum = difference.fma(difference, sum);
-                        if let Some(squares) = &mut self.squares {
-                            let at = ((group * R + r) * subs + sub) * lanes + c * V::WIDTH;
-                            let square = &mut squares[at..][..V::WIDTH];
-                            // SAFETY: `square` holds one vector.
-                            unsafe { difference.mul(difference).store(square.as_mut_ptr()) };
+                    for pair in 0..R / 2 {
+                        let y = sigmoids(a[2 * pair][c], a[2 * pair + 1][c]);
+                        for (r, y) in [(2 * pair, y[0]), (2 * pair + 1, y[1])] {
+                            let difference = y.sub(V::splat(image[r]));
+                            sum = difference.fma(difference, sum);
+                            if let Some(squares) = &mut self.squares {
+                                let at = ((group * R + r) * subs + sub) * lanes + c * V::WIDTH;
+                                let square = &mut squares[at..][..V::WIDTH];
+                                // SAFETY: `square` holds one vector.
+                                unsafe { difference.mul(difference).store(square.as_mut_ptr()) };
+                            }
                         }
                     }
                     // SAFETY: as above.

@@ -2,8 +2,8 @@
 //! trial fails there, whatever its other pixels are.
 //!
 //! A pilot of full trials finds the pixels that a sample is worst at. The rest of its trials are summed over those alone,
-//! and only survivors are computed in full, by the same arithmetic as ever: counts, records and first successes are
-//! those of the full path bit for bit. A sample is screened only as far as that saves work.
+//! and only survivors are computed in full, just as without a screen: counts, records and first successes are those of
+//! the full path bit for bit. A sample is screened only as far as that saves work.
 
 use crate::layer::Layer;
 use retrial_spec::{Linear, Problem};
@@ -54,11 +54,12 @@ impl Pilot<'_> {
     }
 }
 
-/// Above this partial sum of squares, an error is certainly not below `threshold`: its square, and twice as much as
-/// the rounding of two sums over all pixels in different orders can amount to.
+/// Above this partial sum of squares, an error is certainly not below `threshold`. Pixels in another order are others by
+/// at most 2e-6, twice the error of a sigmoid, which moves an error by no more than their norm; and the margin is twice
+/// what the rounding of two sums over all pixels can amount to.
 pub(crate) fn limit(threshold: f32, pixels: usize) -> f32 {
     let margin = (pixels + 8) as f64 * 2.0 * f64::from(f32::EPSILON);
-    (f64::from(threshold).powi(2) * (1.0 + margin)) as f32
+    ((f64::from(threshold) + 2e-6 * (pixels as f64).sqrt()).powi(2) * (1.0 + margin)) as f32
 }
 
 /// Some pixels of one sample.

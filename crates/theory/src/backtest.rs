@@ -1,6 +1,13 @@
 //! Which method would have foretold what was measured: hides all but the first attempts and forecasts the rest.
 
-use retrial_spec::{Observer, Result};
+use crate::{
+    Data,
+    coverage::Counts,
+    fit::{Kind, Settings, fit},
+    forecast::{bounds, by_law, chao, good_toulmin},
+    npmle::npmle,
+};
+use retrial_spec::{Error, Observer, Progress, Result, Silent};
 
 /// Every attempt at every sample: all samples were tried equally often, and successes are listed.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,9 +20,34 @@ pub struct Attempts {
 impl Attempts {
     /// `successes` holds the indices of each sample's successes, from 0, in any order. An error without samples or
     /// trials, for an index `>= trials`, or for an index named twice.
-    pub fn new(trials: u64, successes: Vec<Vec<u64>>) -> Result<Self> {
-        let _ = (trials, successes);
-        todo!()
+    pub fn new(trials: u64, mut successes: Vec<Vec<u64>>) -> Result<Self> {
+        let limit = format!("must be different trials below {trials}, counted from 0");
+        if trials == 0 || successes.is_empty() {
+            let got = format!("{} samples of {trials} trials", successes.len());
+            return Err(Error::input("attempts", got, "need a sample and a trial"));
+        }
+        for (i, list) in successes.iter_mut().enumerate() {
+            list.sort_unstable();
+            let repeated = list.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0]);
+            if let Some(bad) = repeated.or(list.last().copied().filter(|&last| last >= trials)) {
+                return Err(Error::input(format!("successes of sample {}", i + 1), format!("trial {bad}"), limit));
+            }
+        }
+        Ok(Self { trials, successes })
+    }
+
+    /// Trials of every sample.
+    pub fn trials(&self) -> u64 {
+        self.trials
+    }
+
+    /// The counts of the first `shown` trials, in the order of the samples. An error unless there are that many.
+    pub fn first(&self, shown: u64) -> Result<Vec<Counts>> {
+        if shown > self.trials {
+            return Err(Error::input("attempts shown", shown, format!("there are {}", self.trials)));
+        }
+        let count = |list: &Vec<u64>| Counts::new(shown, list.partition_point(|&trial| trial < shown) as u64);
+        self.successes.iter().map(count).collect()
     }
 }
 
@@ -43,9 +75,46 @@ impl Score {
     }
 }
 
-/// Scores every method at each number of attempts `shown`, forecasting coverage at all trials. An error where `shown`
-/// is 0 or not below the number of trials.
+/// Scores every method at each number of attempts `shown`, forecasting coverage at all trials. Laws by maximum
+/// likelihood come with profile-likelihood intervals, those by least squares without. An error where `shown` is 0 or not
+/// below the number of trials.
 pub fn backtest(attempts: &Attempts, shown: &[u64], observer: &dyn Observer) -> Result<Vec<Score>> {
-    let _ = (attempts, shown, observer);
-    todo!()
+    if let Some(bad) = shown.iter().find(|&&shown| shown == 0 || shown >= attempts.trials) {
+        let limit = format!("must be from 1 to {}, so that something is left to foretell", attempts.trials - 1);
+        return Err(Error::input("attempts shown", bad, limit));
+    }
+    let truth = Data::new(&attempts.first(attempts.trials)?)?;
+    let truth = truth.solved() / truth.samples();
+    let k = [attempts.trials as f64];
+    let total = (shown.len() * (Kind::ALL.len() + 1)) as u64;
+    let mut scores = Vec::new();
+    let mut done = 0;
+    for &shown in shown {
+        let data = Data::new(&attempts.first(shown)?)?;
+        let mut step = || {
+            done += 1;
+            observer.progress(Progress { stage: "backtest", done, total, unit: "forecasts" });
+            if observer.cancelled() { Err(Error::Cancelled) } else { Ok(()) }
+        };
+        let mut add = |method: &'static str, forecast: Option<f64>, low: Option<f64>, high: Option<f64>| {
+            scores.push(Score { shown, method, forecast, low, high, truth });
+        };
+        let settings = Settings { replicates: 0, seed: 0, threads: 1 };
+        for kind in Kind::ALL {
+            let forecast = match fit(kind, &data) {
+                Ok(fitted) => by_law(&fitted, &data, &k, &settings, &Silent)?.pop(),
+                Err(_) => None,
+            };
+            add(kind.name(), forecast.map(|f| f.value), forecast.and_then(|f| f.low), forecast.and_then(|f| f.high));
+            step()?;
+        }
+        add("NPMLE", Some(npmle(&data).coverage(k[0])), None, None);
+        let worst = bounds(&data, &k)[0];
+        add("bounds", None, Some(worst.low), Some(worst.high));
+        let species = good_toulmin(&data, &k)?[0];
+        add("Good-Toulmin", species.map(|f| f.value), species.and_then(|f| f.low), species.and_then(|f| f.high));
+        add("Chao", Some(chao(&data, &k)?[0].value), None, None);
+        step()?;
+    }
+    Ok(scores)
 }

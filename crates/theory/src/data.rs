@@ -1,6 +1,6 @@
 //! The counts of many samples, equal ones together.
 
-use crate::coverage::{Counts, Estimator, Point, Scope, kaplan_meier, unbiased_cells};
+use crate::coverage::{Counts, Estimator, Point, Scope, kaplan_meier, unbiased_cells, values};
 use retrial_spec::{Error, Result};
 
 /// Counts of the samples that one law is to describe. Equal counts are kept once with their number, so a million
@@ -101,6 +101,11 @@ impl Data {
         } else {
             unbiased_cells(&self.cells, ks, Estimator::Pass, scope)
         }
+    }
+
+    /// The estimates alone of [`Self::curve`], as `(k, coverage)`: intervals take most of the time.
+    pub fn values(&self, ks: &[u64]) -> Vec<(f64, f64)> {
+        values(&self.cells, self.stopped, ks)
     }
 
     /// The curve of another unbiased estimator, as [`Self::curve`]. An error for stopped samples, where it is biased.

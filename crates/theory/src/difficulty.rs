@@ -1,6 +1,10 @@
 //! How hard samples are: the density of Eq 10 and what is known of each sample.
 
-use crate::{Data, coverage::Counts, npmle::Npmle};
+use crate::{
+    Data,
+    coverage::Counts,
+    npmle::{Atom, Npmle},
+};
 
 /// The shares of samples by difficulty `s = -ln p`, from an [`Npmle`].
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
@@ -9,15 +13,29 @@ pub struct Spectrum {
     pub resolution: f64,
     /// The share of samples with a difficulty below the resolution.
     pub unresolved: f64,
-    /// Bins of equal width in `ln s`, increasing: `(from, to, density f(s))`, the share per unit of `s`.
+    /// Bins of equal width in `ln s`, increasing: `(from, to, density f(s))`, the share per unit of `s`. The last
+    /// bin holds all that is easier too.
     pub bins: Vec<(f64, f64, f64)>,
 }
 
 /// The density `f(s)` of Eq 10 above the resolution of `data`, in `per_decade` bins (at least 1) per factor of ten.
 /// (A law's own is [`crate::fit::Law::difficulty_density`].)
 pub fn spectrum(npmle: &Npmle, data: &Data, per_decade: u32) -> Spectrum {
-    let _ = (npmle, data, per_decade);
-    todo!()
+    let resolution = 1.0 / data.reach().max(1) as f64;
+    let difficulty = |atom: &Atom| -atom.ln_failure();
+    let share = |keep: &dyn Fn(f64) -> bool| {
+        npmle.atoms.iter().filter(|atom| keep(difficulty(atom))).map(|atom| atom.weight).sum::<f64>()
+    };
+    // At the other end, what fails less often than once in all trials cannot be told from what never fails.
+    let top = (1.0 / resolution).ln().max(10.0 * resolution);
+    let step = 10f64.powf(1.0 / f64::from(per_decade.max(1)));
+    let count = ((top / resolution).ln() / step.ln()).ceil() as i32;
+    let bins = (0..count).map(|i| {
+        let (from, to) = (resolution * step.powi(i), resolution * step.powi(i + 1));
+        let last = i + 1 == count;
+        (from, to, share(&|s| s >= from && (s < to || last)) / (to - from))
+    });
+    Spectrum { resolution, unresolved: share(&|s| s < resolution), bins: bins.collect() }
 }
 
 /// Sorts of samples.
@@ -48,6 +66,27 @@ pub struct Posterior {
 
 /// The posterior of a sample.
 pub fn posterior(npmle: &Npmle, counts: Counts) -> Posterior {
-    let _ = (npmle, counts);
-    todo!()
+    let (n, c) = (counts.trials(), counts.successes());
+    let weights = npmle.posterior(n, c);
+    let mean = |of: &dyn Fn(&Atom) -> f64| npmle.atoms.iter().zip(&weights).map(|(atom, w)| w * of(atom)).sum::<f64>();
+    let quantile = |q: f64| {
+        let mut below = 0.0;
+        let at = weights.iter().position(|w| {
+            below += w;
+            below >= q
+        });
+        npmle.atoms[at.unwrap_or(weights.len() - 1)].success
+    };
+    let class = match c {
+        0 => Class::Unsolved,
+        c if 2 * u128::from(c) > u128::from(n) => Class::Easy,
+        _ => Class::Hard,
+    };
+    Posterior {
+        class,
+        success: mean(&|atom| atom.success),
+        low: quantile(0.025),
+        high: quantile(0.975),
+        next: mean(&|atom| atom.solved(n as f64)).min(1.0), // weights sum to 1 but for rounding
+    }
 }

@@ -22,7 +22,7 @@ pub fn fitting_curve(data: &Data) -> Vec<(f64, f64)> {
     let k = |i: u32| (end * f64::from(i) / f64::from(POINTS - 1)).exp().round() as u64;
     let mut ks: Vec<u64> = (0..POINTS).map(k).collect();
     ks.dedup();
-    pairs(&data.curve(&ks, Scope::Benchmark))
+    data.values(&ks)
 }
 
 /// The law of this kind that describes the data best; `curve` is their [`fitting_curve`].

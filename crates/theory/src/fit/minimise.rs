@@ -28,7 +28,8 @@ pub fn bfgs<const D: usize>(
         let slope = dot(&direction, &gradient);
         // A gain below the rounding of the value cannot be seen.
         let rounding = (1e-16 * value.abs().max(1e-12)).max(gain);
-        if -slope <= rounding {
+        // (Also where the gradient is not a number.)
+        if !(-slope > rounding) {
             break;
         }
         let mut t = (LONGEST / dot(&direction, &direction).sqrt()).min(1.0);
@@ -39,7 +40,7 @@ pub fn bfgs<const D: usize>(
                 break Some((trial, trial_value, trial_gradient));
             }
             t *= 0.5;
-            if -t * slope <= rounding {
+            if t * -slope <= rounding {
                 break None;
             }
         };

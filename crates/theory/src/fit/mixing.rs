@@ -67,8 +67,8 @@ impl Mixing {
 
     /// The point of a law, whose log odds are kept in `[-LIMIT, LIMIT]`; `None` for laws without a likelihood.
     pub fn point(law: &Law) -> Option<(Kind, Point)> {
-        /// Beyond, a share is all or nothing, and without slope.
-        const LIMIT: f64 = 9.0;
+        /// Beyond, a share is nearly all or nothing, and nearly without slope.
+        const LIMIT: f64 = 4.0;
         let odds = |share: f64| (share / (1.0 - share)).ln().clamp(-LIMIT, LIMIT);
         let point = match *law {
             Law::Beta(law) => [law.alpha().ln(), law.beta().ln(), 0.0, 0.0, 0.0],
@@ -222,7 +222,7 @@ pub fn negative_log_likelihood(law: &Mixing, data: &Data) -> (f64, Gradient) {
         sum -= weight * ln;
         gradient.iter_mut().zip(by).for_each(|(sum, by)| *sum -= weight * by);
     }
-    if sum.is_nan() { (f64::INFINITY, NONE) } else { (sum, gradient) }
+    if sum.is_nan() || gradient.iter().any(|g| !g.is_finite()) { (f64::INFINITY, NONE) } else { (sum, gradient) }
 }
 
 /// `ln` of a beta-binomial probability and its derivatives by `ln alpha` and `ln beta`:

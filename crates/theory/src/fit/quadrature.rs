@@ -27,8 +27,8 @@ struct Node {
 
 /// A law of the success probability by its nodes.
 pub trait Family {
-    /// `d u / d ln q` where `q` is small: singularities are so much closer.
-    fn scale(&self) -> f64;
+    /// `d u / d ln q` at `q = 1/n`, at most 1: singularities are so much closer.
+    fn scale(&self, n: f64) -> f64;
 
     /// The node at `u`.
     #[expect(private_interfaces, reason = "nodes are of no use outside of this file")]
@@ -57,7 +57,7 @@ impl Scaled {
 }
 
 impl Family for Scaled {
-    fn scale(&self) -> f64 {
+    fn scale(&self, _: f64) -> f64 {
         1.0
     }
 
@@ -93,8 +93,8 @@ pub struct Kumaraswamy {
 }
 
 impl Family for Kumaraswamy {
-    fn scale(&self) -> f64 {
-        self.beta.min(1.0)
+    fn scale(&self, n: f64) -> f64 {
+        (self.beta / one_minus_exp(-self.beta * n.max(3.0).ln())).min(1.0)
     }
 
     #[expect(private_interfaces, reason = "nodes are of no use outside of this file")]
@@ -146,8 +146,7 @@ pub fn ln_likelihood(family: &impl Family, successes: f64, failures: f64) -> (f6
         let rate = successes / node.success - if failures > 0.0 { failures / node.failure } else { 0.0 };
         (ln, rate)
     };
-    let (ln, by) = integral(family, slope, value);
-    (ln, by)
+    integral(family, successes + failures, slope, value)
 }
 
 /// The mean of `1 - (1-q)^k` and its derivatives.
@@ -159,15 +158,16 @@ pub fn solved(family: &impl Family, k: f64) -> (f64, Gradient) {
         success => rate(node) * success * node.slope[0] + node.slope[1],
     };
     let value = |node: &Node| (one_minus_exp(k * node.ln_failure).ln() + node.ln_weight, rate(node));
-    let (ln, by) = integral(family, slope, value);
+    let (ln, by) = integral(family, k, slope, value);
     let solved = ln.exp().min(1.0);
     (solved, by.map(|d| d * solved))
 }
 
-/// `ln` of the integral of `exp(value)` over `u`, and its derivatives by the coordinates. `slope` is the derivative of
+/// `ln` of the integral of `exp(value)` over `u` for about `n` trials, and its derivatives by the coordinates. `slope` is the derivative of
 /// `value` by `u` up to a positive factor; `value` returns with it the derivative by `q`.
 fn integral(
     family: &impl Family,
+    n: f64,
     slope: impl Fn(&Node) -> f64,
     value: impl Fn(&Node) -> (f64, f64),
 ) -> (f64, Gradient) {
@@ -175,17 +175,20 @@ fn integral(
     const STEP: f64 = 0.4;
     /// What is `e^-32` times the largest value is left out.
     const DEPTH: f64 = 32.0;
+    /// Points to a side: more than any law takes that describes counts. Searches may stray to laws that would take
+    /// millions.
+    const MOST: u32 = 4000;
     let (mut low, mut high) = (-740.0, 740.0);
-    while high - low > 1e-3 * family.scale() {
+    while high - low > 1e-3 * family.scale(n) {
         let middle = 0.5 * (low + high);
         if slope(&family.node(middle)) > 0.0 { low = middle } else { high = middle }
     }
     let mode = 0.5 * (low + high);
     let top = value(&family.node(mode)).0;
-    let width = 1e-2 * family.scale();
+    let width = 1e-2 * family.scale(n);
     let bend =
         (2.0 * top - value(&family.node(mode - width)).0 - value(&family.node(mode + width)).0) / (width * width);
-    let longest = STEP * family.scale();
+    let longest = STEP * family.scale(n);
     let step = if bend > 0.0 { (0.6 / bend.sqrt()).min(longest) } else { longest };
     let (mut sum, mut by) = (0.0, NONE);
     let mut add = |u: f64| {
@@ -202,7 +205,7 @@ fn integral(
     };
     let _ = add(mode);
     for direction in [-step, step] {
-        let _ = (1..).map(f64::from).take_while(|&i| add(mode + i * direction)).count();
+        let _ = (1..MOST).map(f64::from).take_while(|&i| add(mode + i * direction)).count();
     }
     ((sum * step).ln() + top, by.map(|d| d / sum))
 }

@@ -8,7 +8,7 @@ use crate::{
     coverage::Counts,
     special::{ln_largest_binomial, one_minus_exp},
 };
-pub(crate) use solver::{Mixing, Solver, Tilt, solved};
+pub(crate) use solver::{Mixing, Solver, Tilt};
 
 /// One failure probability and the share of samples that have it.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
@@ -39,6 +39,17 @@ impl Npmle {
     pub fn coverage(&self, k: f64) -> f64 {
         self.atoms.iter().map(|atom| atom.weight * atom.solved(k)).sum()
     }
+
+    /// The weights of the atoms for a sample with `c` successes in `n` trials, by Bayes' rule; they sum to 1.
+    pub(crate) fn posterior(&self, n: u64, c: u64) -> Vec<f64> {
+        // 0 ln 0 is 0.
+        let times = |count: u64, ln: f64| if count == 0 { 0.0 } else { count as f64 * ln };
+        let ln = |atom: &Atom| atom.weight.ln() + times(c, atom.success.ln()) + times(n - c, atom.ln_failure());
+        let likely = self.atoms.iter().map(ln).fold(f64::NEG_INFINITY, f64::max);
+        let weights: Vec<f64> = self.atoms.iter().map(|atom| (ln(atom) - likely).exp()).collect();
+        let sum: f64 = weights.iter().sum();
+        weights.iter().map(|w| w / sum).collect()
+    }
 }
 
 impl Atom {
@@ -48,7 +59,7 @@ impl Atom {
         if k == 0.0 { 0.0 } else { one_minus_exp(k * self.ln_failure()) }
     }
 
-    fn ln_failure(&self) -> f64 {
+    pub(crate) fn ln_failure(&self) -> f64 {
         if self.success < 0.5 { (-self.success).ln_1p() } else { self.failure.ln() }
     }
 }

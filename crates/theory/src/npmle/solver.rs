@@ -36,7 +36,7 @@ impl Tilt {
 }
 
 /// `1 - (1-q)^k` at the angle `t`.
-pub fn solved(t: f64, k: f64) -> f64 {
+fn solved(t: f64, k: f64) -> f64 {
     let ln_failure = if t < 0.5 { (-t.sin().powi(2)).ln_1p() } else { 2.0 * t.cos().max(0.0).ln() };
     one_minus_exp(k * ln_failure)
 }
@@ -52,9 +52,17 @@ pub struct Mixing {
     pub gap: f64,
 }
 
+impl Mixing {
+    /// The coverage of `k` trials.
+    pub fn solved(&self, k: f64) -> f64 {
+        self.atoms.iter().map(|&(t, weight)| weight * solved(t, k)).sum()
+    }
+}
+
 /// The likelihoods of one data set on a grid that no local maximum of `D` slips through.
 pub struct Solver<'a> {
     cells: &'a [(Counts, f64)],
+    shapes: Vec<Cell>,
     samples: f64,
     grid: Vec<f64>,
     /// One row of relative likelihoods of all cells per point of the grid.
@@ -94,8 +102,9 @@ impl<'a> Solver<'a> {
         if let Some(last) = grid.last_mut() {
             *last = FRAC_PI_2;
         }
-        let rows = grid.iter().flat_map(|&t| cells.iter().map(move |(s, _)| likelihood(s, t))).collect();
-        Self { cells, samples: cells.iter().map(|(_, weight)| weight).sum(), grid, rows }
+        let shapes: Vec<Cell> = cells.iter().map(|(s, _)| Cell::of(s)).collect();
+        let rows = grid.iter().flat_map(|&t| row(&shapes, t)).collect();
+        Self { cells, shapes, samples: cells.iter().map(|(_, weight)| weight).sum(), grid, rows }
     }
 
     /// The maximum of `F`, from the atoms of `start` (none: a start from the data), until the certified gap is at most
@@ -195,7 +204,7 @@ impl<'a> Solver<'a> {
         let slopes: Vec<f64> =
             self.grid.iter().zip(self.rows.chunks_exact(cells)).map(|(&t, row)| dot(row, pull) + tilt.at(t)).collect();
         let slope = |t: f64| {
-            self.cells.iter().zip(pull).map(|((s, _), pull)| likelihood(s, t) * pull).sum::<f64>() + tilt.at(t)
+            row(&self.shapes, t).zip(pull).map(|(likelihood, pull)| likelihood * pull).sum::<f64>() + tilt.at(t)
         };
         let mut maxima = Vec::new();
         for j in 0..slopes.len() {
@@ -226,7 +235,7 @@ impl<'a> Solver<'a> {
     }
 
     fn atom(&self, t: f64, weight: f64, tilt: Tilt) -> Atom {
-        Atom { t, weight, reward: tilt.at(t), row: self.cells.iter().map(|(s, _)| likelihood(s, t)).collect() }
+        Atom { t, weight, reward: tilt.at(t), row: row(&self.shapes, t).collect() }
     }
 
     /// `f_i` of every cell.
@@ -253,10 +262,36 @@ struct Atom {
     row: Vec<f64>,
 }
 
-/// The likelihood of an angle, relative to the largest.
-fn likelihood(s: &Counts, t: f64) -> f64 {
+/// What the likelihood of one cell takes.
+struct Cell {
+    successes: f64,
+    failures: f64,
+    /// Where it is largest.
+    angle: f64,
+}
+
+impl Cell {
+    fn of(s: &Counts) -> Self {
+        let (successes, failures) = (s.successes() as f64, s.failures() as f64);
+        Self { successes, failures, angle: successes.sqrt().atan2(failures.sqrt()) }
+    }
+
+    /// The likelihood of the angle of `q` and `p = 1 - q`, relative to the largest.
+    fn likelihood(&self, t: f64, q: f64, p: f64) -> f64 {
+        /// Likelihoods below `e^-FAINT` count as 0.
+        const FAINT: f64 = 60.0;
+        // It is at most cos(t - angle)^2n, by the Bhattacharyya bound of the relative entropy.
+        if (self.successes + self.failures) * (t - self.angle).powi(2) > FAINT {
+            return 0.0;
+        }
+        ln_likelihood_ratio(self.successes, self.failures, q, p).exp()
+    }
+}
+
+/// The likelihoods of all cells at an angle.
+fn row(cells: &[Cell], t: f64) -> impl Iterator<Item = f64> {
     let (sin, cos) = t.sin_cos();
-    ln_likelihood_ratio(s.successes() as f64, s.failures() as f64, sin * sin, cos * cos).exp()
+    cells.iter().map(move |cell| cell.likelihood(t, sin * sin, cos * cos))
 }
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {

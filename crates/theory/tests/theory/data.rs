@@ -1,7 +1,8 @@
 //! Measured data: the project's own, and what lies in `shared/` beside the checkout on the authors' machines.
 
-use retrial_theory::coverage::Counts;
-use std::{fs, path::Path};
+use flate2::read::GzDecoder;
+use retrial_theory::{backtest::Attempts, coverage::Counts};
+use std::{collections::BTreeMap, fs, io::Read, path::Path};
 
 /// The golden VAE counts at temperature 1: `(threshold, counts of 400 images of 20,000 trials each)`.
 pub fn vae_counts() -> Vec<(f64, Vec<Counts>)> {
@@ -41,4 +42,23 @@ pub fn llm_sets() -> Option<Vec<(String, Vec<Counts>)>> {
     };
     let models = shared_csv("data/reference_fits.csv")?;
     models.iter().map(|row| Some((format!("{} {}", row[0], row[1]), counts(&row[0], &row[1])?))).collect()
+}
+
+/// Every attempt of the seven Pythia models at 128 problems, by model.
+pub fn pythia_attempts() -> Option<Vec<(String, Attempts)>> {
+    let mut text = String::new();
+    let packed = shared("data/pythia_math_success_attempts.csv.gz")?;
+    GzDecoder::new(packed.as_slice()).read_to_string(&mut text).unwrap();
+    let mut models: BTreeMap<&str, BTreeMap<&str, Vec<u64>>> = BTreeMap::new();
+    for line in text.lines().skip(1) {
+        let [model, problem, attempt] = line.splitn(3, ',').collect::<Vec<_>>().try_into().unwrap();
+        let attempt: u64 = attempt.parse().unwrap();
+        models.entry(model).or_default().entry(problem).or_default().push(attempt - 1);
+    }
+    let attempts = |problems: BTreeMap<&str, Vec<u64>>| {
+        let mut successes: Vec<Vec<u64>> = problems.into_values().collect();
+        successes.resize(128, Vec::new());
+        Attempts::new(10_000, successes).unwrap()
+    };
+    Some(models.into_iter().map(|(model, problems)| (model.to_owned(), attempts(problems))).collect())
 }

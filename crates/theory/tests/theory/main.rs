@@ -1,12 +1,14 @@
 //! What the crate promises, from outside. Reference values are mpmath's (40 digits or more) and scipy's.
 
+mod backtest;
+mod budget;
 mod coverage;
 mod data;
 mod fit;
 mod laws;
 mod npmle;
-mod study;
 mod spectrum;
+mod study;
 
 /// Fails unless `got` is within a relative error of `want`.
 #[track_caller]

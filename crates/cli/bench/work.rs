@@ -1,0 +1,199 @@
+//! What is timed, on inputs prepared beforehand.
+
+use retrial_check::Kernel;
+use retrial_reference as reference;
+use retrial_spec::{Backend, Noise, Posterior, Precision, Problem, Result, Tally, Weights, rng};
+use serde::Serialize;
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
+
+/// Trials that thresholds come from, out of the way of those that are timed.
+const PILOT: u64 = 1 << 40;
+
+/// One row of the table: a kernel, and of `score` the precision and what it may leave out.
+#[derive(Clone, Copy)]
+pub struct Work {
+    pub kernel: Kernel,
+    pub precision: Precision,
+    pub mode: Mode,
+}
+
+/// What `score` is asked for.
+#[derive(Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// All errors, of a model without a hidden unit that is ever zero: nothing can be left out.
+    Dense,
+    /// All errors of the model as it is.
+    Full,
+    /// Successes alone, at thresholds with pass@1 = 0.1 % and 1 %. Pilots, one per sample and run, are not timed.
+    CountsOnly,
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Dense => "dense",
+            Self::Full => "all errors",
+            Self::CountsOnly => "counts only",
+        })
+    }
+}
+
+impl Work {
+    /// All rows of a device.
+    pub fn all(precisions: &[Precision]) -> Vec<Self> {
+        let others = Kernel::ALL.into_iter().filter(|&kernel| kernel != Kernel::Score);
+        let others = others.map(|kernel| Self { kernel, precision: Precision::F32, mode: Mode::Full });
+        let modes = [Mode::Dense, Mode::Full, Mode::CountsOnly];
+        let scores = precisions
+            .iter()
+            .flat_map(|&precision| modes.map(|mode| Self { kernel: Kernel::Score, precision, mode }));
+        others.chain(scores).collect()
+    }
+
+    /// Whether multiply-adds are what takes its time.
+    pub fn computes(&self) -> bool {
+        matches!(self.kernel, Kernel::Encode | Kernel::Decode | Kernel::Score)
+    }
+
+    /// Times it over `trials` trials of all samples.
+    pub fn time(&self, problem: &Problem, trials: usize, backend: &dyn Backend) -> Result<Timing> {
+        let (weights, images, shape) = (problem.weights(), problem.images(), problem.shape());
+        let samples = problem.samples();
+        let noise = || Noise::Trials(0..trials as u64);
+        let errors = || backend.load(problem, Precision::F32)?.errors(noise());
+        match self.kernel {
+            Kernel::Encode => Timing::of(backend, || backend.encode(weights, images).map(drop)),
+            Kernel::SampleLatent => Timing::of(backend, || backend.sample_latent(problem, noise()).map(drop)),
+            Kernel::Decode => {
+                let latents = backend.sample_latent(problem, noise())?;
+                Timing::of(backend, || backend.decode(weights, &latents).map(drop))
+            }
+            Kernel::L2Error => {
+                let outputs = retrial_check::images(shape, samples * trials, problem.seed() + 1);
+                Timing::of(backend, || backend.l2_error(images, &outputs, shape.pixels).map(drop))
+            }
+            Kernel::PassAtK => {
+                let errors = errors()?;
+                let thresholds = retrial_check::thresholds(&errors);
+                Timing::of(backend, || backend.pass_at_k(&errors, 0, &mut Tally::new(samples, &thresholds)?))
+            }
+            Kernel::Correlation => {
+                let errors = errors()?;
+                Timing::of(backend, || backend.correlation(&errors, samples).map(drop))
+            }
+            Kernel::Score => {
+                let dense = if self.mode == Mode::Dense { Some(dense(problem)?) } else { None };
+                let mut scorer = backend.load(dense.as_ref().unwrap_or(problem), self.precision)?;
+                let pilot = PILOT..PILOT + (8192 / samples as u64).max(64);
+                let mut errors = scorer.errors(Noise::Trials(pilot))?;
+                errors.sort_unstable_by(f32::total_cmp);
+                let mut thresholds = vec![errors[errors.len() / 1000], errors[errors.len() / 100]];
+                thresholds.dedup();
+                let empty = if self.mode == Mode::CountsOnly { Tally::counts_only } else { Tally::new };
+                let empty = empty(samples, &thresholds)?;
+                Timing::of(backend, || scorer.tally(0..trials as u64, &mut empty.clone()))
+            }
+        }
+    }
+}
+
+/// Runs of one kernel: at least three, then until half a second has passed.
+pub struct Timing {
+    pub runs: usize,
+    pub median: Duration,
+    pub fastest: Duration,
+    pub slowest: Duration,
+}
+
+impl Timing {
+    fn of(backend: &dyn Backend, mut run: impl FnMut() -> Result<()>) -> Result<Self> {
+        run()?; // compiles, allocates, warms up
+        let (start, mut times) = (Instant::now(), vec![]);
+        while times.len() < 3 || (start.elapsed() < Duration::from_millis(500) && times.len() < 1000) {
+            let (begin, busy) = (Instant::now(), backend.device_time());
+            run()?;
+            let device = backend.device_time().zip(busy).map(|(after, before)| after - before);
+            times.push(device.unwrap_or_else(|| begin.elapsed()));
+        }
+        times.sort_unstable();
+        let runs = times.len();
+        Ok(Self { runs, median: times[runs / 2], fastest: times[0], slowest: times[runs - 1] })
+    }
+}
+
+/// The problem with first biases so large that no hidden unit is ever zero, and second ones that make up for it.
+fn dense(problem: &Problem) -> Result<Problem> {
+    const NORMAL: f32 = 6.77; // no normal of a trial is larger
+    let mut weights = problem.weights().clone();
+    let fc1 = &mut weights.decoder_fc1;
+    let mut shifts = vec![0.0; fc1.outputs];
+    for (unit, (row, shift)) in fc1.weight.chunks(fc1.inputs).zip(&mut shifts).enumerate() {
+        for sample in 0..problem.samples() {
+            let latents = row.iter().zip(problem.mu(sample)).zip(problem.scale(sample));
+            let least: f32 = latents.map(|((w, mu), scale)| w * mu - NORMAL * w.abs() * scale).sum();
+            *shift = f32::max(*shift, 1.0 - least - fc1.bias[unit]);
+        }
+    }
+    fc1.bias.iter_mut().zip(&shifts).for_each(|(bias, shift)| *bias += shift);
+    let fc2 = &mut weights.decoder_fc2;
+    for (row, bias) in fc2.weight.chunks(fc2.inputs).zip(&mut fc2.bias) {
+        *bias -= row.iter().zip(&shifts).map(|(w, shift)| w * shift).sum::<f32>();
+    }
+    again(problem, weights, problem.samples())
+}
+
+/// The first samples of a problem, with other weights.
+fn again(problem: &Problem, weights: Weights, samples: usize) -> Result<Problem> {
+    let (shape, temperature) = (problem.shape(), problem.temperature());
+    let all = |of: fn(&Problem, usize) -> &[f32]| (0..samples).flat_map(|n| of(problem, n)).copied().collect::<Vec<_>>();
+    let logvar = |scale: f32| if scale > 0.0 { 2.0 * (f64::from(scale) / temperature).ln() as f32 } else { -100.0 };
+    let posterior = Posterior { mu: all(Problem::mu), logvar: all(Problem::scale).into_iter().map(logvar).collect() };
+    let images = problem.images()[..samples * shape.pixels].to_vec();
+    Problem::new(weights, images, &posterior, temperature, problem.seed())
+}
+
+/// How far errors in a precision are from the f64 reference.
+#[derive(Serialize)]
+pub struct Accuracy {
+    pub precision: Precision,
+    pub trials: usize,
+    pub bias: f64,
+    pub deviation: f64,
+    pub largest: f64,
+    pub largest_relative: f64,
+}
+
+/// Over 64 trials of at most eight samples: the reference is slow.
+pub fn accuracy(problem: &Problem, backend: &dyn Backend, precision: Precision) -> Result<Accuracy> {
+    const TRIALS: u64 = 64;
+    let problem = again(problem, problem.weights().clone(), problem.samples().min(8))?;
+    let errors = backend.load(&problem, precision)?.errors(Noise::Trials(0..TRIALS))?;
+    let wide = |values: &[f32]| values.iter().map(|&v| f64::from(v)).collect::<Vec<_>>();
+    let mut latents = vec![];
+    for sample in 0..problem.samples() {
+        let (mu, scale) = (wide(problem.mu(sample)), wide(problem.scale(sample)));
+        for trial in 0..TRIALS {
+            let mut normals = vec![0.0; mu.len()];
+            rng::trial_normals(problem.seed(), sample as u32, trial, &mut normals);
+            latents.extend(wide(&normals).iter().zip(&mu).zip(&scale).map(|((eps, mu), scale)| mu + scale * eps));
+        }
+    }
+    let outputs = reference::decode(problem.weights(), &latents);
+    let want = reference::l2_error(&wide(problem.images()), &outputs, problem.shape().pixels);
+    let off: Vec<f64> = errors.iter().zip(&want).map(|(&got, want)| f64::from(got) - want).collect();
+    let mean = |f: &dyn Fn(f64) -> f64| off.iter().map(|&d| f(d)).sum::<f64>() / off.len() as f64;
+    let bias = mean(&|d| d);
+    let largest = |values: &mut dyn Iterator<Item = f64>| values.map(f64::abs).fold(0.0, f64::max);
+    Ok(Accuracy {
+        precision,
+        trials: off.len(),
+        bias,
+        deviation: mean(&|d| (d - bias).powi(2)).sqrt(),
+        largest: largest(&mut off.iter().copied()),
+        largest_relative: largest(&mut off.iter().zip(&want).map(|(d, want)| d / want)),
+    })
+}

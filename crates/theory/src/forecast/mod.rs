@@ -1,0 +1,54 @@
+//! Coverage beyond the trials that were made.
+
+mod bounds;
+mod species;
+
+use crate::{
+    Data,
+    fit::{Fitted, Settings, bootstrap, profile},
+};
+pub use bounds::{Bounds, bounds};
+use retrial_spec::{Error, Observer, Result};
+pub use species::{chao, good_toulmin};
+
+/// Coverage at a `k` that was not measured. 95 % intervals.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+pub struct Forecast {
+    /// Trials per sample.
+    pub k: f64,
+    /// The forecast.
+    pub value: f64,
+    /// Lower end of the interval; `None` where the method has none.
+    pub low: Option<f64>,
+    /// Upper end of the interval.
+    pub high: Option<f64>,
+}
+
+/// The coverage of a fitted law at each of `ks`: by maximum likelihood with profile-likelihood intervals, by least
+/// squares with bootstrap intervals ([`Settings::replicates`] 0 gives none). Both are for samples drawn from a
+/// population. They speak of the law's parameters and take the law itself for granted: [`bounds`] does not. Cancelled
+/// by the observer.
+pub fn by_law(
+    fitted: &Fitted,
+    data: &Data,
+    ks: &[f64],
+    settings: &Settings,
+    observer: &dyn Observer,
+) -> Result<Vec<Forecast>> {
+    let likelihood = fitted.law.kind().by_likelihood();
+    let replicates = match likelihood || settings.replicates == 0 {
+        true => Vec::new(),
+        false => bootstrap::refits(&fitted.law, data, settings, observer)?,
+    };
+    let forecast = |&k: &f64| {
+        if observer.cancelled() {
+            return Err(Error::Cancelled);
+        }
+        let ends = match likelihood {
+            true => profile::coverage(fitted, data, k),
+            false => bootstrap::percentiles(replicates.iter().map(|law| law.coverage(k))),
+        };
+        Ok(Forecast { k, value: fitted.coverage(k), low: ends.map(|e| e[0]), high: ends.map(|e| e[1]) })
+    };
+    ks.iter().map(forecast).collect()
+}
