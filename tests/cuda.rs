@@ -131,6 +131,14 @@ fn an_unknown_precision_is_refused() {
     assert!(cuda.load(&case(Kernel::Score, 5).problem().unwrap(), Precision::F16).err().unwrap().is_input());
 }
 
+#[test]
+fn the_peak_is_measured_in_f32() {
+    let Some(cuda) = emulated() else { return };
+    let peak = cuda.peak(Precision::F32).unwrap().unwrap();
+    assert!(peak.is_finite() && peak > 1e6, "{peak} FLOP/s");
+    assert_eq!(cuda.peak(Precision::F16).unwrap(), None);
+}
+
 /// What a device does wrong.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Failure {

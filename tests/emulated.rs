@@ -4,7 +4,6 @@
 use retrial_cuda::{
     Cuda, Program,
     driver::{Driver, Facts, Fault, Launch, Read, Ticket},
-    programs,
 };
 use retrial_emulator::{Memory, Options, Order, compiler};
 use std::{
@@ -48,18 +47,12 @@ impl Emulated {
         }
     }
 
-    /// Each file of `kernels/`, compiled once for all tests.
-    fn compiled(program: &'static Program) -> Result<&'static retrial_emulator::Program, Fault> {
-        type Slot = OnceLock<Result<retrial_emulator::Program, String>>;
-        static COMPILED: OnceLock<Vec<(&Program, Slot)>> = OnceLock::new();
-        let slots = COMPILED.get_or_init(|| programs().into_iter().map(|program| (program, Slot::new())).collect());
-        let slot = slots.iter().find(|(p, _)| *p == program).map(|(_, slot)| slot).unwrap();
+    /// The emulator compiles a text once for all tests.
+    fn compiled(program: &'static Program) -> Result<retrial_emulator::Program, Fault> {
         let file = format!("{}.cu", program.kernel);
-        let compile = || {
-            let files: Vec<_> = [(&*file, program.text)].into_iter().chain(program.headers.iter().copied()).collect();
-            retrial_emulator::Program::compile(program.kernel, &files, &[], program.entries)
-        };
-        slot.get_or_init(compile).as_ref().map_err(|fault| failed(fault))
+        let files: Vec<_> = [(&*file, program.text)].into_iter().chain(program.headers.iter().copied()).collect();
+        let compiled = retrial_emulator::Program::compile(program.kernel, &files, &[], program.entries);
+        compiled.map_err(|fault| failed(&fault))
     }
 }
 

@@ -74,7 +74,8 @@ fn table(scores: &[Score], shown: &[u64], cell: impl Fn(&[&Score]) -> String) ->
     let mut rows = vec![["method".to_string()].into_iter().chain(head).collect::<Vec<_>>()];
     for method in methods {
         let of = |m: u64| scores.iter().filter(|s| s.method == method && s.shown == m).collect::<Vec<_>>();
-        rows.push([method.to_string()].into_iter().chain(shown.iter().map(|&m| cell(&of(m)))).collect());
+        let cells = shown.iter().map(|&m| Some(cell(&of(m))).filter(|cell| !cell.is_empty()).unwrap_or("-".into()));
+        rows.push([method.to_string()].into_iter().chain(cells).collect());
     }
     rows
 }

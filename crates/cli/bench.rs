@@ -61,8 +61,18 @@ impl Bench {
         let problem = self.problem(backend)?;
         let precisions = &backend.device().precisions;
         let head = [
-            "kernel", "precision", "work", "samples", "trials", "runs", "median ms", "spread", "M trials/s", "GFLOP/s",
-            "of peak", "GB/s",
+            "kernel",
+            "precision",
+            "work",
+            "samples",
+            "trials",
+            "runs",
+            "median ms",
+            "spread",
+            "M trials/s",
+            "GFLOP/s",
+            "of peak",
+            "GB/s",
         ];
         let (mut rows, mut results, mut faults) = (vec![head.map(String::from).to_vec()], vec![], vec![]);
         for work in Work::all(precisions).into_iter().filter(|w| only.is_none_or(|only| only == w.kernel)) {
@@ -129,7 +139,12 @@ impl Bench {
             ui::print_json(&json!({ "device": device, "kernels": results, "accuracy": accuracies, "faults": faults }))?;
         } else {
             let model = self.weights.as_ref().map_or("random weights".into(), |path| path.display().to_string());
-            let mut text = format!("{}, {} of {model}, T = {}, {clock} clock\n", backend.device(), problem.shape(), self.temperature);
+            let mut text = format!(
+                "{}, {} of {model}, T = {}, {clock} clock\n",
+                backend.device(),
+                problem.shape(),
+                self.temperature
+            );
             text += &ui::table(&rows);
             for a in accuracies {
                 text += &format!(

@@ -72,6 +72,7 @@ impl Difficulty {
         );
         let mut rows = vec![["difficulty s", "share", "density f(s)"].map(String::from).to_vec()];
         for &(from, to, density) in &spectrum.bins {
+            let density = density + 0.0; // which turns -0 into 0
             let range = format!("{} to {}", Short(from), Short(to));
             rows.push(vec![range, format!("{:.4}", density * (to - from)), Short(density).to_string()]);
         }

@@ -84,7 +84,10 @@ impl Fit {
         for fits in &fits {
             text += &format!("\n{}\n", headline(&fits.group, &fits.data));
             text += &ui::table(&fits.table(self.convention));
-            text += &format!("NPMLE: nll {:.3}, certified to {:.0e}\n", fits.npmle.nll, fits.npmle.gap.max(1e-16));
+            text += &match fits.certified() {
+                true => format!("NPMLE: nll {:.3}, certified to {:.0e}\n", fits.npmle.nll, fits.npmle.gap.max(1e-16)),
+                false => format!("NPMLE: not found (certificate {:.0e})\n", fits.npmle.gap),
+            };
             text += &fits.verdicts().iter().map(|line| format!("{line}\n")).collect::<String>();
             let intervals = fits.intervals(self.convention);
             if intervals.len() > 1 {
@@ -159,9 +162,14 @@ impl Fits {
         self.laws.iter().find(|(of, _)| *of == kind)?.1.as_ref().ok()
     }
 
+    /// Whether the NPMLE is what its name says: no law is likelier by more than one part in a thousand.
+    fn certified(&self) -> bool {
+        self.npmle.gap < 1e-3
+    }
+
     /// Nats by which the NPMLE is likelier.
     fn behind(&self, fitted: &Fitted) -> Option<f64> {
-        fitted.nll.map(|nll| (nll - self.npmle.nll).max(0.0))
+        fitted.nll.filter(|_| self.certified()).map(|nll| (nll - self.npmle.nll).max(0.0))
     }
 
     fn table(&self, convention: Convention) -> Vec<Vec<String>> {
@@ -207,11 +215,10 @@ impl Fits {
         };
         match self.outside(fitted) {
             Some([from, to]) => {
-                let [from, to] = [from, to].map(ui::thousands);
-                format!(
-                    "does not fit: it leaves the 95 % band of measured coverage between k = {from} and {to}; {}",
-                    fitted.verdict()
-                )
+                let to = if to > from { format!(" to {}", ui::thousands(to)) } else { String::new() };
+                let from = ui::thousands(from);
+                let verdict = fitted.verdict();
+                format!("does not fit: it leaves the 95 % band of measured coverage at k = {from}{to}; it {verdict}")
             }
             None => fitted.verdict(),
         }

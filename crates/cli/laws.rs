@@ -87,7 +87,7 @@ pub fn coverage(fits: &[Fits]) -> Result<Figure> {
 pub fn loss(fits: &[Fits]) -> Result<Figure> {
     let mut curves = vec![];
     for (color, fits) in fits.iter().enumerate() {
-        let points: Vec<_> = fits.band.clone().iter().map(|p| (p.k as f64, 1.0 - p.value)).collect();
+        let points: Vec<_> = fits.band.iter().map(|p| (p.k as f64, 1.0 - p.value)).collect();
         if let Some(fitted) = eq8(fits) {
             let law: Vec<_> = beyond(&fits.data).into_iter().map(|k| (k, 1.0 - fitted.coverage(k))).collect();
             curves.push(Curve::new("", law).color(color));
@@ -132,7 +132,7 @@ pub fn curves_csv(fits: &[Fits]) -> Result<String> {
     let mut rows = vec![];
     for fits in fits {
         let (model, benchmark) = (&fits.group.model, &fits.group.benchmark);
-        rows.extend(fits.band.clone().into_iter().map(|p| (model, benchmark, "measured", p.k as f64, p.value, Some(p.low), Some(p.high))));
+        rows.extend(fits.band.iter().map(|p| (model, benchmark, "measured", p.k as f64, p.value, Some(p.low), Some(p.high))));
         for fitted in fits.laws.iter().filter_map(|(_, law)| law.as_ref().ok()) {
             let name = fitted.law.kind().name();
             rows.extend(beyond(&fits.data).into_iter().map(|k| (model, benchmark, name, k, fitted.coverage(k), None, None)));

@@ -48,9 +48,8 @@ impl Work {
         let others = Kernel::ALL.into_iter().filter(|&kernel| kernel != Kernel::Score);
         let others = others.map(|kernel| Self { kernel, precision: Precision::F32, mode: Mode::Full });
         let modes = [Mode::Dense, Mode::Full, Mode::CountsOnly];
-        let scores = precisions
-            .iter()
-            .flat_map(|&precision| modes.map(|mode| Self { kernel: Kernel::Score, precision, mode }));
+        let scores =
+            precisions.iter().flat_map(|&precision| modes.map(|mode| Self { kernel: Kernel::Score, precision, mode }));
         others.chain(scores).collect()
     }
 
@@ -149,7 +148,8 @@ fn dense(problem: &Problem) -> Result<Problem> {
 /// The first samples of a problem, with other weights.
 fn again(problem: &Problem, weights: Weights, samples: usize) -> Result<Problem> {
     let (shape, temperature) = (problem.shape(), problem.temperature());
-    let all = |of: fn(&Problem, usize) -> &[f32]| (0..samples).flat_map(|n| of(problem, n)).copied().collect::<Vec<_>>();
+    let all =
+        |of: fn(&Problem, usize) -> &[f32]| (0..samples).flat_map(|n| of(problem, n)).copied().collect::<Vec<_>>();
     let logvar = |scale: f32| if scale > 0.0 { 2.0 * (f64::from(scale) / temperature).ln() as f32 } else { -100.0 };
     let posterior = Posterior { mu: all(Problem::mu), logvar: all(Problem::scale).into_iter().map(logvar).collect() };
     let images = problem.images()[..samples * shape.pixels].to_vec();

@@ -2,9 +2,9 @@
 
 use crate::{
     lanes::Lanes,
-    panel::{DARK, Packed, Word, product, rows},
+    panel::{Packed, Word, product, rows},
 };
-use retrial_spec::{Linear, Problem};
+use retrial_spec::{Linear, Problem, model::DARK};
 
 /// The decoder's second layer in one precision: how hidden units are kept, paired and multiplied.
 pub(crate) trait Layer: Sized + Send + Sync {

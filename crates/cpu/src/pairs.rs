@@ -8,9 +8,9 @@
 use crate::{
     lanes::Lanes,
     layer::{FirstLayer, Layer},
-    panel::{DARK, Word, padded},
+    panel::Word,
 };
-use retrial_spec::{Linear, Problem};
+use retrial_spec::{Linear, Problem, model::DARK};
 
 /// Two bf16 numbers, the first in the lower half.
 #[derive(Clone, Copy, Default)]
@@ -68,7 +68,9 @@ impl Layer for Pairs {
                 group[input][output % rows] = bf16(w);
             }
         }
-        Self { weight, bias: padded(&layer.bias, rows, DARK), inputs: layer.inputs }
+        let mut bias = layer.bias.clone();
+        bias.resize(groups * rows, DARK);
+        Self { weight, bias, inputs: layer.inputs }
     }
     fn bias(&self) -> &[f32] {
         &self.bias
@@ -136,7 +138,13 @@ impl Layer for Pairs {
     }
 
     #[inline(always)]
-    fn weight<'a, V: Lanes>(&'a self, group: usize, order: &[u16], steps: &[u16], scratch: &'a mut Scratch) -> &'a [Pair] {
+    fn weight<'a, V: Lanes>(
+        &'a self,
+        group: usize,
+        order: &[u16],
+        steps: &[u16],
+        scratch: &'a mut Scratch,
+    ) -> &'a [Pair] {
         let rows = &self.weight[group * (self.inputs + 1)..][..self.inputs + 1];
         let (paired, units) = (&mut scratch.weight, order.as_chunks::<2>().0);
         paired.resize(units.len() * ROW, Pair::default());

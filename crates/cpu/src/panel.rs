@@ -84,15 +84,7 @@ pub(crate) struct Packed {
 impl Packed {
     /// Packs in groups of `rows`. Rows beyond the last output get zero weights and `padding` as bias.
     pub fn new(layer: &Linear, rows: usize, padding: f32) -> Self {
-        let groups = layer.outputs.div_ceil(rows);
-        let mut weight = vec![0.0; groups * rows * layer.inputs];
-        for (output, row) in layer.weight.chunks(layer.inputs).enumerate() {
-            let group = &mut weight[output / rows * rows * layer.inputs..];
-            for (input, &w) in row.iter().enumerate() {
-                group[input * rows + output % rows] = w;
-            }
-        }
-        let bias = padded(&layer.bias, rows, padding);
+        let (weight, bias) = layer.tiled(rows, layer.outputs.next_multiple_of(rows), layer.inputs, padding);
         Self { outputs: layer.outputs, inputs: layer.inputs, rows, weight, bias }
     }
 
@@ -112,13 +104,6 @@ impl Packed {
     }
 }
 
-/// Values filled up to a multiple of `rows`.
-pub(crate) fn padded(values: &[f32], rows: usize, padding: f32) -> Vec<f32> {
-    let mut padded = values.to_vec();
-    padded.resize(values.len().next_multiple_of(rows), padding);
-    padded
-}
-
 /// `1 / (1 + e^-a)` by a true division: relative error below 1e-6, the same bits everywhere.
 #[inline(always)]
 pub(crate) fn sigmoid<V: Lanes>(a: V) -> V {
@@ -128,7 +113,7 @@ pub(crate) fn sigmoid<V: Lanes>(a: V) -> V {
 }
 
 /// Two sigmoids by one division, as a division takes as long as all the rest: `1/u = v / (u v)`. They level off at
-/// `2^-62`, so that the product stays in range. Relative error below 1e-6 above that, the same bits everywhere.
+/// `2^-62`, so that the product stays in range; a dark pixel's square is then lost in any sum. Relative error below 1e-6 above that, the same bits everywhere.
 #[inline(always)]
 pub(crate) fn sigmoids<V: Lanes>(a: V, b: V) -> [V; 2] {
     let one = V::splat(1.0);
@@ -155,7 +140,3 @@ fn decay<V: Lanes>(a: V, limit: f32) -> V {
     let p = p.fma(x, V::splat(1.0));
     V::from_bits(V::int_add(p.bits(), V::int_shl::<23>(rounded.bits())))
 }
-
-/// A bias that makes a padding pixel 0, or 2^-62, which adds nothing to an error against 0.
-pub(crate) const DARK: f32 = -1e30;
-

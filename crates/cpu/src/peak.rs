@@ -54,8 +54,7 @@ impl<const PAIRS: bool> Job for Chains<PAIRS> {
         for _ in 0..self.0 {
             for r in 0..R {
                 for c in 0..C {
-                    sums[r][c] =
-                        if PAIRS { V::dot(w.bits(), x.bits(), sums[r][c]) } else { w.fma(x, sums[r][c]) };
+                    sums[r][c] = if PAIRS { V::dot(w.bits(), x.bits(), sums[r][c]) } else { w.fma(x, sums[r][c]) };
                 }
             }
         }

@@ -7,10 +7,7 @@ use crate::{
     score::{Block, BlockNoise, Decoder, Scratch},
     screen::{PILOT, Pilot, Screen, limit},
 };
-use retrial_spec::{
-    Error, Noise, Problem, Result, Row, Scorer, Tally,
-    tally::Record,
-};
+use retrial_spec::{Error, Noise, Problem, Result, Row, Scorer, Tally, tally::Record};
 use std::{
     ops::Range,
     sync::{Mutex, OnceLock, PoisonError},

@@ -102,8 +102,7 @@ fn screens<L: Layer>(cpu: &Cpu, problem: &Problem) {
     for quantile in [0.0002, 0.01] {
         let threshold = errors[(quantile * errors.len() as f64) as usize];
         let thresholds = [0.99 * threshold, threshold];
-        let (mut full, mut counts) =
-            (Tally::new(3, &thresholds).unwrap(), Tally::counts_only(3, &thresholds).unwrap());
+        let (mut full, mut counts) = (Tally::new(3, &thresholds).unwrap(), Tally::counts_only(3, &thresholds).unwrap());
         scorer.tally(0..trials, &mut full).unwrap();
         scorer.tally(0..1, &mut counts).unwrap();
         scorer.tally(1..trials, &mut counts).unwrap();

@@ -12,6 +12,7 @@ pub mod driver;
 mod gpu;
 mod kernels;
 mod nvidia;
+mod peak;
 mod plan;
 mod score;
 mod source;
@@ -131,6 +132,11 @@ impl Backend for Cuda {
 
     fn device_time(&self) -> Option<Duration> {
         (self.gpus.len() == 1).then(|| self.gpus[0].busy())
+    }
+
+    fn peak(&self, precision: Precision) -> Result<Option<f64>> {
+        let known = precision == Precision::F32 && self.gpus.len() == 1;
+        known.then(|| self.first(peak::peak)).transpose()
     }
 
     fn load<'a>(&'a self, problem: &'a Problem, precision: Precision) -> Result<Box<dyn Scorer + 'a>> {

@@ -172,7 +172,10 @@ pub fn histogram_of(errors: impl IntoIterator<Item = f32>) -> (Vec<f64>, Vec<u64
     let mut histogram = Histogram::default();
     errors.into_iter().for_each(|e| histogram.add(Histogram::bin(e), 1));
     let bins = histogram.bins();
-    ((bins.start..=bins.end).map(|bin| Histogram::edge(bin).into()).collect(), bins.map(|bin| histogram.count(bin)).collect())
+    (
+        (bins.start..=bins.end).map(|bin| Histogram::edge(bin).into()).collect(),
+        bins.map(|bin| histogram.count(bin)).collect(),
+    )
 }
 
 /// The error below which a share `q` of a histogram lies, interpolated within its bin. NaN where it is empty.

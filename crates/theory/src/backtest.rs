@@ -111,7 +111,7 @@ pub fn backtest(attempts: &Attempts, shown: &[u64], observer: &dyn Observer) -> 
         add("NPMLE", Some(npmle(&data).coverage(k[0])), None, None);
         let worst = bounds(&data, &k)[0];
         add("bounds", None, Some(worst.low), Some(worst.high));
-        let species = good_toulmin(&data, &k)?[0];
+        let species = good_toulmin(&data, &k)?.pop();
         add("Good-Toulmin", species.map(|f| f.value), species.and_then(|f| f.low), species.and_then(|f| f.high));
         add("Chao", Some(chao(&data, &k)?[0].value), None, None);
         step()?;

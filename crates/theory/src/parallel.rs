@@ -28,7 +28,7 @@ pub fn map<T: Send>(
         }
     };
     let mut results = thread::scope(|scope| {
-        let others: Vec<_> = (1..threads.max(1)).map(|_| scope.spawn(&work)).collect();
+        let others: Vec<_> = (1..threads.max(1)).map(|_| scope.spawn(work)).collect();
         let mut results = work();
         for other in others {
             results.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));

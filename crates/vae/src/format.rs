@@ -174,7 +174,7 @@ fn npy_layout(path: &Path, stream: &mut impl Read) -> Result<Layout> {
         v if v.starts_with("'<f4'") => Element::F32,
         v if v.starts_with("'<f8'") => Element::F64,
         v => {
-            let dtype = v.split(',').next().unwrap_or(v).escape_debug();
+            let dtype = v.split(',').next().unwrap_or(v).trim_matches('\'').escape_debug();
             return Err(Error::file(path, format!("has dtype {dtype}"), "save x.astype('<f4'), scaled to [0, 1]"));
         }
     };

@@ -110,22 +110,21 @@ pub(crate) fn choose(adapters: &[Adapter], selector: Option<&str>, nvidia: bool)
         let list: Vec<_> = adapters.iter().map(ToString::to_string).collect();
         let list = if list.is_empty() { "none".into() } else { list.join(", ") };
         let software = adapters.iter().find(|a| a.software);
+        if let (Some(selector), false) = (selector, adapters.is_empty()) {
+            let limit = format!("must be the number, PCI id or part of the name of one of {list}");
+            return Error::input("adapter", format!("{selector:?}"), limit);
+        }
         Error::Device {
             device: selector.map_or_else(|| "wgsl".into(), |s| format!("wgsl adapter {s:?}")),
-            fault: match selector {
-                None => format!("no GPU adapter; found {list}"),
-                Some(_) => format!("no such adapter; found {list}"),
-            },
+            fault: format!("no GPU adapter; found {list}"),
             fix: if nvidia && adapters.iter().all(|a| a.software) {
                 "an NVIDIA driver runs but offers no Vulkan: in a container set NVIDIA_DRIVER_CAPABILITIES=graphics,compute,\
                  utility, elsewhere install the driver's Vulkan libraries"
                     .into()
-            } else if let (None, Some(software)) = (selector, software) {
+            } else if let Some(software) = software {
                 format!("install a GPU's Vulkan driver, or ask for the software adapter {:?} by name", software.name)
-            } else if adapters.is_empty() {
-                "install a Vulkan driver (for tests without a GPU: mesa-vulkan-drivers and libvulkan1)".into()
             } else {
-                "choose one of them by number, PCI id or part of its name".into()
+                "install a Vulkan driver (for tests without a GPU: mesa-vulkan-drivers and libvulkan1)".into()
             },
         }
     })
@@ -196,6 +195,7 @@ mod tests {
             |adapters: &[Adapter], selector, nvidia| choose(adapters, selector, nvidia).unwrap_err().to_string();
         assert!(message(&[], None, false).contains("found none; install a Vulkan driver"));
         assert!(message(&[], None, true).contains("NVIDIA_DRIVER_CAPABILITIES=graphics"));
+        assert!(choose(&machine(), Some("radeon"), false).unwrap_err().is_input());
         let unknown = message(&machine(), Some("radeon"), false);
         assert!(unknown.contains("\"radeon\"") && unknown.contains("0: NVIDIA H100"), "{unknown}");
     }

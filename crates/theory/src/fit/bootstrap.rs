@@ -79,19 +79,20 @@ pub fn goodness(
     observer: &dyn Observer,
 ) -> Result<Option<Goodness>> {
     let (Some(nll), Some(mixing)) = (fitted.nll, Mixing::of(&fitted.law)) else { return Ok(None) };
-    let nats = nll - npmle.nll;
+    // Like is compared with like: the free law of the data too is found roughly.
+    let ratio = nll - free_nll(data);
     let exceeds = |replicate: u64| {
         let mut stream = Stream::new(settings.seed, SIMULATE.wrapping_add(replicate as u32));
         let replicate = simulated(&mixing, data, &mut stream)?;
         // Counts that no law of this kind fits are no evidence for or against this one.
         let law = Mixing::of(&again(&fitted.law, &replicate).ok()?)?;
-        Some(negative_log_likelihood(&law, &replicate).0 - free_nll(&replicate) >= nats)
+        Some(negative_log_likelihood(&law, &replicate).0 - free_nll(&replicate) >= ratio)
     };
     let replicates = parallel::map(settings.replicates.into(), settings.threads, "goodness of fit", observer, exceeds)?;
     let valid = replicates.iter().flatten().count() as u32;
     let exceeding = replicates.into_iter().flatten().filter(|&exceeds| exceeds).count() as f64;
     let p_value = (exceeding + 1.0) / (f64::from(valid) + 1.0);
-    Ok(Some(Goodness { nats, p_value, replicates: valid }))
+    Ok(Some(Goodness { nats: nll - npmle.nll, p_value, replicates: valid }))
 }
 
 /// Counts that the law makes, of as many samples with as many trials.

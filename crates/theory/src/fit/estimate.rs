@@ -7,7 +7,7 @@ use super::{
     minimise::bfgs,
     mixing::{Mixing, Point, nll_at},
 };
-use crate::{Data, coverage::Scope, fit::pairs, laws::BetaLaw, special::ln_beta};
+use crate::{Data, coverage::Counts, laws::BetaLaw, special::ln_beta};
 
 /// Replicates of a bootstrap are fitted until a step promises fewer nats than this.
 const ROUGH: f64 = 1e-5;
@@ -114,7 +114,7 @@ fn starts(kind: Kind, data: &Data, law: &BetaLaw) -> Vec<Point> {
         }
         // Scales from hardly any to as small as the largest success rate allows, with the mean as it is.
         Kind::ScaledBeta => {
-            let rate = |s: &crate::coverage::Counts| s.successes() as f64 / s.trials() as f64;
+            let rate = |s: &Counts| s.successes() as f64 / s.trials() as f64;
             let largest = data.cells().iter().map(|(s, _)| rate(s)).fold(0.0, f64::max);
             let scale = |share: f64| {
                 let scale = (largest * (1.0 - share) + share).clamp(1e-12, 0.999);

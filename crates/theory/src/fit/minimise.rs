@@ -28,8 +28,7 @@ pub fn bfgs<const D: usize>(
         let slope = dot(&direction, &gradient);
         // A gain below the rounding of the value cannot be seen.
         let rounding = (1e-16 * value.abs().max(1e-12)).max(gain);
-        // (Also where the gradient is not a number.)
-        if !(-slope > rounding) {
+        if slope.is_nan() || -slope <= rounding {
             break;
         }
         let mut t = (LONGEST / dot(&direction, &direction).sqrt()).min(1.0);

@@ -11,9 +11,12 @@ use crate::Data;
 /// best law.
 const DROP: f64 = 1.920_729_410_347_062;
 
+/// A parameter's name, and its value from the coordinate.
+type Coordinate = (&'static str, fn(f64) -> f64);
+
 /// Profile-likelihood intervals of all parameters; none for a law without a likelihood.
 pub fn parameters(fitted: &Fitted, data: &Data) -> Vec<Interval> {
-    let names: &[(&str, fn(f64) -> f64)] = match Mixing::of(&fitted.law) {
+    let names: &[Coordinate] = match Mixing::of(&fitted.law) {
         Some(Mixing::Beta(_) | Mixing::Kumaraswamy(_)) => &[("alpha", f64::exp), ("beta", f64::exp)],
         Some(Mixing::ZeroInflated(..)) => &[("alpha", f64::exp), ("beta", f64::exp), ("A", probability)],
         Some(Mixing::Scaled(_)) => &[("alpha", f64::exp), ("beta", f64::exp), ("scale", probability)],
@@ -26,7 +29,7 @@ pub fn parameters(fitted: &Fitted, data: &Data) -> Vec<Interval> {
         ],
         None => &[],
     };
-    let interval = |(i, (parameter, back)): (usize, &(&'static str, fn(f64) -> f64))| {
+    let interval = |(i, &(parameter, back)): (usize, &Coordinate)| {
         let coordinate = |point: Point| {
             let mut by = NONE;
             by[i] = 1.0;

@@ -22,12 +22,12 @@ fn frequencies(data: &Data) -> Result<(f64, Vec<(f64, f64)>)> {
 /// The smoothed Good-Toulmin forecast at each of `ks` beyond `n`: `U = -sum_j (-t)^j Phi_j P(L >= j)` samples more than
 /// now for `t = (k-n)/n`. Up to `t = 1` it is the plain series (Good and Toulmin 1956); beyond, `L` is binomial with
 /// `floor(log2(S t^2 / (t-1)) / 2)` trials of probability `2 / (2+t)`, `S` being all successes (Orlitsky, Suresh and Wu
-/// 2016), which is reliable to `t` of about `ln S` and no further: [`Forecast::value`] is not available past it.
+/// 2016), which is reliable to `t` of about `ln S` and no further: a `k` past it is left out.
 ///
-/// Successes are taken as Poisson, so samples solved by most trials add noise but no bias. The interval has the variance
-/// `sum_j (t^j P(L >= j))^2 Phi_j` (Efron and Thisted 1976) and no share for the bias of smoothing. An error for unequal
-/// or stopped trials, or a `k` below `n`.
-pub fn good_toulmin(data: &Data, ks: &[f64]) -> Result<Vec<Option<Forecast>>> {
+/// Successes are taken as Poisson, so samples solved by most trials add noise but no bias. As the forecast is a mean over
+/// the samples, its interval is that of a mean, for samples drawn from a population; it has no share for the bias of
+/// smoothing. No forecast is below what is solved already. An error for unequal or stopped trials, or a `k` below `n`.
+pub fn good_toulmin(data: &Data, ks: &[f64]) -> Result<Vec<Forecast>> {
     let (n, frequencies) = frequencies(data)?;
     let samples = data.samples();
     let sightings: f64 = frequencies.iter().map(|(j, phi)| j * phi).sum();
@@ -37,20 +37,18 @@ pub fn good_toulmin(data: &Data, ks: &[f64]) -> Result<Vec<Option<Forecast>>> {
             return Ok(None);
         }
         let trials = if t > 1.0 { (0.5 * (sightings * t * t / (t - 1.0)).log2()).floor().max(1.0) } else { 0.0 };
-        let (mut new, mut variance) = (0.0, 0.0);
-        for &(j, phi) in &frequencies {
+        // What a sample with j successes counts for, now and later.
+        let worth = |j: f64| {
             let kept = if t > 1.0 { tail(trials, 2.0 / (2.0 + t), j) } else { 1.0 };
-            let weight = kept * t.powf(j) * if j % 2.0 == 1.0 { 1.0 } else { -1.0 };
-            new += weight * phi;
-            variance += weight * weight * phi;
-        }
-        let now = data.solved();
-        let coverage = |new: f64| (now + new.clamp(0.0, samples - now)) / samples;
-        let wide = 1.96 * variance.sqrt();
-        let (low, high) = (Some(coverage(new - wide)), Some(coverage(new + wide)));
-        Ok(Some(Forecast { k, value: coverage(new), low, high }))
+            1.0 + if kept > 0.0 { kept * t.powf(j) * if j % 2.0 == 1.0 { 1.0 } else { -1.0 } } else { 0.0 }
+        };
+        let moment = |power| frequencies.iter().map(|&(j, phi)| phi * worth(j).powi(power)).sum::<f64>() / samples;
+        let (now, mean) = (data.solved() / samples, moment(1));
+        let wide = 1.959963984540054 * ((moment(2) - mean * mean) / samples).sqrt();
+        let [low, high] = [mean - wide, mean + wide].map(|coverage| coverage.clamp(0.0, 1.0));
+        Ok(Some(Forecast { k, value: mean.clamp(now, 1.0), low: Some(low), high: Some(high) }))
     };
-    ks.iter().map(forecast).collect()
+    ks.iter().filter_map(|k| forecast(k).transpose()).collect()
 }
 
 /// `P(L >= j)` for `L` binomial.

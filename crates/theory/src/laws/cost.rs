@@ -17,40 +17,61 @@ use retrial_spec::{Error, Result};
 /// # Ok(())
 /// # }
 /// ```
+///
+/// [`Cost::priced`] is the same in money, with a price of its own for either kind of token.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
 pub struct Cost {
-    flops_per_token: f64,
-    prompt_tokens: f64,
-    decoded_tokens: f64,
+    /// Paid once per sample.
+    prompt: f64,
+    /// Paid per trial.
+    trial: f64,
 }
 
 impl Cost {
     /// `F` FLOPs per token, `N_p` prompt tokens paid once, `N_d` tokens decoded per trial. An error unless all are
     /// finite, `F` and `N_d` positive and `N_p` not negative.
     pub fn new(flops_per_token: f64, prompt_tokens: f64, decoded_tokens: f64) -> Result<Self> {
-        for (name, value) in [("FLOPs per token", flops_per_token), ("decoded tokens per trial", decoded_tokens)] {
-            if !(value > 0.0 && value.is_finite()) {
-                return Err(Error::input(name, value, "must be a finite number > 0"));
+        positive("FLOPs per token", flops_per_token)?;
+        Self::priced(flops_per_token, flops_per_token, prompt_tokens, decoded_tokens)
+    }
+
+    /// Prices per prompt token and per decoded token instead of `F`, in any unit. An error unless all are finite, what
+    /// a trial costs is positive and nothing negative.
+    pub fn priced(prompt_price: f64, decode_price: f64, prompt_tokens: f64, decoded_tokens: f64) -> Result<Self> {
+        positive("decoded tokens per trial", decoded_tokens)?;
+        positive("price per decoded token", decode_price)?;
+        for (name, value) in [("prompt tokens", prompt_tokens), ("price per prompt token", prompt_price)] {
+            if !(value >= 0.0 && value.is_finite()) {
+                return Err(Error::input(name, value, "must be a finite number >= 0"));
             }
         }
-        if !(prompt_tokens >= 0.0 && prompt_tokens.is_finite()) {
-            return Err(Error::input("prompt tokens", prompt_tokens, "must be a finite number >= 0"));
-        }
-        Ok(Self { flops_per_token, prompt_tokens, decoded_tokens })
+        Ok(Self { prompt: prompt_price * prompt_tokens, trial: decode_price * decoded_tokens })
     }
 
-    /// FLOPs of `k` trials on one sample.
+    /// The cost of `k` trials on one sample, in FLOPs or in the unit of the prices.
     pub fn total(&self, k: f64) -> f64 {
-        self.flops_per_token * (self.prompt_tokens + k * self.decoded_tokens)
+        self.prompt + k * self.trial
     }
 
-    /// Trials that `flops` buy on one sample, `(C/F - N_p) / N_d`. An error where the prompt alone costs more.
-    pub fn trials(&self, flops: f64) -> Result<f64> {
-        let k = (flops / self.flops_per_token - self.prompt_tokens) / self.decoded_tokens;
+    /// The cost of one more trial.
+    pub fn trial(&self) -> f64 {
+        self.trial
+    }
+
+    /// Trials that `budget` buys on one sample, `(C/F - N_p) / N_d`. An error where the prompt alone costs more.
+    pub fn trials(&self, budget: f64) -> Result<f64> {
+        let k = (budget - self.prompt) / self.trial;
         if k >= 0.0 {
             Ok(k)
         } else {
-            Err(Error::input("cost in FLOPs", flops, format!("the prompt alone costs {}", self.total(0.0))))
+            Err(Error::input("cost of a sample", budget, format!("the prompt alone costs {}", self.prompt)))
         }
     }
+}
+
+fn positive(name: &str, value: f64) -> Result<()> {
+    if value > 0.0 && value.is_finite() {
+        return Ok(());
+    }
+    Err(Error::input(name, value, "must be a finite number > 0"))
 }

@@ -113,12 +113,7 @@ impl<'a> Solver<'a> {
     pub fn solve(&self, tilt: Tilt, start: &[(f64, f64)], gap: f64, exact: bool) -> Mixing {
         const ROUNDS: usize = 200;
         let mut atoms: Vec<Atom> = match start {
-            [] => {
-                let every = (self.grid.len() / 24).max(1);
-                let chosen: Vec<f64> = self.grid.iter().copied().step_by(every).collect();
-                let weight = 1.0 / chosen.len() as f64;
-                chosen.into_iter().map(|t| self.atom(t, weight, tilt)).collect()
-            }
+            [] => self.rough().into_iter().map(|(t, weight)| self.atom(t, weight, tilt)).collect(),
             start => start.iter().map(|&(t, weight)| self.atom(t, weight, tilt)).collect(),
         };
         let mut mixture = self.mixture(&atoms);
@@ -154,6 +149,48 @@ impl<'a> Solver<'a> {
         atoms.sort_by(|a, b| a.t.total_cmp(&b.t));
         let ln_likelihood = value - atoms.iter().map(|a| a.weight * a.reward).sum::<f64>();
         Mixing { atoms: atoms.iter().map(|a| (a.t, a.weight)).collect(), ln_likelihood, gap: excess }
+    }
+
+    /// Trials of the narrowest likelihood.
+    fn sharpest(&self) -> f64 {
+        self.shapes.iter().map(|cell| cell.successes + cell.failures).fold(1.0, f64::max)
+    }
+
+    /// Atoms from which no cell is far: a few steps of expectation maximisation from equal weights on the whole grid,
+    /// each bump drawn together.
+    fn rough(&self) -> Vec<(f64, f64)> {
+        const STEPS: u32 = 12;
+        let cells = self.cells.len();
+        let mut weights = vec![1.0 / self.grid.len() as f64; self.grid.len()];
+        for _ in 0..STEPS {
+            let mut mixture = vec![0.0; cells];
+            for (weight, row) in weights.iter().zip(self.rows.chunks_exact(cells)) {
+                mixture.iter_mut().zip(row).for_each(|(f, likelihood)| *f += weight * likelihood);
+            }
+            let pull: Vec<f64> = self.cells.iter().zip(&mixture).map(|((_, w), f)| w / (self.samples * f)).collect();
+            weights.iter_mut().zip(self.rows.chunks_exact(cells)).for_each(|(weight, row)| *weight *= dot(row, &pull));
+        }
+        // Wider bumps are cut up, or a smooth law would leave cells far from every atom.
+        let widest = 1.0 / self.sharpest().sqrt();
+        let mut bumps: Vec<(f64, f64, f64)> = Vec::new(); // angle and height of the top, mass
+        let (mut falling, mut start) = (true, 0.0);
+        for (i, (&t, &weight)) in self.grid.iter().zip(&weights).enumerate() {
+            let rising = i > 0 && weight > weights[i - 1];
+            match bumps.last_mut() {
+                Some(bump) if !(rising && falling) && t - start < widest => {
+                    bump.2 += weight;
+                    if weight > bump.1 {
+                        (bump.0, bump.1) = (t, weight);
+                    }
+                }
+                _ => {
+                    bumps.push((t, weight, weight));
+                    start = t;
+                }
+            }
+            falling = !rising;
+        }
+        bumps.into_iter().map(|(t, _, mass)| (t, mass)).collect()
     }
 
     /// One Newton step of the weights; drops atoms that lose all of theirs.

@@ -2,7 +2,13 @@
 
 use crate::close;
 use retrial_spec::rng::Stream;
-use retrial_theory::coverage::{Counts, Point, Scope, first_success_curve, log_grid, unbiased, unbiased_curve};
+use retrial_theory::{
+    Data,
+    coverage::{
+        Counts, Estimator, Point, Scope, all_succeed, first_success_curve, log_grid, most_succeed, unbiased,
+        unbiased_curve,
+    },
+};
 
 fn counts(trials: u64, successes: &[u64]) -> Vec<Counts> {
     successes.iter().map(|&c| Counts::new(trials, c).unwrap()).collect()
@@ -289,4 +295,83 @@ fn intervals_of_extremes() {
     // No success in 3 x 100 trials: the rule of three, 3.69 / 300.
     let none = unbiased_curve(&counts(100, &[0, 0, 0]), &[1], Scope::Benchmark).unwrap()[0];
     close(none.high, 3.6889 / 300.0, 0.01);
+}
+
+/// pass^k and G-Pass@k against sums of exact binomial coefficients, for all n to 30.
+#[test]
+fn other_estimators_are_exact() {
+    let choose = binomials();
+    for n in 1..=30usize {
+        for c in 0..=n {
+            for k in 1..=n {
+                let term = |x: usize| if x <= c && k - x <= n - c { choose[c][x] * choose[n - c][k - x] } else { 0 };
+                let tail = |least: usize| (least..=k).map(term).sum::<u64>() as f64 / choose[n][k] as f64;
+                let [n, c, k64] = [n, c, k].map(|count| count as u64);
+                assert!((all_succeed(n, c, k64).unwrap() - tail(k)).abs() < 1e-13, "{n} {c} {k}");
+                for tau in [0.0, 0.25, 0.5, 0.75, 1.0] {
+                    let least = ((tau * k as f64).ceil() as usize).max(1);
+                    let got = most_succeed(n, c, k64, tau).unwrap();
+                    assert!((got - tail(least)).abs() < 1e-12, "{n} {c} {k} {tau}: {got}, not {}", tail(least));
+                }
+            }
+        }
+    }
+    assert_eq!((all_succeed(5, 2, 6), most_succeed(5, 2, 6, 0.5), most_succeed(5, 2, 3, 1.5)), (None, None, None));
+    assert_eq!(all_succeed(5, 6, 1), None);
+}
+
+/// The ends of G-Pass@k are pass@k and pass^k for any n; in between, a million of a trillion trials are as good as
+/// independent, and half of them succeed half of the time.
+#[test]
+fn other_estimators_for_large_n() {
+    const T: u64 = 1_000_000_000_000;
+    for (n, c, k) in [(T, 1_000_000, 1_000_000), (T, T / 10, 5), (T, T - 7, T / 2), (10_000, 57, 300)] {
+        close(most_succeed(n, c, k, 0.0).unwrap(), unbiased(n, c, k).unwrap(), 1e-9);
+        close(most_succeed(n, c, k, 1.0).unwrap(), all_succeed(n, c, k).unwrap(), 1e-9);
+    }
+    let half = most_succeed(T, T / 2, 1_000_001, 0.5).unwrap();
+    close(half, 0.5, 1e-9);
+    close(all_succeed(T, T - 7, T / 2).unwrap(), 0.0078125, 1e-9);
+}
+
+/// Intervals of pass^k are those of pass@k with success and failure exchanged; those of G-Pass@k hold the estimate.
+#[test]
+fn curves_of_other_estimators() {
+    let [data, mirror] = [[3, 0, 17, 40], [37, 40, 23, 0]].map(|c| Data::new(&counts(40, &c)).unwrap());
+    for scope in [Scope::Benchmark, Scope::Population] {
+        let all = data.unbiased(Estimator::AllPass, &[1, 5, 20, 41], scope).unwrap();
+        let any = mirror.unbiased(Estimator::Pass, &[1, 5, 20], scope).unwrap();
+        assert_eq!(all.len(), 3);
+        for (all, any) in all.iter().zip(&any) {
+            assert!((all.value + any.value - 1.0).abs() < 1e-14);
+            assert!((all.low + any.high - 1.0).abs() < 1e-9 && (all.high + any.low - 1.0).abs() < 1e-9);
+        }
+        for p in data.unbiased(Estimator::MostPass(0.5), &[1, 5, 20, 40], scope).unwrap() {
+            assert!(p.low < p.value && p.value < p.high, "{p:?}");
+        }
+    }
+    let stopped = Data::stopped(&[Counts::new(3, 1).unwrap()]).unwrap();
+    assert!(stopped.unbiased(Estimator::Pass, &[1], Scope::Benchmark).unwrap_err().is_input());
+}
+
+/// The product limit by hand: of 5 samples one is solved at trial 2, one gives up after 3, two are solved at 4.
+#[test]
+fn stopped_curves_by_hand() {
+    let samples = [(2, 1), (3, 0), (4, 1), (4, 1), (6, 0)].map(|(n, c)| Counts::new(n, c).unwrap());
+    let data = Data::stopped(&samples).unwrap();
+    let want = [(1.0, 0.0), (2.0, 0.2), (3.0, 0.2), (4.0, 1.0 - 0.8 / 3.0), (6.0, 1.0 - 0.8 / 3.0)];
+    let got = data.values(&[1, 2, 3, 4, 6, 7]);
+    assert_eq!(got.len(), want.len());
+    for (got, want) in got.iter().zip(want) {
+        assert!(got.0 == want.0 && (got.1 - want.1).abs() < 1e-15, "{got:?}, not {want:?}");
+    }
+    let points = data.curve(&[1, 2, 3, 4, 6, 7], Scope::Population);
+    assert!(points.iter().zip(&got).all(|(p, got)| p.value == got.1 && p.low <= p.value && p.value <= p.high));
+    // With equally many attempts it is the first-success curve.
+    let samples = [(2, 1), (9, 0), (4, 1), (9, 1), (9, 0)].map(|(n, c)| Counts::new(n, c).unwrap());
+    let first = [Some(1), None, Some(3), Some(8), None];
+    let want = first_success_curve(&first, 9, &[1, 2, 5, 9]).unwrap();
+    for (got, want) in Data::stopped(&samples).unwrap().curve(&[1, 2, 5, 9], Scope::Population).iter().zip(want) {
+        assert!((got.value - want.value).abs() < 1e-15 && (got.high - want.high).abs() < 1e-9, "{got:?} {want:?}");
+    }
 }

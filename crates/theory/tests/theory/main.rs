@@ -5,8 +5,10 @@ mod budget;
 mod coverage;
 mod data;
 mod fit;
+mod forecast;
 mod laws;
 mod npmle;
+mod simulate;
 mod spectrum;
 mod study;
 
