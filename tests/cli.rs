@@ -149,8 +149,8 @@ fn a_run_is_extended_to_what_one_run_would_have_been() {
 fn counting_alone_finds_the_same_and_says_what_it_leaves_out() {
     let dir = tempfile::tempdir().unwrap();
     let (full, counts) = (dir.path().join("full"), dir.path().join("counts"));
-    succeeds(&sample(&full, "--thresholds 6,6.5,7"));
-    let summary = succeeds(&sample(&counts, "--thresholds 6,6.5,7 --counts-only"));
+    succeeds(&sample(&full, "--thresholds 8,9,10"));
+    let summary = succeeds(&sample(&counts, "--thresholds 8,9,10 --counts-only"));
     for name in ["thresholds.npy", "successes.npy", "first_success.npy", "pass_at_k.csv", "fits.csv"] {
         assert!(fs::read(full.join(name)).unwrap() == fs::read(counts.join(name)).unwrap(), "{name} differs");
     }
@@ -158,7 +158,7 @@ fn counting_alone_finds_the_same_and_says_what_it_leaves_out() {
     assert!(full.join("histogram.npy").exists() && !counts.join("histogram.npy").exists());
     let report = fs::read_to_string(counts.join("report.html")).unwrap();
     assert!(summary.contains("--counts-only") && report.contains("left out"));
-    refuses(&sample(&full, "--thresholds 6,6.5,7 --counts-only --resume"), &["tally.bin", "another kind"]);
+    refuses(&sample(&full, "--thresholds 8,9,10 --counts-only --resume"), &["tally.bin", "another kind"]);
 }
 
 /// The arrays are what they say, counted again from the errors that the run kept.

@@ -58,7 +58,8 @@ fn coverage_is_what_a_hand_computes() {
         let points = groups[0]["estimates"][at]["points"].as_array().unwrap();
         points.iter().map(|p| p["value"].as_f64()).collect()
     };
-    let names: Vec<_> = groups[0]["estimates"].as_array().unwrap().iter().map(|e| e["estimate"].as_str().unwrap()).collect();
+    let names: Vec<_> =
+        groups[0]["estimates"].as_array().unwrap().iter().map(|e| e["estimate"].as_str().unwrap()).collect();
     assert_eq!(names, ["unbiased pass@k", "first-success pass@k", "pass^k", "G-Pass@k, tau 1"]);
     // Of the pairs of a's attempts, 1 in 6 fails twice and 1 in 6 succeeds twice; b never succeeds.
     let near = |got: Vec<Option<f64>>, want: [f64; 3]| {
@@ -73,7 +74,9 @@ fn coverage_is_what_a_hand_computes() {
     near(values(2), [0.25, 1.0 / 12.0, 0.0]);
     near(values(3), [0.25, 1.0 / 12.0, 0.0]);
     let text = succeeds(&format!("coverage {path} --k 5"));
-    for word in ["not available", "fixed benchmark", "resampled problems", "attempts: 2 problems, 4 attempts each; 1 solved"] {
+    for word in
+        ["not available", "fixed benchmark", "resampled problems", "attempts: 2 problems, 4 attempts each; 1 solved"]
+    {
         assert!(text.contains(word), "no {word:?} in\n{text}");
     }
 }
@@ -97,7 +100,9 @@ fn runs_are_read_like_tables() {
     let tables = Tables::new();
     let run = tables.path("run");
     let run = run.display();
-    succeeds(&format!("reproduce --samples 8 --epochs 2 --trials 60 --correlate 20 --hidden 16 --latent 3 --out {run}"));
+    succeeds(&format!(
+        "reproduce --samples 8 --epochs 2 --trials 60 --correlate 20 --hidden 16 --latent 3 --out {run}"
+    ));
     let groups = json(&format!("coverage {run} --k 1,60"));
     let csv = fs::read_to_string(tables.path("run/pass_at_k.csv")).unwrap();
     let thresholds = fs::read(tables.path("run/thresholds.npy")).map(|bytes| bytes.len() - 128).unwrap() / 4;
@@ -106,8 +111,9 @@ fn runs_are_read_like_tables() {
         let threshold = group["benchmark"].as_str().unwrap().strip_prefix("error < ").unwrap();
         for estimate in group["estimates"].as_array().unwrap() {
             let Some(estimator) = estimate["estimate"].as_str().unwrap().strip_suffix(" pass@k") else { continue };
-            let row = csv.lines().find(|line| line.starts_with(&format!("{threshold},{estimator},60,"))).unwrap();
-            let want: f64 = row.split(',').nth(3).unwrap().parse().unwrap();
+            let row =
+                csv.lines().find(|line| line.starts_with(&format!("{threshold},{estimator},population,60,"))).unwrap();
+            let want: f64 = row.split(',').nth(4).unwrap().parse().unwrap();
             let got = estimate["points"][1]["value"].as_f64().unwrap();
             assert!((got - want).abs() < 1e-12, "{row}: {got}");
         }
@@ -154,7 +160,8 @@ fn every_law_is_fitted_and_says_its_convention() {
     let swapped = json(&format!("fit {path} --law beta-binomial --convention success"));
     assert_eq!(swapped[0]["convention"], "success");
     assert_eq!((of(&swapped[0], "alpha"), of(&swapped[0], "beta")), (of(beta, "beta"), of(beta, "alpha")));
-    let names = |fit: &Value| fit["intervals"].as_array().unwrap().iter().map(|i| i["parameter"].clone()).collect::<Vec<_>>();
+    let names =
+        |fit: &Value| fit["intervals"].as_array().unwrap().iter().map(|i| i["parameter"].clone()).collect::<Vec<_>>();
     assert!(names(beta).contains(&"alpha".into()) && names(&swapped[0]).contains(&"beta".into()));
     for flag in ["", "--convention success"] {
         let text = succeeds(&format!("fit {path} --law beta-binomial,eq8 {flag}"));
@@ -191,7 +198,11 @@ fn reports_hold_the_papers_figures() {
         (&cost, &["cost.csv", "allocation.csv", "figures/fig3-coverage-against-cost"]),
     ] {
         for file in files {
-            let names = if file.ends_with(".csv") { vec![file.to_string()] } else { ["svg", "png"].map(|end| format!("{file}.{end}")).to_vec() };
+            let names = if file.ends_with(".csv") {
+                vec![file.to_string()]
+            } else {
+                ["svg", "png"].map(|end| format!("{file}.{end}")).to_vec()
+            };
             assert!(names.iter().all(|name| out.join(name).exists()), "no {file}");
         }
         let html = fs::read_to_string(out.join("report.html")).unwrap();
@@ -224,7 +235,8 @@ fn a_target_costs_what_eq_13_says() {
 fn forecasts_stay_within_what_they_know() {
     let tables = Tables::new();
     let path = simulated(&tables);
-    let measured = json(&format!("coverage {path} --k 1000"))[0]["estimates"][0]["points"][0]["value"].as_f64().unwrap();
+    let measured =
+        json(&format!("coverage {path} --k 1000"))[0]["estimates"][0]["points"][0]["value"].as_f64().unwrap();
     let methods = json(&format!("forecast {path} --k 1e4,1e6 --group large --bootstrap 20 --law beta-binomial,eq8"));
     let of = |name: &str| methods.iter().find(|m| m["method"].as_str().unwrap().starts_with(name)).unwrap();
     let bounds = of("worst-case")["points"].as_array().unwrap();
@@ -246,7 +258,8 @@ fn forecasts_stay_within_what_they_know() {
 fn the_backtest_hides_what_came_later() {
     let tables = Tables::new();
     // Problem i succeeds at every i-th attempt: 40 attempts solve 40 of 50 problems, and the first 10 solve 10.
-    let rows: String = (1..=50).flat_map(|i| (1..=40).map(move |j| (i, j)))
+    let rows: String = (1..=50)
+        .flat_map(|i| (1..=40).map(move |j| (i, j)))
         .map(|(i, j)| format!("{i},{j},{}\n", u8::from(j % i == 0)))
         .collect();
     let path = tables.file("a.csv", &format!("problem_id,attempt,success\n{rows}"));

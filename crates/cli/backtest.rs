@@ -14,7 +14,8 @@ pub fn run(groups: &[Group], shown: &[u64], terminal: &Terminal, json: bool) -> 
     let mut scored = vec![];
     for group in groups {
         let Outcomes::Listed(successes) = &group.outcomes else {
-            let limit = "the back-test needs every attempt: a table with one row per attempt, or of all successful ones";
+            let limit =
+                "the back-test needs every attempt: a table with one row per attempt, or of all successful ones";
             return Err(Error::input("backtest", format!("counts alone for {group}"), limit));
         };
         if group.least_trials() != group.most_trials() {
@@ -41,7 +42,8 @@ pub fn run(groups: &[Group], shown: &[u64], terminal: &Terminal, json: bool) -> 
     for (group, scores) in &scored {
         let truth = scores.first().map_or(f64::NAN, |score| score.truth);
         let trials = ui::thousands(group.most_trials());
-        text += &format!("{group}: coverage at {trials} attempts is {}; forecast from the first attempts\n", share(truth));
+        text +=
+            &format!("{group}: coverage at {trials} attempts is {}; forecast from the first attempts\n", share(truth));
         text += &ui::table(&table(scores, shown, |scores| {
             let [score] = scores else { return "-".into() };
             let interval = score.low.zip(score.high).map(|(low, high)| format!("[{}, {}]", share(low), share(high)));

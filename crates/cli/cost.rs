@@ -30,9 +30,11 @@ const MOST: f64 = 1e15;
 /// A problem costs its prompt once and its decoded tokens at every attempt (Eq. 13 of the paper). Up to the attempts
 /// that were made coverage is measured; beyond them a law forecasts it. Costs and budgets are per problem.
 #[derive(Args)]
-#[command(after_help = "Examples:\n  retrial cost counts.csv --prompt-tokens 200 --decode-tokens 300 --flops-per-token \
+#[command(
+    after_help = "Examples:\n  retrial cost counts.csv --prompt-tokens 200 --decode-tokens 300 --flops-per-token \
                         \"Pythia 12B=2.4e10,Pythia 70M=1.4e8\" --target 0.9 --group Pythia\n  retrial cost counts.csv \
-                        --prompt-tokens 200 --decode-tokens 300 --prompt-price 1e-7 --decode-price 4e-7 --budget 0.05 --out report")]
+                        --prompt-tokens 200 --decode-tokens 300 --prompt-price 1e-7 --decode-price 4e-7 --budget 0.05 --out report"
+)]
 pub struct Cost {
     #[command(flatten)]
     input: InputArgs,
@@ -99,14 +101,18 @@ impl Cost {
             return Err(Error::input("budget", budget, "must be a finite number > 0"));
         }
         let mut folder = self.folder.create()?;
-        let priced: Vec<Priced> = self.input.read()?.into_iter().map(|group| self.price(group)).collect::<Result<_>>()?;
+        let priced: Vec<Priced> =
+            self.input.read()?.into_iter().map(|group| self.price(group)).collect::<Result<_>>()?;
         let best = self.best(&priced);
         let report = folder.as_mut().map(|folder| self.report(folder, &priced, &best)).transpose()?;
         if self.json {
             return ui::print_json(&priced.iter().map(|p| self.object(p, &best)).collect::<Vec<_>>());
         }
         let unit = self.price.unit();
-        let mut text = format!("Costs per problem in {unit}; beyond the attempts that were made the law {} forecasts\n", self.law.name());
+        let mut text = format!(
+            "Costs per problem in {unit}; beyond the attempts that were made the law {} forecasts\n",
+            self.law.name()
+        );
         for p in &priced {
             text += &format!("\n{}\n{}", headline(&p.group, &p.data), ui::table(&self.table(p)));
             text += &self.sentences(p).iter().map(|line| format!("{line}\n")).collect::<String>();
@@ -158,13 +164,16 @@ impl Cost {
                 let cost = |p: &&Priced| p.target.as_ref().and_then(|t| t.cost);
                 let cheapest = models.iter().filter_map(|p| Some((p, cost(p)?))).min_by(|a, b| a.1.total_cmp(&b.1));
                 lines.push(match cheapest {
-                    Some((p, cost)) => format!("Cheapest to reach {target}{on}: {}, for {}", p.group.model, Short(cost)),
+                    Some((p, cost)) => {
+                        format!("Cheapest to reach {target}{on}: {}, for {}", p.group.model, Short(cost))
+                    }
                     None => format!("No model reaches {target}{on}"),
                 });
             }
             if let Some(budget) = self.budget {
                 let curves: Vec<_> = models.iter().map(|p| (p.price, |k: f64| p.coverage(k.floor()))).collect();
-                let curves: Vec<_> = curves.iter().map(|(price, curve)| (*price, curve as &dyn Fn(f64) -> f64)).collect();
+                let curves: Vec<_> =
+                    curves.iter().map(|(price, curve)| (*price, curve as &dyn Fn(f64) -> f64)).collect();
                 if let Some((at, coverage)) = best_model(&curves, budget) {
                     let model = &models[at].group.model;
                     lines.push(format!("Best for {}{on}: {model}, coverage {}", Short(budget), share(coverage)));
@@ -191,13 +200,20 @@ impl Cost {
     }
 
     fn sentences(&self, p: &Priced) -> Vec<String> {
-        let how = |forecast: bool| if forecast { format!("forecast by {}", self.law.name()) } else { "measured".into() };
+        let how =
+            |forecast: bool| if forecast { format!("forecast by {}", self.law.name()) } else { "measured".into() };
         let whole = |k: f64| ui::thousands(k as u64);
         let mut lines = vec![];
         if let Some(t) = &p.target {
             lines.push(match (t.attempts, t.cost) {
                 (Some(k), Some(cost)) => {
-                    format!("Coverage {} takes {} attempts, cost {} ({})", t.coverage, whole(k), Short(cost), how(t.forecast))
+                    format!(
+                        "Coverage {} takes {} attempts, cost {} ({})",
+                        t.coverage,
+                        whole(k),
+                        Short(cost),
+                        how(t.forecast)
+                    )
                 }
                 _ => format!("Coverage {} is out of reach ({})", t.coverage, how(true)),
             });
@@ -240,18 +256,26 @@ impl Cost {
             let row = |(k, coverage, by)| (model.clone(), benchmark.clone(), k, p.price.total(k), coverage, by);
             measured.chain(law).map(row).collect::<Vec<_>>()
         };
-        folder.write("cost.csv", folder::csv(["model", "benchmark", "k", "cost", "coverage", "by"], priced.iter().flat_map(rows))?)?;
+        folder.write(
+            "cost.csv",
+            folder::csv(["model", "benchmark", "k", "cost", "coverage", "by"], priced.iter().flat_map(rows))?,
+        )?;
         if self.budget.is_some() {
             let rows = priced.iter().flat_map(|p| {
                 let more = p.budget.iter().filter_map(|b| b.allocation.as_ref()).flat_map(|a| &a.trials);
                 let Group { model, benchmark, problems, .. } = &p.group;
                 problems.iter().zip(more).map(move |(problem, more)| (model, benchmark, problem, more))
             });
-            folder.write("allocation.csv", folder::csv(["model", "benchmark", "problem_id", "further_attempts"], rows)?)?;
+            folder.write(
+                "allocation.csv",
+                folder::csv(["model", "benchmark", "problem_id", "further_attempts"], rows)?,
+            )?;
         }
         folder.draw(laws::cost(priced, unit))?;
-        let mut sections =
-            vec![Section::new("Coverage against cost", folder.figures.iter().cloned().map(Block::Figure).collect::<Vec<_>>())];
+        let mut sections = vec![Section::new(
+            "Coverage against cost",
+            folder.figures.iter().cloned().map(Block::Figure).collect::<Vec<_>>(),
+        )];
         sections[0].blocks.extend(best.iter().cloned().map(Block::Note));
         for p in priced {
             let mut blocks = vec![Block::Paragraph(headline(&p.group, &p.data)), folder::block("", &self.table(p))];

@@ -22,9 +22,11 @@ use serde_json::json;
 /// same problems tried again (fixed benchmark), or other problems of the same kind (resampled problems). A k beyond the
 /// attempts that were made is not available.
 #[derive(Args)]
-#[command(after_help = "Examples:\n  retrial coverage counts.csv\n  retrial coverage counts.csv.gz --k 1,10,1e3 --tau 0.5,1 --json\n  \
+#[command(
+    after_help = "Examples:\n  retrial coverage counts.csv\n  retrial coverage counts.csv.gz --k 1,10,1e3 --tau 0.5,1 --json\n  \
                         retrial coverage results.jsonl --columns problem_id=task_id,success=passed\n  \
-                        retrial coverage successes.csv --attempts 1e4 --problems 128\n  retrial coverage runs/reproduce")]
+                        retrial coverage successes.csv --attempts 1e4 --problems 128\n  retrial coverage runs/reproduce"
+)]
 pub struct Coverage {
     #[command(flatten)]
     input: InputArgs,

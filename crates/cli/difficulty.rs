@@ -23,8 +23,10 @@ use std::collections::BTreeMap;
 /// likeliest of all mixing laws, down to its resolution of one over the attempts; and what the counts say of each
 /// problem, with the other problems as prior (empirical Bayes).
 #[derive(Args)]
-#[command(after_help = "Examples:\n  retrial difficulty counts.csv\n  retrial difficulty counts.csv --group \"Pythia 12B\" --list 128\n  \
-                        retrial difficulty counts.csv --json")]
+#[command(
+    after_help = "Examples:\n  retrial difficulty counts.csv\n  retrial difficulty counts.csv --group \"Pythia 12B\" --list 128\n  \
+                        retrial difficulty counts.csv --json"
+)]
 pub struct Difficulty {
     #[command(flatten)]
     input: InputArgs,
@@ -48,8 +50,12 @@ impl Difficulty {
             // Equal counts have equal posteriors.
             let cells: BTreeMap<Counts, Posterior> =
                 data.cells().iter().map(|(counts, _)| (*counts, posterior(&npmle, *counts))).collect();
-            let problems: Vec<Problem> =
-                group.problems.iter().zip(&group.counts).map(|(name, counts)| (&**name, *counts, cells[counts])).collect();
+            let problems: Vec<Problem> = group
+                .problems
+                .iter()
+                .zip(&group.counts)
+                .map(|(name, counts)| (&**name, *counts, cells[counts]))
+                .collect();
             if self.json {
                 objects.push(self.object(&group, &data, &npmle, &problems));
             } else {

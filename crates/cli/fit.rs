@@ -25,8 +25,10 @@ use serde_json::{Map, Value, json};
 /// beside the NPMLE, the likeliest of all mixing laws: no law of a success probability per problem can do better. nll
 /// includes binomial coefficients.
 #[derive(Args)]
-#[command(after_help = "Examples:\n  retrial fit counts.csv\n  retrial fit counts.csv --law beta-binomial,eq8 --bootstrap 200 --json\n  \
-                        retrial fit counts.csv --convention success --out report\n  retrial fit first.csv --stopped")]
+#[command(
+    after_help = "Examples:\n  retrial fit counts.csv\n  retrial fit counts.csv --law beta-binomial,eq8 --bootstrap 200 --json\n  \
+                        retrial fit counts.csv --convention success --out report\n  retrial fit first.csv --stopped"
+)]
 pub struct Fit {
     #[command(flatten)]
     input: InputArgs,
@@ -112,7 +114,10 @@ impl Fit {
         for fits in fits {
             let note = "nll in nats, binomial coefficients included; behind NPMLE: nats by which the likeliest of all \
                         mixing laws is ahead; RMSE and worst deviation in units of coverage.";
-            let mut blocks = vec![Block::Paragraph(headline(&fits.group, &fits.data)), folder::block(note, &fits.table(self.convention))];
+            let mut blocks = vec![
+                Block::Paragraph(headline(&fits.group, &fits.data)),
+                folder::block(note, &fits.table(self.convention)),
+            ];
             blocks.extend(fits.verdicts().into_iter().map(Block::Note));
             let intervals = fits.intervals(self.convention);
             if intervals.len() > 1 {
@@ -135,8 +140,23 @@ impl Fit {
 
     fn fits_csv(&self, fits: &[Fits]) -> Result<String> {
         let head = [
-            "model", "benchmark", "law", "by", "convention", "A", "alpha", "beta", "parameters", "nll", "aic", "bic",
-            "rmse", "worst", "behind_npmle", "p_value", "verdict",
+            "model",
+            "benchmark",
+            "law",
+            "by",
+            "convention",
+            "A",
+            "alpha",
+            "beta",
+            "parameters",
+            "nll",
+            "aic",
+            "bic",
+            "rmse",
+            "worst",
+            "behind_npmle",
+            "p_value",
+            "verdict",
         ];
         let row = |fits: &Fits, kind: Kind, law: &Result<Fitted, NoFit>| {
             let Group { model, benchmark, .. } = &fits.group;
@@ -257,9 +277,7 @@ impl Fits {
             let parameters: Option<Map<String, Value>> = fitted.map(|f| {
                 f.law.parameters().into_iter().map(|(name, v)| (convention.name(name).into(), json!(v))).collect()
             });
-            let interval = |i: &retrial_theory::fit::Interval| {
-                json!({ "parameter": convention.name(i.parameter), "method": i.method, "low": i.low, "high": i.high })
-            };
+            let interval = |i: &retrial_theory::fit::Interval| json!({ "parameter": convention.name(i.parameter), "method": i.method, "low": i.low, "high": i.high });
             let goodness = fitted.and_then(|f| self.behind(f).map(|nats| (nats, f.goodness)));
             json!({
                 "group": self.group.to_string(), "model": model, "benchmark": benchmark,

@@ -22,9 +22,11 @@ use serde_json::{Value, json};
 /// the counts, which do not; and where problems were tried equally often, smoothed Good-Toulmin and Chao's lower bound.
 /// --backtest shows each method only the first attempts and scores what it says of all.
 #[derive(Args)]
-#[command(after_help = "Examples:\n  retrial forecast counts.csv --k 1e5,1e6\n  retrial forecast counts.csv --k 1e6 --law beta-binomial \
+#[command(
+    after_help = "Examples:\n  retrial forecast counts.csv --k 1e5,1e6\n  retrial forecast counts.csv --k 1e6 --law beta-binomial \
                         --bootstrap 1000 --json\n  retrial forecast attempts.csv.gz --attempts 1e4 --problems 128 \
-                        --backtest 100,300,1000")]
+                        --backtest 100,300,1000"
+)]
 pub struct Forecast {
     #[command(flatten)]
     input: InputArgs,
@@ -60,11 +62,16 @@ impl Forecast {
         let terminal = Terminal::new();
         if !self.backtest.is_empty() {
             if !self.k.is_empty() {
-                return Err(Error::input("backtest", "--k as well", "it forecasts all attempts that were made: drop --k"));
+                return Err(Error::input(
+                    "backtest",
+                    "--k as well",
+                    "it forecasts all attempts that were made: drop --k",
+                ));
             }
             return backtest::run(&groups, &self.backtest, &terminal, self.json);
         }
-        let mut text = String::from("95 % intervals, for other problems of the same kind; bounds hold whatever the law\n");
+        let mut text =
+            String::from("95 % intervals, for other problems of the same kind; bounds hold whatever the law\n");
         let mut objects = vec![];
         for group in groups {
             let data = self.input.data(&group)?;

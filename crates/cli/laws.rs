@@ -132,10 +132,14 @@ pub fn curves_csv(fits: &[Fits]) -> Result<String> {
     let mut rows = vec![];
     for fits in fits {
         let (model, benchmark) = (&fits.group.model, &fits.group.benchmark);
-        rows.extend(fits.band.iter().map(|p| (model, benchmark, "measured", p.k as f64, p.value, Some(p.low), Some(p.high))));
+        rows.extend(
+            fits.band.iter().map(|p| (model, benchmark, "measured", p.k as f64, p.value, Some(p.low), Some(p.high))),
+        );
         for fitted in fits.laws.iter().filter_map(|(_, law)| law.as_ref().ok()) {
             let name = fitted.law.kind().name();
-            rows.extend(beyond(&fits.data).into_iter().map(|k| (model, benchmark, name, k, fitted.coverage(k), None, None)));
+            rows.extend(
+                beyond(&fits.data).into_iter().map(|k| (model, benchmark, name, k, fitted.coverage(k), None, None)),
+            );
         }
     }
     folder::csv(["model", "benchmark", "curve", "k", "coverage", "low", "high"], rows)

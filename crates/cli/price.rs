@@ -35,9 +35,14 @@ impl PriceArgs {
             [true, false, false] | [false, true, true] => Ok(()),
             _ => {
                 let names = ["--flops-per-token", "--prompt-price", "--decode-price"];
-                let got: Vec<&str> = names.into_iter().zip(given).filter(|(_, given)| *given).map(|(name, _)| name).collect();
+                let got: Vec<&str> =
+                    names.into_iter().zip(given).filter(|(_, given)| *given).map(|(name, _)| name).collect();
                 let got = if got.is_empty() { "none".into() } else { got.join(" and ") };
-                Err(Error::input("cost of a token", got, "give --flops-per-token, or --prompt-price and --decode-price"))
+                Err(Error::input(
+                    "cost of a token",
+                    got,
+                    "give --flops-per-token, or --prompt-price and --decode-price",
+                ))
             }
         }
     }
@@ -77,6 +82,7 @@ fn per_model(text: &str) -> std::result::Result<ForModel, String> {
         Some((model, number)) => (Some(model.trim().to_string()), number),
         None => (None, text),
     };
-    let number = number.trim().parse().map_err(|_| "must be NUMBER or MODEL=NUMBER, such as 1.6e10 or \"Llama 3=1.6e10\"")?;
+    let number =
+        number.trim().parse().map_err(|_| "must be NUMBER or MODEL=NUMBER, such as 1.6e10 or \"Llama 3=1.6e10\"")?;
     Ok((model, number))
 }

@@ -19,9 +19,11 @@ const MOST_PROBLEMS: u64 = 100_000_000;
 /// Each problem draws its failure probability from the difficulty law; its attempts are independent (Eqs. 4 to 8 of the
 /// paper, Eq. 1 for --zipf). The same seed gives the same table.
 #[derive(Args)]
-#[command(after_help = "Examples:\n  retrial simulate --beta 4.65,0.361 --problems 1000 --attempts 1e4 > counts.csv\n  \
+#[command(
+    after_help = "Examples:\n  retrial simulate --beta 4.65,0.361 --problems 1000 --attempts 1e4 > counts.csv\n  \
                         retrial simulate --zipf 1 --problems 1e6 --attempts 1e9 --out counts.csv\n  \
-                        retrial simulate --point 0.999 --problems 100 --attempts 1e4 --stopped --seed 7")]
+                        retrial simulate --point 0.999 --problems 100 --attempts 1e4 --stopped --seed 7"
+)]
 pub struct Simulate {
     #[command(flatten)]
     difficulty: DifficultyArgs,
@@ -77,12 +79,10 @@ impl Simulate {
             return Err(Error::input("problems", self.problems, format!("must be at most {MOST_PROBLEMS}")));
         }
         let (difficulty, benchmark) = self.difficulty.law()?;
-        let design =
-            Design { difficulty, samples: self.problems, trials: self.attempts, stopped: self.stopped };
+        let design = Design { difficulty, samples: self.problems, trials: self.attempts, stopped: self.stopped };
         let counts = simulate(&design, self.seed)?;
-        let row = |(problem, counts): (u64, &Counts)| {
-            (&self.model, &benchmark, problem, counts.trials(), counts.successes())
-        };
+        let row =
+            |(problem, counts): (u64, &Counts)| (&self.model, &benchmark, problem, counts.trials(), counts.successes());
         let head = ["model", "benchmark", "problem_id", "num_samples", "num_correct"];
         let csv = folder::csv(head, (1..).zip(&counts).map(row))?;
         match &self.out {

@@ -100,15 +100,7 @@ impl<'a> Builder<'a> {
                 return Err(Error::file(path, fault, "stopped data need the number of attempts of every problem"));
             }
         }
-        Ok(Self {
-            path: path.into(),
-            options,
-            kind,
-            stem: stem(path),
-            drafts: vec![],
-            index: HashMap::new(),
-            last: 0,
-        })
+        Ok(Self { path: path.into(), options, kind, stem: stem(path), drafts: vec![], index: HashMap::new(), last: 0 })
     }
 
     /// Takes a row.
@@ -132,7 +124,13 @@ impl<'a> Builder<'a> {
                 Entry::Occupied(entry) => *entry.get(),
                 Entry::Vacant(entry) => {
                     let (model, benchmark) = entry.key().clone();
-                    self.drafts.push(Draft { model, benchmark, index: HashMap::new(), counts: vec![], attempts: vec![] });
+                    self.drafts.push(Draft {
+                        model,
+                        benchmark,
+                        index: HashMap::new(),
+                        counts: vec![],
+                        attempts: vec![],
+                    });
                     *entry.insert(self.drafts.len() - 1)
                 }
             },

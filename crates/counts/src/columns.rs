@@ -24,15 +24,8 @@ pub enum Column {
 
 impl Column {
     /// Every column, in the order of their discriminants.
-    pub const ALL: [Self; 7] = [
-        Self::Model,
-        Self::Benchmark,
-        Self::Problem,
-        Self::Samples,
-        Self::Correct,
-        Self::Attempt,
-        Self::Success,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Model, Self::Benchmark, Self::Problem, Self::Samples, Self::Correct, Self::Attempt, Self::Success];
 
     /// Its usual name.
     pub fn name(self) -> &'static str {

@@ -134,7 +134,8 @@ fn json(path: &Path, mut stream: impl BufRead, options: &Options) -> Result<Vec<
             *field = object.get(name).map(|value| scalar(value, name, place)).transpose()?;
         }
         if builder.is_none() {
-            let missing = Column::ALL.into_iter().find(|&c| options.columns.is_renamed(c) && fields[c as usize].is_none());
+            let missing =
+                Column::ALL.into_iter().find(|&c| options.columns.is_renamed(c) && fields[c as usize].is_none());
             if let Some(column) = missing {
                 let keys: Vec<&str> = object.keys().map(String::as_str).collect();
                 let fix = format!("the object has {}", keys.join(", "));

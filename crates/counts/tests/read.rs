@@ -161,7 +161,11 @@ fn faults_name_row_and_column() {
     refused(" \n\n", none, &["empty"]);
     refused("[{}]", none, &["JSON array"]);
     refused("{\"problem_id\": 1\n", none, &["row 1 (line 1)", "no JSON object"]);
-    refused("{\"problem_id\":1,\"num_samples\":[2],\"num_correct\":1}", none, &["row 1", "column num_samples", "array"]);
+    refused(
+        "{\"problem_id\":1,\"num_samples\":[2],\"num_correct\":1}",
+        none,
+        &["row 1", "column num_samples", "array"],
+    );
     let given = Options { attempts: Some(5), ..Options::default() };
     refused(&row("b,3,1"), &given, &["attempts", "5", "drop"]);
     let model = "model,problem_id,num_samples,num_correct\n,a,3,1\n";
@@ -193,7 +197,10 @@ fn the_shared_tables_agree_with_each_other() {
     for group in &listed {
         let same = counted.iter().find(|other| other.model == group.model).unwrap();
         let solved = |group: &Group| {
-            let mut rows: Vec<(String, u64)> = group.problems.iter().zip(&group.counts)
+            let mut rows: Vec<(String, u64)> = group
+                .problems
+                .iter()
+                .zip(&group.counts)
                 .filter(|(_, c)| c.successes() > 0)
                 .map(|(p, c)| (p.to_string(), c.successes()))
                 .collect();

@@ -4,7 +4,13 @@
 //! |---|---|
 //! | [`laws`] | what the laws of Levi's "A Simple Model of Inference Scaling Laws" (arXiv 2410.16377) predict |
 //! | [`coverage`] | what pass@k is, from counts or first successes, and how sure one can be |
-//! | [`fit`] | which law describes the counts or the curve best, and by how much it misses |
+//! | [`fit`] | which law describes the counts or the curve best, by how much it misses, and whether it fits at all |
+//! | [`npmle`] | the likeliest law of all, with a certificate |
+//! | [`forecast`] | coverage beyond the measured trials: by law, by worst-case bounds, by frequencies of frequencies |
+//! | [`backtest`] | which of these would have foretold what was measured |
+//! | [`difficulty`] | how hard samples are |
+//! | [`budget`] | what more trials would buy, and where to spend them |
+//! | [`simulate`] | counts from known laws |
 //! | [`spectrum`] | how trials correlate across samples, beside what mere noise would show |
 //!
 //! Everything works on counts, curves and errors from any source and knows nothing of kernels. `p` is always the

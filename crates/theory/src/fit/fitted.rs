@@ -42,7 +42,7 @@ pub struct Fitted {
     pub law: Law,
     /// Negative log likelihood in nats, binomial coefficients included; `None` for least squares.
     pub nll: Option<f64>,
-    /// Distance from the coverage curve of the data, 8 points per decade.
+    /// Distance from the coverage curve of the data at 20 `k`, equally spaced in `ln k`.
     pub misfit: Misfit,
     /// Akaike's criterion, `2 nll + 2 d` for `d` free parameters.
     pub aic: Option<f64>,

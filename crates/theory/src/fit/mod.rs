@@ -1,5 +1,8 @@
 //! Fits of the laws to counts and to curves, each with the amount by which it misses the measured curve.
 //!
+//! [`fit`](fn@fit) fits any [`Kind`] of law to [`Data`](crate::Data); [`study`] adds intervals of its parameters and its
+//! goodness of fit. By themselves, for counts or curves that come without `Data`:
+//!
 //! | function | law | by | from |
 //! |---|---|---|---|
 //! | [`beta_binomial`] | Eq 8 with `A = 1` | maximum likelihood | counts |

@@ -84,9 +84,9 @@ fn bounds_by_hand() {
 /// often. Eq 8 is drawn with a share of unsolvable samples: where the truth is at the end of a parameter, `A = 1`,
 /// bootstrap intervals hold it less often.
 #[test]
-#[ignore = "simulates 1000 data sets: several minutes"]
+#[ignore = "simulates 500 data sets: several minutes"]
 fn intervals_hold_as_often_as_they_say() {
-    const REPEATS: u64 = 1000;
+    const REPEATS: u64 = 500;
     const SAMPLES: u64 = 300;
     let law = BetaLaw::new(4.65, 0.36).unwrap();
     let settings = Settings { replicates: 199, seed: 5, threads: 1 };
