@@ -77,9 +77,9 @@ fn counting_alone_counts_the_same() {
             scorer.tally(0..200, &mut counts).unwrap();
             scorer.tally(200..600, &mut counts).unwrap();
             assert_eq!(counts.trials(), 600);
-            for t in 0..2 {
+            for (t, &threshold) in thresholds[..2].iter().enumerate() {
                 assert_eq!(counts.successes(t), full.successes(t), "{} {precision}", backend.device());
-                assert_eq!(counts.first_successes(thresholds[t]), full.first_successes(thresholds[t]));
+                assert_eq!(counts.first_successes(threshold), full.first_successes(threshold));
             }
             assert!(full.successes(0).iter().sum::<u64>() > 0);
         }

@@ -20,8 +20,8 @@ def hidden_units(z, w3, b3, first, count: tl.constexpr, H: tl.constexpr, precisi
 
 @triton.jit
 def kernel(mu, scale, images, w3, b3, w4, b4, thresholds, counts, firsts, noise, errors, done, trials, seed,
-           L: tl.constexpr, LP: tl.constexpr, H: tl.constexpr, H0: tl.constexpr, H1: tl.constexpr, P: tl.constexpr,
-           T: tl.constexpr, M: tl.constexpr, N: tl.constexpr, precision: tl.constexpr, GIVEN: tl.constexpr):
+           L: tl.constexpr, LP: tl.constexpr, H: tl.constexpr, H0: tl.constexpr, H1: tl.constexpr, H2: tl.constexpr,
+           P: tl.constexpr, T: tl.constexpr, M: tl.constexpr, N: tl.constexpr, precision: tl.constexpr, GIVEN: tl.constexpr):
     image = tl.program_id(1)
     m = tl.program_id(0) * M + tl.arange(0, M)
     valid = m < trials
@@ -37,7 +37,8 @@ def kernel(mu, scale, images, w3, b3, w4, b4, thresholds, counts, firsts, noise,
     z = z.to(w3.dtype.element_ty)
     h0 = hidden_units(z, w3, b3, 0, H0, H, precision)
     h1 = hidden_units(z, w3, b3, H0, H1, H, precision)
-    k0, k1 = tl.arange(0, H0), H0 + tl.arange(0, H1)
+    h2 = hidden_units(z, w3, b3, H0 + H1, H2, H, precision)
+    k0, k1, k2 = tl.arange(0, H0), H0 + tl.arange(0, H1), H0 + H1 + tl.arange(0, H2)
     square = tl.zeros((M,), tl.float32)
     for start in range(0, P, N):
         p = start + tl.arange(0, N)
@@ -45,7 +46,9 @@ def kernel(mu, scale, images, w3, b3, w4, b4, thresholds, counts, firsts, noise,
         w = tl.load(w4 + k0[:, None] * P + p[None, :], mask=(k0[:, None] < H) & inside[None, :], other=0.0)
         a = tl.dot(h0, w, input_precision=precision)
         w = tl.load(w4 + k1[:, None] * P + p[None, :], mask=(k1[:, None] < H) & inside[None, :], other=0.0)
-        a = tl.dot(h1, w, a, input_precision=precision) + tl.load(b4 + p, mask=inside, other=0.0)[None, :]
+        a = tl.dot(h1, w, a, input_precision=precision)
+        w = tl.load(w4 + k2[:, None] * P + p[None, :], mask=(k2[:, None] < H) & inside[None, :], other=0.0)
+        a = tl.dot(h2, w, a, input_precision=precision) + tl.load(b4 + p, mask=inside, other=0.0)[None, :]
         off = tl.sigmoid(a) - tl.load(images + image * P + p, mask=inside, other=0.0)[None, :]
         square += tl.sum(tl.where(inside[None, :], off * off, 0.0), 1)
     error = tl.sqrt(square)
@@ -70,9 +73,12 @@ class scorer:
         self.w3[: problem.latent] = w3.t()
         self.w4, self.b3, self.b4 = w4.t().contiguous(), b3.float(), b4.float()
         self.H = w3.shape[0]
-        # Blocks are powers of two: 400 hidden units are 256 and 256, of which 112 are zero.
-        self.H0 = max(16, triton.next_power_of_2(self.H) // 2)
-        self.H1 = max(16, triton.next_power_of_2(max(self.H - self.H0, 1)))
+        # Blocks are powers of two: 400 hidden units are 256, 128 and 16.
+        self.blocks, left = [], self.H
+        for last in (False, False, True):
+            above = triton.next_power_of_2(max(left, 16))
+            self.blocks.append(above if last or above == left else max(16, above // 2))
+            left = max(left - self.blocks[-1], 0)
         self.precision = "tf32" if args.dtype == "tf32" else "ieee"
         self.config = None
 
@@ -82,8 +88,8 @@ class scorer:
         kernel[(triton.cdiv(trials, M), self.problem.n)](
             i["mu"], i["scale"], i["images"], self.w3, self.b3, self.w4, self.b4, i["thresholds"], counts, firsts,
             none if noise is None else noise, none if errors is None else errors, done, trials, seed, L=self.problem.latent,
-            LP=self.LP, H=self.H, H0=self.H0, H1=self.H1, P=self.problem.pixels, T=len(i["thresholds"]), M=M, N=N,
-            precision=self.precision, GIVEN=noise is not None, num_warps=warps, num_stages=stages)
+            LP=self.LP, H=self.H, H0=self.blocks[0], H1=self.blocks[1], H2=self.blocks[2], P=self.problem.pixels,
+            T=len(i["thresholds"]), M=M, N=N, precision=self.precision, GIVEN=noise is not None, num_warps=warps, num_stages=stages)
 
     def fresh(self):
         shape = (self.problem.n, len(self.inputs["thresholds"]))

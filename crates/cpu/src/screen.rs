@@ -11,8 +11,7 @@ use retrial_spec::{Linear, Problem};
 /// Most trials of a pilot.
 pub(crate) const PILOT: usize = 128;
 
-/// Multiply-adds per trial that count for something other than a product's: four steps of the random numbers, and a
-/// pixel's sigmoid.
+/// What a normal and a pixel's sigmoid cost, in multiply-adds.
 const NORMAL: f64 = 90.0;
 const PIXEL: f64 = 20.0;
 
