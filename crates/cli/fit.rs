@@ -2,7 +2,7 @@
 
 use crate::{
     folder::{self, Folder, FolderArgs},
-    input::{Convention, InputArgs, headline, law, threads},
+    input::{Convention, InputArgs, headline, law, replicates, threads},
     laws,
     summary::Short,
     ui::{self, Terminal},
@@ -37,7 +37,7 @@ pub struct Fit {
     #[arg(long, value_name = "LAW,..", value_delimiter = ',', value_parser = law)]
     law: Vec<Kind>,
     /// Replicates for bootstrap intervals and p-values
-    #[arg(long, value_name = "B", default_value_t = 0)]
+    #[arg(long, value_name = "B", default_value_t = 0, value_parser = replicates)]
     bootstrap: u32,
     /// Seed of the replicates; results do not depend on threads
     #[arg(long, default_value_t = 1)]

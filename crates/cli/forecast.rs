@@ -2,7 +2,7 @@
 
 use crate::{
     backtest,
-    input::{InputArgs, headline, law, threads},
+    input::{InputArgs, headline, law, positive, replicates, threads},
     summary::share,
     ui::{self, Terminal},
 };
@@ -37,13 +37,13 @@ pub struct Forecast {
     #[arg(long, value_name = "LAW,..", value_delimiter = ',', value_parser = law)]
     law: Vec<Kind>,
     /// Replicates for the intervals of the laws; 0 for none
-    #[arg(long, value_name = "B", default_value_t = 200)]
+    #[arg(long, value_name = "B", default_value_t = 200, value_parser = replicates)]
     bootstrap: u32,
     /// Seed of the replicates; results do not depend on threads
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Show the methods only this many attempts and score their forecast of all (needs a table of attempts)
-    #[arg(long, value_name = "M,..", value_delimiter = ',', value_parser = crate::input::positive)]
+    #[arg(long, value_name = "M,..", value_delimiter = ',', value_parser = positive)]
     backtest: Vec<u64>,
     /// Print JSON
     #[arg(long)]

@@ -120,6 +120,11 @@ pub fn positive(text: &str) -> std::result::Result<u64, String> {
     count(text).and_then(|n| if n == 0 { Err("must be at least 1".into()) } else { Ok(n) })
 }
 
+/// A number of bootstrap replicates.
+pub fn replicates(text: &str) -> std::result::Result<u32, String> {
+    count(text)?.try_into().map_err(|_| format!("must be at most {}", u32::MAX))
+}
+
 /// The name of a law.
 pub fn law(text: &str) -> std::result::Result<Kind, String> {
     let names = || Kind::ALL.map(Kind::name).join(", ");
@@ -151,5 +156,7 @@ mod tests {
             assert!(count(odd).is_err(), "{odd}");
         }
         assert!(positive("0").is_err());
+        assert_eq!(replicates("1e3"), Ok(1000));
+        assert!(replicates("1e10").is_err());
     }
 }

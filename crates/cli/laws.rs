@@ -69,7 +69,7 @@ pub fn coverage(fits: &[Fits]) -> Result<Figure> {
             "(b) difficulty".into(),
             Curves {
                 x: Axis::log("success probability 1 − p"),
-                y: Axis::linear("density per unit of ln(1 − p)"),
+                y: Axis::linear("Beta density per unit of ln(1 − p)"),
                 curves: right,
             },
         ),
