@@ -13,7 +13,7 @@
 //             The host pads pixels to 112 with pixels that are exactly 0, and hidden to 8 with at least one unit that is
 //             always 0, the last
 // Grid        as many blocks of 128 threads as fit the device, each of which takes tiles blockIdx.x, blockIdx.x +
-//             gridDim.x, ..; hidden units go through a slice of h per block, which stays in the L2 cache
+//             gridDim.x, ..; hidden units go through a slice of h per block, 55 MB in all on an H100, about its L2 cache
 // Memory      max(3 stages of 16 x (128 + 112), latent x 128) floats, 4 bytes a hidden unit and a bit: 47.8 KB for the
 //             paper's model, two blocks on an SM of any size since sm_80
 // Barriers    all in loops whose bounds the block shares

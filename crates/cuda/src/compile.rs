@@ -12,7 +12,10 @@ use std::{
     ffi::{CStr, CString, c_char, c_int},
     fs,
     path::{Path, PathBuf},
-    sync::OnceLock,
+    sync::{
+        OnceLock,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
 
 /// A compiled kernel.
@@ -88,7 +91,7 @@ impl Compiler {
         let exact = 10 * capability.0 + capability.1;
         let code = self.target(exact)?;
         let file = self.cache.as_ref().map(|cache| cache.join(self.key(program, &code)));
-        if let Some(bytes) = file.as_ref().and_then(|file| fs::read(file).ok()) {
+        if let Some(bytes) = file.as_ref().and_then(|file| kept(file)) {
             return Ok(if code.starts_with("sm_") { Image::Cubin(bytes) } else { Image::Ptx(bytes) });
         }
         let (image, _) = self.compile(program, &code)?;
@@ -108,17 +111,21 @@ impl Compiler {
 
     /// Machine code where the compiler knows the device, else intermediate code for the newest older one.
     fn target(&self, exact: u32) -> Result<String> {
-        if self.architectures.contains(&exact) {
-            return Ok(format!("sm_{exact}"));
-        }
-        match self.architectures.iter().filter(|&&arch| arch < exact).max() {
-            Some(older) if *older >= 80 => Ok(format!("compute_{older}")),
-            _ => Err(Error::Device {
+        let fitting = self.architectures.iter().filter(|&&arch| (80..=exact).contains(&arch)).max();
+        match fitting {
+            Some(&arch) if arch == exact => Ok(format!("sm_{arch}")),
+            Some(older) => Ok(format!("compute_{older}")),
+            None => Err(Error::Device {
                 device: "cuda".into(),
                 fault: format!("compute capability {}.{}", exact / 10, exact % 10),
                 fix: "the kernels need 8.0 (Ampere) or later; use --device wgsl or cpu".into(),
             }),
         }
+    }
+
+    /// Refuses a device that no code can be made for.
+    pub(crate) fn check(&self, capability: (u32, u32)) -> Result<()> {
+        self.target(10 * capability.0 + capability.1).map(drop)
     }
 
     fn key(&self, program: &Program, code: &str) -> String {
@@ -211,11 +218,25 @@ fn cache_folder() -> Option<PathBuf> {
     base.filter(|base| base.is_absolute()).map(|base| base.join("retrial"))
 }
 
+/// Bytes of the digest that a kept file starts with: the driver is not told how long an image is, so what is cut off or
+/// damaged must be known before.
+const DIGEST: usize = 32;
+
+/// What was kept, if all of it is there.
+fn kept(file: &Path) -> Option<Vec<u8>> {
+    let mut bytes = fs::read(file).ok()?;
+    let image = bytes.split_off(DIGEST.min(bytes.len()));
+    (Sha256::digest(&image).as_slice() == bytes).then_some(image)
+}
+
 /// Writes beside and renames: a reader sees all of the file or none, and a lost race costs nothing. A cache that cannot
 /// be written is none.
-fn keep(file: &Path, bytes: &[u8]) {
+fn keep(file: &Path, image: &[u8]) {
+    static WRITES: AtomicU64 = AtomicU64::new(0);
     let Some(folder) = file.parent() else { return };
-    let beside = file.with_extension(format!("{}.part", std::process::id()));
+    let write = WRITES.fetch_add(1, Relaxed);
+    let beside = file.with_extension(format!("{}-{write}.part", std::process::id()));
+    let bytes = [Sha256::digest(image).as_slice(), image].concat();
     let written = fs::create_dir_all(folder).and_then(|()| fs::write(&beside, bytes));
     if written.and_then(|()| fs::rename(&beside, file)).is_err() {
         fs::remove_file(&beside).ok();
@@ -237,7 +258,10 @@ mod tests {
         assert_eq!(compiler.target(90).unwrap(), "sm_90");
         assert_eq!(compiler.target(121).unwrap(), "compute_100");
         assert_eq!(compiler.target(89).unwrap(), "compute_86");
-        assert!(compiler.target(70).unwrap_err().to_string().contains("8.0 (Ampere)"));
+        for old in [70, 75] {
+            assert!(compiler.target(old).unwrap_err().to_string().contains("8.0 (Ampere)"));
+        }
+        assert!(compiler.check((7, 5)).is_err() && compiler.check((9, 0)).is_ok());
     }
 
     #[test]
@@ -255,13 +279,20 @@ mod tests {
         assert_eq!(keys.len(), count);
     }
 
-    /// What lies in the cache is used without a compiler, and `forget` removes it.
+    /// What lies in the cache is used without a compiler, unless it is damaged, and `forget` removes it.
     #[test]
     fn the_cache_is_read_written_and_forgotten() {
         let folder = env::temp_dir().join(format!("retrial-cache-{}", std::process::id()));
         let compiler = compiler(Some(folder.clone()));
         keep(&folder.join(compiler.key(&SCORE, "sm_90")), b"code");
         assert_eq!(compiler.image(&SCORE, (9, 0)).unwrap(), Image::Cubin(b"code".to_vec()));
+        let file = folder.join(compiler.key(&SCORE, "sm_90"));
+        for damaged in [&b""[..], b"short", &[0; 40]] {
+            let whole = fs::read(&file).unwrap();
+            fs::write(&file, damaged).unwrap();
+            assert_eq!(kept(&file), None);
+            fs::write(&file, whole).unwrap();
+        }
         compiler.forget(&SCORE, (9, 0));
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
         fs::remove_dir_all(folder).unwrap();

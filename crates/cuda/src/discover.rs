@@ -56,7 +56,16 @@ fn initialise() -> Result<u32, (String, String)> {
     // SAFETY: the library is there, and `version` is where it writes.
     let asked = unsafe { sys::cuDriverGetVersion(&mut version) }.result();
     let version = version as u32;
+    let stub = || {
+        fail(
+            "libcuda is the toolkit's stub, which is made for linking only".into(),
+            "take the stubs folder out of LD_LIBRARY_PATH and install the driver",
+        )
+    };
     if let Err(error) = asked {
+        if error.0 == Code::CUDA_ERROR_STUB_LIBRARY {
+            return stub();
+        }
         return fail(format!("the driver does not tell its version: {}", name(error)), "reinstall the driver");
     }
     if version < OLDEST {
@@ -70,10 +79,7 @@ fn initialise() -> Result<u32, (String, String)> {
         Err(DriverError(Code::CUDA_ERROR_NO_DEVICE)) => {
             fail("the driver finds no device".into(), "check nvidia-smi, and that CUDA_VISIBLE_DEVICES is not empty")
         }
-        Err(DriverError(Code::CUDA_ERROR_STUB_LIBRARY)) => fail(
-            "libcuda is the toolkit's stub, which is made for linking only".into(),
-            "take the stubs folder out of LD_LIBRARY_PATH and install the driver",
-        ),
+        Err(DriverError(Code::CUDA_ERROR_STUB_LIBRARY)) => stub(),
         Err(error) => fail(
             format!("the driver refuses to start: {}", name(error)),
             "check nvidia-smi; after an update of the driver, reboot",
@@ -167,13 +173,17 @@ pub(crate) fn find_nvrtc() -> bool {
         let Some(library) = children(folder.clone(), "libnvrtc.so.").pop() else { continue };
         use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
         // The compiler opens its builtins by name, so they must be open before.
-        for file in children(folder, "libnvrtc-builtins.so").into_iter().chain([library]) {
+        let open = |file: &PathBuf| {
             // SAFETY: NVIDIA's libraries have no initialisers that matter here, and stay open.
-            if let Ok(library) = unsafe { Library::open(Some(&file), RTLD_NOW | RTLD_GLOBAL) } {
-                std::mem::forget(library);
-            }
+            let opened = unsafe { Library::open(Some(file), RTLD_NOW | RTLD_GLOBAL) };
+            opened.map(std::mem::forget).is_ok()
+        };
+        for builtins in children(folder, "libnvrtc-builtins.so") {
+            open(&builtins); // where it fails, the compiler looks for it by itself
         }
-        break;
+        if open(&library) {
+            break;
+        }
     }
     // SAFETY: only opens libraries by name.
     unsafe { cudarc::nvrtc::sys::is_culib_present() }

@@ -206,7 +206,8 @@ impl Gpu {
         let (fault, fix) = match fault {
             Fault::OutOfMemory { bytes } => {
                 let free = self.driver.free_memory().map_or("an unknown amount".into(), |free| format!("{free} bytes"));
-                let fault = format!("{bytes} bytes of memory were refused, {free} are free");
+                let wanted = if bytes == 0 { "some".into() } else { bytes.to_string() };
+                let fault = format!("{wanted} bytes of memory were refused, {free} are free");
                 (fault, "end other programs on the GPU, or use fewer samples".into())
             }
             Fault::Failed { fault, fix } => (fault, fix),

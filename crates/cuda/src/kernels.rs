@@ -140,8 +140,10 @@ pub(crate) fn l2_error(gpu: &Gpu, images: &[f32], outputs: &[f32], pixels: usize
     })
 }
 
-/// Samples along a tile's side, as in `correlation.cu`; trials that one pass holds; blocks that fill any device.
+/// Samples along a tile's side, as in `correlation.cu`; multiply-adds and trials of one pass, which bound its time and its
+/// memory; blocks that fill any device.
 const TILE: usize = 64;
+const PASS_WORK: usize = 1 << 36;
 const PASS: usize = 1 << 16;
 const BLOCKS: usize = 2048;
 
@@ -151,8 +153,9 @@ pub(crate) fn correlation(gpu: &Gpu, errors: &[f32], samples: usize) -> Result<V
     let side = samples.div_ceil(TILE);
     let tiles = side * (side + 1) / 2;
     let mut gram = vec![0.0; samples * samples];
-    for start in (0..trials).step_by(PASS) {
-        let taken = (trials - start).min(PASS);
+    let pass = (PASS_WORK / (samples * samples)).clamp(1024, PASS);
+    for start in (0..trials).step_by(pass) {
+        let taken = (trials - start).min(pass);
         let splits = taken.div_ceil(1024).min((BLOCKS / tiles).max(1));
         let window: Vec<f32> = errors.chunks(trials).flat_map(|row| &row[start..start + taken]).copied().collect();
         let (e, moments) = (gpu.upload(&window)?, gpu.buffer::<f64>(2 * taken)?);

@@ -35,6 +35,7 @@ pub(crate) struct Nvidia {
     kernels: sys::CUstream,
     copies: sys::CUstream,
     modules: Mutex<HashMap<&'static str, sys::CUmodule>>,
+    functions: Mutex<HashMap<(&'static str, &'static str), sys::CUfunction>>,
     flights: Mutex<HashMap<u64, Events>>,
     tickets: AtomicU64,
 }
@@ -58,6 +59,9 @@ fn fault(what: &str, error: DriverError) -> Fault {
         | Code::CUDA_ERROR_ILLEGAL_INSTRUCTION
         | Code::CUDA_ERROR_MISALIGNED_ADDRESS
         | Code::CUDA_ERROR_LAUNCH_FAILED
+        | Code::CUDA_ERROR_ASSERT
+        | Code::CUDA_ERROR_INVALID_PC
+        | Code::CUDA_ERROR_INVALID_ADDRESS_SPACE
         | Code::CUDA_ERROR_HARDWARE_STACK_ERROR => {
             "the device takes no more work from this process: start it again, what was saved can be resumed; report it as a \
              bug if it repeats"
@@ -65,7 +69,11 @@ fn fault(what: &str, error: DriverError) -> Fault {
         Code::CUDA_ERROR_ECC_UNCORRECTABLE => "the device's memory is damaged: see nvidia-smi -q -d ECC, and reset it",
         Code::CUDA_ERROR_LAUNCH_TIMEOUT => "the system ended a kernel of a GPU that drives a display; use another one",
         Code::CUDA_ERROR_DEVICE_UNAVAILABLE => "another process holds the device exclusively; wait, or choose another",
-        Code::CUDA_ERROR_UNSUPPORTED_PTX_VERSION | Code::CUDA_ERROR_NO_BINARY_FOR_GPU => NEWER,
+        Code::CUDA_ERROR_UNSUPPORTED_PTX_VERSION
+        | Code::CUDA_ERROR_NO_BINARY_FOR_GPU
+        | Code::CUDA_ERROR_INVALID_IMAGE
+        | Code::CUDA_ERROR_INVALID_PTX
+        | Code::CUDA_ERROR_JIT_COMPILER_NOT_FOUND => NEWER,
         _ => "check nvidia-smi; update the driver if it repeats",
     };
     Fault::Failed { fault: format!("{what}: {}", name(error)), fix: fix.into() }
@@ -87,8 +95,9 @@ impl Nvidia {
     pub fn open(index: usize) -> Result<Self> {
         let driver = driver_version()?;
         let toolkit = compiler()?.version();
+        let info = describe(index).map_err(|error| unavailable(index, error))?;
+        compiler()?.check(info.capability)?;
         let open = || -> Result<Self, DriverError> {
-            let info = describe(index)?;
             let device = device::get(index as i32)?;
             // SAFETY: the device exists; the context is released when `Self` is dropped.
             let context = unsafe { primary_ctx::retain(device)? };
@@ -111,6 +120,7 @@ impl Nvidia {
                 kernels: stream::create(stream::StreamKind::NonBlocking)?,
                 copies: stream::create(stream::StreamKind::NonBlocking)?,
                 modules: Mutex::default(),
+                functions: Mutex::default(),
                 flights: Mutex::default(),
                 tickets: AtomicU64::new(0),
             })
@@ -124,24 +134,35 @@ impl Nvidia {
         unsafe { result::ctx::set_current(self.context) }.map_err(|error| fault("the context", error))
     }
 
-    fn function(&self, program: &'static Program, entry: &str) -> Result<sys::CUfunction, Fault> {
+    fn function(&self, program: &'static Program, entry: &'static str) -> Result<sys::CUfunction, Fault> {
+        let mut functions = self.functions.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(function) = functions.get(&(program.kernel, entry)) {
+            return Ok(*function);
+        }
         let mut modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
         let module = match modules.get(program.kernel) {
             Some(module) => *module,
             None => *modules.entry(program.kernel).or_insert(self.load(program)?),
         };
         let missing = |error| fault(&format!("{entry} of kernels/{}.cu", program.kernel), error);
-        let entry = CString::new(entry).unwrap_or_default();
+        let name = CString::new(entry).unwrap_or_default();
         // SAFETY: the module is loaded; a function may take all the shared memory that a block may have.
-        unsafe {
-            let function = module::get_function(module, entry).map_err(missing)?;
+        let function = unsafe {
+            let function = module::get_function(module, name).map_err(missing)?;
             let fixed = FunctionAttribute::CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES;
             let fixed = function::get_function_attribute(function, fixed).map_err(missing)?;
             let which = FunctionAttribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
             let dynamic = self.facts.shared_per_block as i32 - fixed;
             function::set_function_attribute(function, which, dynamic).map_err(missing)?;
-            Ok(function)
-        }
+            if program.kernel == "score" {
+                // Two blocks need all of a small multiprocessor's memory as shared memory, none of it as cache.
+                let which = FunctionAttribute::CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT;
+                function::set_function_attribute(function, which, 100).map_err(missing)?;
+            }
+            function
+        };
+        functions.insert((program.kernel, entry), function);
+        Ok(function)
     }
 
     /// Compiles, or takes from the cache; what the driver does not accept from the cache is compiled again.
@@ -173,11 +194,13 @@ impl Nvidia {
     unsafe fn enqueue(&self, launches: &[Launch<'_>], read: Option<Read>, events: Events) -> Result<(), Fault> {
         let Events([begin, end, landed]) = events;
         let order = |error| fault("ordering work", error);
+        // Before the clock starts: the first use compiles.
+        let functions = launches.iter().map(|launch| self.function(launch.program, launch.entry));
+        let functions = functions.collect::<Result<Vec<_>, Fault>>()?;
         // SAFETY: streams and events are this context's; memory is the caller's promise.
         unsafe {
             event::record(begin, self.kernels).map_err(order)?;
-            for launch in launches {
-                let function = self.function(launch.program, launch.entry)?;
+            for (launch, function) in launches.iter().zip(functions) {
                 let mut params = launch.params.to_vec();
                 let (grid, block) = ((launch.grid, 1, 1), (launch.block, 1, 1));
                 let mut pointers = [params.as_mut_ptr().cast::<c_void>()];
