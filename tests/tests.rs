@@ -63,7 +63,12 @@ fn validate(kernel: Kernel) {
     for backend in backends {
         for case in cases_of(backend.device()).into_iter().filter(|case| case.kernel == kernel) {
             if let Err(fault) = case.run(backend).unwrap() {
-                panic!("{} {kernel} {}: {fault}\nrerun: {}", backend.device(), case.shape, case.command(&backend.device().backend));
+                panic!(
+                    "{} {kernel} {}: {fault}\nrerun: {}",
+                    backend.device(),
+                    case.shape,
+                    case.command(&backend.device().backend)
+                );
             }
         }
     }

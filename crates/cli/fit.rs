@@ -14,7 +14,7 @@ use retrial_spec::Result;
 use retrial_theory::{
     Data,
     coverage::Point,
-    fit::{Fitted, Kind, NoFit, Settings, study},
+    fit::{Fitted, Kind, NoFit, Settings, study_all},
     npmle::{Npmle, npmle},
 };
 use serde_json::{Map, Value, json};
@@ -67,13 +67,13 @@ impl Fit {
     pub fn run(&self) -> Result<()> {
         let mut folder = self.folder.create()?;
         let kinds = if self.law.is_empty() { Kind::ALL.to_vec() } else { self.law.clone() };
-        let settings = Settings { replicates: self.bootstrap, seed: self.seed, threads: threads() };
         let terminal = Terminal::new();
+        let settings = Settings { replicates: self.bootstrap, seed: self.seed, threads: threads() };
         let fits = self.input.read()?.into_iter().map(|group| {
             let data = self.input.data(&group)?;
             let npmle = npmle(&data);
-            let one = |&kind: &Kind| Ok((kind, study(kind, &data, &npmle, &settings, &terminal)?));
-            let laws = kinds.iter().map(one).collect::<Result<_>>()?;
+            let fitted = study_all(&kinds, &data, &npmle, &settings, &terminal)?;
+            let laws = kinds.iter().copied().zip(fitted).collect();
             Ok(Fits { band: laws::measured(&data), group, data, npmle, laws })
         });
         let fits: Vec<Fits> = fits.collect::<Result<_>>()?;

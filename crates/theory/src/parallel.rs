@@ -10,7 +10,7 @@ use std::{
 pub fn map<T: Send>(
     count: u64,
     threads: usize,
-    stage: &str,
+    (stage, unit): (&str, &str),
     observer: &dyn Observer,
     f: impl Fn(u64) -> T + Sync,
 ) -> Result<Vec<T>> {
@@ -24,7 +24,7 @@ pub fn map<T: Send>(
             }
             results.push((i, f(i)));
             let done = done.fetch_add(1, Ordering::Relaxed) + 1;
-            observer.progress(Progress { stage, done, total: count, unit: "replicates" });
+            observer.progress(Progress { stage, done, total: count, unit });
         }
     };
     let mut results = thread::scope(|scope| {

@@ -25,7 +25,8 @@ pub fn refits(law: &Law, data: &Data, settings: &Settings, observer: &dyn Observ
         let mut stream = Stream::new(settings.seed, RESAMPLE.wrapping_add(replicate as u32));
         again(law, &resample(data, &mut stream)?).ok()
     };
-    let laws = parallel::map(settings.replicates.into(), settings.threads, "bootstrap", observer, refit)?;
+    let laws =
+        parallel::map(settings.replicates.into(), settings.threads, ("bootstrap", "replicates"), observer, refit)?;
     Ok(laws.into_iter().flatten().collect())
 }
 
@@ -88,7 +89,13 @@ pub fn goodness(
         let law = Mixing::of(&again(&fitted.law, &replicate).ok()?)?;
         Some(negative_log_likelihood(&law, &replicate).0 - free_nll(&replicate) >= ratio)
     };
-    let replicates = parallel::map(settings.replicates.into(), settings.threads, "goodness of fit", observer, exceeds)?;
+    let replicates = parallel::map(
+        settings.replicates.into(),
+        settings.threads,
+        ("goodness of fit", "replicates"),
+        observer,
+        exceeds,
+    )?;
     let valid = replicates.iter().flatten().count() as u32;
     let exceeding = replicates.into_iter().flatten().filter(|&exceeds| exceeds).count() as f64;
     let p_value = (exceeding + 1.0) / (f64::from(valid) + 1.0);

@@ -6,7 +6,7 @@ use super::{
     mixing::{Mixing, negative_log_likelihood},
     profile,
 };
-use crate::{Data, npmle::Npmle};
+use crate::{Data, npmle::Npmle, parallel};
 use retrial_spec::{Observer, Result};
 use std::fmt;
 
@@ -149,4 +149,20 @@ pub fn study(
         fitted.goodness = bootstrap::goodness(&fitted, data, npmle, settings, observer)?;
     }
     Ok(Ok(fitted))
+}
+
+/// [`study`] of several laws, in order. Replicates share out the threads; without them the laws do.
+pub fn study_all(
+    kinds: &[Kind],
+    data: &Data,
+    npmle: &Npmle,
+    settings: &Settings,
+    observer: &dyn Observer,
+) -> Result<Vec<Result<Fitted, NoFit>>> {
+    let one = |kind| study(kind, data, npmle, settings, observer);
+    if settings.replicates > 0 {
+        return kinds.iter().map(|&kind| one(kind)).collect();
+    }
+    let count = kinds.len() as u64;
+    parallel::map(count, settings.threads, ("fit", "laws"), observer, |i| one(kinds[i as usize]))?.into_iter().collect()
 }

@@ -22,7 +22,8 @@ fn frequencies(data: &Data) -> Result<(f64, Vec<(f64, f64)>)> {
 /// The smoothed Good-Toulmin forecast at each of `ks` beyond `n`: `U = -sum_j (-t)^j Phi_j P(L >= j)` samples more than
 /// now for `t = (k-n)/n`. Up to `t = 1` it is the plain series (Good and Toulmin 1956); beyond, `L` is binomial with
 /// `floor(log2(S t^2 / (t-1)) / 2)` trials of probability `2 / (2+t)`, `S` being all successes (Orlitsky, Suresh and Wu
-/// 2016), which is reliable to `t` of about `ln S` and no further: a `k` past it is left out.
+/// 2016), which is reliable to `t` of about `ln S` and no further: a `k` past it is left out, and so is one whose whole
+/// interval lies below what is solved already.
 ///
 /// Successes are taken as Poisson, so samples solved by most trials add noise but no bias. As the forecast is a mean over
 /// the samples, its interval is that of a mean, for samples drawn from a population; it has no share for the bias of
@@ -45,6 +46,9 @@ pub fn good_toulmin(data: &Data, ks: &[f64]) -> Result<Vec<Forecast>> {
         let moment = |power| frequencies.iter().map(|&(j, phi)| phi * worth(j).powi(power)).sum::<f64>() / samples;
         let (now, mean) = (data.solved() / samples, moment(1));
         let wide = 1.959963984540054 * ((moment(2) - mean * mean) / samples).sqrt();
+        if mean + wide < now {
+            return Ok(None); // the series has lost itself: coverage does not fall
+        }
         let [low, high] = [mean - wide, mean + wide].map(|coverage| coverage.clamp(0.0, 1.0));
         Ok(Some(Forecast { k, value: mean.clamp(now, 1.0), low: Some(low), high: Some(high) }))
     };

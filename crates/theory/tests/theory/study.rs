@@ -2,13 +2,13 @@
 
 use crate::{
     close,
-    data::{llm_sets, shared_csv},
+    data::{llm_sets, shared_csv, vae_counts},
 };
 use retrial_spec::{Error, Observer, Silent};
 use retrial_theory::{
     Data,
     coverage::Counts,
-    fit::{Fitted, Kind, NoFit, Settings, fit, study},
+    fit::{Fitted, Kind, NoFit, Settings, fit, study, study_all},
     laws::BetaLaw,
     npmle::npmle,
     simulate::{Design, Difficulty, simulate},
@@ -184,4 +184,18 @@ fn all_sets_are_studied_in_a_minute() {
     }
     eprintln!("plain fits {plain:?}, all {:?}", start.elapsed());
     assert!(plain.as_secs_f64() < 2.0 && (start.elapsed() - plain).as_secs_f64() < 60.0);
+}
+
+/// Laws side by side on several threads are the laws one after the other.
+#[test]
+fn all_laws_together_are_each_alone() {
+    let (_, counts) = vae_counts().into_iter().nth(2).unwrap();
+    let data = Data::new(&counts).unwrap();
+    let npmle = npmle(&data);
+    let settings = |threads| Settings { replicates: 0, seed: 1, threads };
+    let together = study_all(&Kind::ALL, &data, &npmle, &settings(3), &Silent).unwrap();
+    assert_eq!(together.len(), Kind::ALL.len());
+    for (kind, found) in Kind::ALL.into_iter().zip(together) {
+        assert_eq!(found, study(kind, &data, &npmle, &settings(1), &Silent).unwrap(), "{kind:?}");
+    }
 }
