@@ -83,8 +83,10 @@ struct Target {
 #[derive(serde::Serialize)]
 struct Budget {
     cost: f64,
+    /// Attempts per problem; 0 where not even the prompt is paid.
     attempts: f64,
-    coverage: f64,
+    /// Coverage; unknown where it would take a law and none fits.
+    coverage: Option<f64>,
     /// Whether it lies beyond the attempts that were made.
     forecast: bool,
     /// The same budget spent on top of what was tried, where it helps most.
@@ -132,13 +134,14 @@ impl Cost {
         let mut priced = Priced { group, data, price, fitted, last, target: None, budget: None };
         let reach = priced.data.reach() as f64;
         priced.target = self.target.map(|coverage| {
-            let attempts = trials_to_reach(|k| priced.coverage(k), coverage, MOST).map(f64::ceil);
+            let most = if priced.fitted.is_some() { MOST } else { reach };
+            let attempts = trials_to_reach(|k| priced.coverage(k), coverage, most).map(f64::ceil);
             let forecast = attempts.is_none_or(|k| k > reach);
             Target { coverage, attempts, cost: attempts.map(|k| price.total(k)), forecast }
         });
         if let Some(cost) = self.budget {
-            let attempts = price.trials(cost)?.floor().min(MOST);
-            let coverage = priced.coverage(attempts);
+            let attempts = price.trials(cost).map_or(0.0, |k| k.floor().min(MOST));
+            let coverage = priced.known(attempts);
             // Prompts are paid already; what is left goes into attempts.
             let more = (cost / (price.total(1.0) - price.total(0.0)) * priced.data.samples()).floor().min(MOST);
             let allocation = (more >= 1.0).then(|| allocate(&npmle(&priced.data), &priced.group.counts, more as u64));
@@ -171,10 +174,11 @@ impl Cost {
                 });
             }
             if let Some(budget) = self.budget {
-                let curves: Vec<_> = models.iter().map(|p| (p.price, |k: f64| p.coverage(k.floor()))).collect();
+                let curves: Vec<_> =
+                    models.iter().map(|p| (p.price, |k: f64| p.known(k.floor()).unwrap_or(-1.0))).collect();
                 let curves: Vec<_> =
                     curves.iter().map(|(price, curve)| (*price, curve as &dyn Fn(f64) -> f64)).collect();
-                if let Some((at, coverage)) = best_model(&curves, budget) {
+                if let Some((at, coverage)) = best_model(&curves, budget).filter(|(_, coverage)| *coverage >= 0.0) {
                     let model = &models[at].group.model;
                     lines.push(format!("Best for {}{on}: {model}, coverage {}", Short(budget), share(coverage)));
                 }
@@ -215,19 +219,32 @@ impl Cost {
                         how(t.forecast)
                     )
                 }
+                _ if p.fitted.is_none() => {
+                    format!(
+                        "Coverage {} was not reached, and {} has no fit to forecast by",
+                        t.coverage,
+                        self.law.name()
+                    )
+                }
                 _ => format!("Coverage {} is out of reach ({})", t.coverage, how(true)),
             });
         }
         if let Some(b) = &p.budget {
             let (cost, k) = (Short(b.cost), whole(b.attempts));
-            lines.push(format!("{cost} buys {k} attempts: coverage {} ({})", share(b.coverage), how(b.forecast)));
+            lines.push(match b.coverage {
+                _ if b.attempts < 1.0 => format!("{cost} pays for no attempt: one costs {}", Short(p.price.total(1.0))),
+                Some(coverage) => {
+                    format!("{cost} buys {k} attempts: coverage {} ({})", share(coverage), how(b.forecast))
+                }
+                None => format!("{cost} buys {k} attempts, and {} has no fit to forecast by", self.law.name()),
+            });
             if let Some(a) = &b.allocation {
                 lines.push(format!(
-                    "Spent on top of what was tried, {} attempts on {} problems solve {:.2} more; spread evenly over the unsolved, {:.2}",
+                    "Spent on top of what was tried, {} attempts on {} problems solve {:.2} more; spread evenly over the unsolved, {:.2} (expected by the NPMLE, which cannot tell the hardest from the impossible)",
                     ui::thousands(a.trials.iter().sum()),
                     ui::thousands(a.trials.iter().filter(|&&more| more > 0).count() as u64),
-                    a.gain,
-                    a.even_gain
+                    a.gain.max(0.0),
+                    a.even_gain.max(0.0)
                 ));
             }
         }
@@ -292,6 +309,11 @@ impl Cost {
 }
 
 impl Priced {
+    /// Coverage of `k` attempts, if it was measured or a law fits.
+    fn known(&self, k: f64) -> Option<f64> {
+        (self.fitted.is_some() || k <= self.data.reach() as f64).then(|| self.coverage(k))
+    }
+
     /// Coverage of `k` attempts: measured as far as attempts were made, then by the law, but never below what was
     /// measured. Without a law it stays at the last measured one.
     fn coverage(&self, k: f64) -> f64 {

@@ -31,7 +31,7 @@ pub struct Difficulty {
     #[command(flatten)]
     input: InputArgs,
     /// Bins of the density per factor of ten
-    #[arg(long, value_name = "N", default_value_t = 2)]
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=100))]
     per_decade: u32,
     /// Hardest problems to list; with --json, all are
     #[arg(long, value_name = "N", default_value_t = 10)]
@@ -74,7 +74,7 @@ impl Difficulty {
             "{easy} easy (an attempt is likelier to succeed than not), {hard} hard, {unsolved} unsolved\n\
              Resolution {}: {:.1} % of the problems are harder than that, and may be solvable or not\n",
             Short(spectrum.resolution),
-            100.0 * spectrum.unresolved
+            100.0 * spectrum.unresolved.max(0.0)
         );
         let mut rows = vec![["difficulty s", "share", "density f(s)"].map(String::from).to_vec()];
         for &(from, to, density) in &spectrum.bins {

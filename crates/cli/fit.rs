@@ -87,7 +87,11 @@ impl Fit {
             text += &format!("\n{}\n", headline(&fits.group, &fits.data));
             text += &ui::table(&fits.table(self.convention));
             text += &match fits.certified() {
-                true => format!("NPMLE: nll {:.3}, certified to {:.0e}\n", fits.npmle.nll, fits.npmle.gap.max(1e-16)),
+                true => format!(
+                    "NPMLE: nll {:.3}, certified to {:.0e}\n",
+                    fits.npmle.nll.max(0.0),
+                    fits.npmle.gap.max(1e-16)
+                ),
                 false => format!("NPMLE: not found (certificate {:.0e})\n", fits.npmle.gap),
             };
             text += &fits.verdicts().iter().map(|line| format!("{line}\n")).collect::<String>();

@@ -111,7 +111,7 @@ pub fn count(text: &str) -> std::result::Result<u64, String> {
     }
     match text.parse::<f64>() {
         Ok(v) if v >= 0.0 && v.fract() == 0.0 && v <= 9e15 => Ok(v as u64),
-        _ => Err("must be a whole number >= 0, such as 1000 or 1e6".into()),
+        _ => Err("must be a whole number from 0 to 9e15, such as 1000 or 1e6".into()),
     }
 }
 

@@ -154,8 +154,9 @@ pub struct Short(pub f64);
 
 impl std::fmt::Display for Short {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let v = self.0;
+        let v = self.0 + 0.0; // which turns -0 into 0
         match v.abs() {
+            a if a.is_infinite() => f.pad(if v > 0.0 { "unbounded" } else { "-unbounded" }),
             a if a == 0.0 || (0.01..1000.0).contains(&a) => {
                 let digits = (2 - a.max(1e-2).log10().floor() as i32).clamp(0, 4) as usize;
                 write!(f, "{v:.digits$}")

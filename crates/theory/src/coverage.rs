@@ -180,6 +180,7 @@ pub(crate) fn unbiased_cells(cells: &[(Counts, f64)], ks: &[u64], estimator: Est
         });
         let (variance, certain) = match scope {
             Scope::Benchmark => (noise.unwrap_or(spread), samples * trials as f64 / k.max(1) as f64),
+            Scope::Population if samples <= 1.0 => (f64::INFINITY, samples), // one sample says nothing of others
             Scope::Population => (spread.max(noise.unwrap_or(0.0)), samples),
         };
         // `max` also covers 0/0, where nothing varies, and the single sample that has no spread.
@@ -277,7 +278,7 @@ fn student_t(d: f64) -> f64 {
 }
 
 /// Clopper and Pearson's 95 % interval of a proportion `value` among `observations`, which need not be whole.
-fn proportion(k: u64, value: f64, observations: f64) -> Point {
+pub(crate) fn proportion(k: u64, value: f64, observations: f64) -> Point {
     let (yes, no) = (value * observations, (1.0 - value) * observations);
     let low = if yes > 0.0 { beta_quantile(0.025, -Z, yes, no + 1.0) } else { 0.0 };
     let high = if no > 0.0 { beta_quantile(0.975, Z, yes + 1.0, no) } else { 1.0 };

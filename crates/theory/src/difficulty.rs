@@ -2,7 +2,7 @@
 
 use crate::{
     Data,
-    coverage::Counts,
+    coverage::{Counts, proportion},
     npmle::{Atom, Npmle},
 };
 
@@ -49,16 +49,17 @@ pub enum Class {
     Unsolved,
 }
 
-/// What the NPMLE as prior and a sample's counts say of it (empirical Bayes).
+/// What a sample's counts say of it, with the NPMLE as prior where the counts alone say little (empirical Bayes).
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
 pub struct Posterior {
     /// Which sort it is.
     pub class: Class,
     /// Mean success probability of a trial.
     pub success: f64,
-    /// 2.5 % quantile of the success probability.
+    /// Lower end of Clopper and Pearson's 95 % interval of the success probability, from this sample's counts alone: the
+    /// prior's few atoms would make it far too narrow.
     pub low: f64,
-    /// 97.5 % quantile.
+    /// Upper end.
     pub high: f64,
     /// Probability that as many trials again would hold a success.
     pub next: f64,
@@ -69,14 +70,7 @@ pub fn posterior(npmle: &Npmle, counts: Counts) -> Posterior {
     let (n, c) = (counts.trials(), counts.successes());
     let weights = npmle.posterior(n, c);
     let mean = |of: &dyn Fn(&Atom) -> f64| npmle.atoms.iter().zip(&weights).map(|(atom, w)| w * of(atom)).sum::<f64>();
-    let quantile = |q: f64| {
-        let mut below = 0.0;
-        let at = weights.iter().position(|w| {
-            below += w;
-            below >= q
-        });
-        npmle.atoms[at.unwrap_or(weights.len() - 1)].success
-    };
+    let interval = proportion(1, c as f64 / n as f64, n as f64);
     let class = match c {
         0 => Class::Unsolved,
         c if 2 * u128::from(c) > u128::from(n) => Class::Easy,
@@ -85,8 +79,8 @@ pub fn posterior(npmle: &Npmle, counts: Counts) -> Posterior {
     Posterior {
         class,
         success: mean(&|atom| atom.success),
-        low: quantile(0.025),
-        high: quantile(0.975),
+        low: interval.low,
+        high: interval.high,
         next: mean(&|atom| atom.solved(n as f64)).min(1.0), // weights sum to 1 but for rounding
     }
 }

@@ -36,7 +36,9 @@ pub fn parameters(fitted: &Fitted, data: &Data) -> Vec<Interval> {
             (point[i], by)
         };
         let [low, high] = ends(fitted, data, coordinate)?.map(back);
-        Some(Interval { parameter, method: "profile likelihood", low, high })
+        // A share next to 0 or 1 is moved inwards before the search: its interval holds what was found all the same.
+        let found = fitted.law.parameter(parameter)?;
+        Some(Interval { parameter, method: "profile likelihood", low: low.min(found), high: high.max(found) })
     };
     names.iter().enumerate().filter_map(interval).collect()
 }
@@ -84,6 +86,9 @@ fn ends(fitted: &Fitted, data: &Data, of: impl Fn(Point) -> (f64, Gradient)) -> 
         (point, value, nll_at(kind, data, point).0 - best)
     };
     let centre = of(start).0;
+    if !centre.is_finite() {
+        return None; // at the edge of what floats can tell, such as a coverage of 1
+    }
     let end = |direction: f64| {
         // The root of the drop is nearly linear in the value.
         let root = |drop: f64| drop.max(0.0).sqrt();
@@ -92,6 +97,9 @@ fn ends(fitted: &Fitted, data: &Data, of: impl Fn(Point) -> (f64, Gradient)) -> 
         let (mut t_outside, mut outside) = loop {
             let t = t_inside + direction * step;
             let next = on_profile(t, inside.0);
+            if next.1.is_nan() || next.2.is_nan() {
+                return direction * f64::INFINITY;
+            }
             if next.2 > DROP {
                 break (t, next);
             }
@@ -113,5 +121,6 @@ fn ends(fitted: &Fitted, data: &Data, of: impl Fn(Point) -> (f64, Gradient)) -> 
         let share = (root(DROP) - root(inside.2)) / (root(outside.2) - root(inside.2));
         inside.1 + share * (outside.1 - inside.1)
     };
-    Some([end(-1.0), end(1.0)])
+    // Where the best law lies on an edge, the search on that side ends beside it.
+    Some([end(-1.0).min(centre), end(1.0).max(centre)])
 }

@@ -76,7 +76,7 @@ fn a_posterior_lies_between_prior_and_data() {
     let mut before = 0.0;
     for c in 0..=100 {
         let p = of(c);
-        assert!(p.success >= before - 1e-12 && p.low <= p.high, "{c}: {p:?}"); // one atom may hold all but a tail
+        assert!(p.success >= before - 1e-12 && p.low <= c as f64 / 100.0 && c as f64 / 100.0 <= p.high, "{c}: {p:?}"); // one atom may hold all but a tail
         assert!((0.0..=1.0).contains(&p.next));
         before = p.success;
     }

@@ -375,3 +375,12 @@ fn stopped_curves_by_hand() {
         assert!((got.value - want.value).abs() < 1e-15 && (got.high - want.high).abs() < 1e-9, "{got:?} {want:?}");
     }
 }
+
+/// One sample says nothing of others, whatever `k`.
+#[test]
+fn one_sample_stands_for_no_other() {
+    let counts = [Counts::new(10, 3).unwrap()];
+    for point in unbiased_curve(&counts, &[1, 4, 5, 6, 7], Scope::Population).unwrap() {
+        assert!(point.low < 0.03 && point.high > 0.97, "{point:?}");
+    }
+}

@@ -9,6 +9,7 @@ use retrial_theory::{
     Data,
     coverage::Counts,
     fit::{Fitted, Kind, NoFit, Settings, fit, study, study_all},
+    forecast::by_law,
     laws::BetaLaw,
     npmle::npmle,
     simulate::{Design, Difficulty, simulate},
@@ -197,5 +198,31 @@ fn all_laws_together_are_each_alone() {
     assert_eq!(together.len(), Kind::ALL.len());
     for (kind, found) in Kind::ALL.into_iter().zip(together) {
         assert_eq!(found, study(kind, &data, &npmle, &settings(1), &Silent).unwrap(), "{kind:?}");
+    }
+}
+
+/// Counts at the edge of what laws can describe: nothing hangs, and what was found lies in its interval.
+#[test]
+fn intervals_hold_what_was_found_at_the_edges() {
+    let some = |of: &[(u64, u64)]| of.iter().map(|&(n, c)| Counts::new(n, c).unwrap()).collect::<Vec<_>>();
+    let edges = [
+        some(&[(20, 1), (27, 3), (34, 1), (41, 20)]),
+        some(&[(10, 3)]),
+        some(&[(10, 0), (10, 10)]),
+        some(&[(10, 10), (10, 9), (10, 10)]),
+        some(&[(1000, 0), (1000, 1), (1000, 0)]),
+    ];
+    for counts in edges {
+        let data = Data::new(&counts).unwrap();
+        let settings = Settings { replicates: 0, seed: 1, threads: 2 };
+        for fitted in study_all(&Kind::ALL, &data, &npmle(&data), &settings, &Silent).unwrap().into_iter().flatten() {
+            for interval in &fitted.intervals {
+                let found = value(&fitted, interval.parameter);
+                assert!(interval.low <= found && found <= interval.high, "{counts:?} {fitted:?}");
+            }
+            for forecast in by_law(&fitted, &data, &[100.0, 1e3, 1e9], &settings, &Silent).unwrap() {
+                assert!((0.0..=1.0).contains(&forecast.value), "{counts:?} {forecast:?}");
+            }
+        }
     }
 }
