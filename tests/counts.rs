@@ -226,6 +226,8 @@ fn a_target_costs_what_eq_13_says() {
     assert_eq!(flops["target"]["cost"], 2.0 * (100.0 + 3.0 * 10.0));
     assert_eq!(flops["budget"]["attempts"], 3.0);
     assert_eq!(flops["budget"]["coverage"], 0.75);
+    let poor = ask("--flops-per-token 2 --budget 199"); // the prompt alone costs 200
+    assert_eq!((poor["budget"]["attempts"].as_f64(), poor["budget"]["coverage"].as_f64()), (Some(0.0), Some(0.0)));
     let money = ask("--prompt-price 0.5 --decode-price 3 --target 0.7");
     let cost = money["target"]["cost"].as_f64().unwrap();
     assert!((cost - (0.5 * 100.0 + 3.0 * 30.0)).abs() < 1e-9, "{cost}");
@@ -336,7 +338,7 @@ fn bad_flags_end_in_one_line() {
     refuses(&format!("{cost} --flops-per-token 0"), &["FLOPs", "0"]);
     refuses(&format!("{cost} --flops-per-token 1 --target 1.5"), &["target", "1.5"]);
     refuses(&format!("{cost} --flops-per-token 1 --budget=-1"), &["budget", "-1"]);
-    refuses(&format!("{cost} --flops-per-token 9 --budget 1"), &["1", "prompt"]);
+    refuses(&format!("{cost} --flops-per-token 1,none=2"), &["flops-per-token", "none", "small"]);
     refuses("simulate --beta 1,0 --problems 3 --attempts 3", &["beta", "0"]);
     refuses("simulate --point 2 --problems 3 --attempts 3", &["2", "[0, 1]"]);
     refuses("simulate --zipf 0 --problems 3 --attempts 3", &["0"]);

@@ -103,8 +103,9 @@ impl Cost {
             return Err(Error::input("budget", budget, "must be a finite number > 0"));
         }
         let mut folder = self.folder.create()?;
-        let priced: Vec<Priced> =
-            self.input.read()?.into_iter().map(|group| self.price(group)).collect::<Result<_>>()?;
+        let groups = self.input.read()?;
+        self.price.check_models(&groups.iter().map(|group| &*group.model).collect::<Vec<_>>())?;
+        let priced: Vec<Priced> = groups.into_iter().map(|group| self.price(group)).collect::<Result<_>>()?;
         let best = self.best(&priced);
         let report = folder.as_mut().map(|folder| self.report(folder, &priced, &best)).transpose()?;
         if self.json {
@@ -288,7 +289,7 @@ impl Cost {
                 folder::csv(["model", "benchmark", "problem_id", "further_attempts"], rows)?,
             )?;
         }
-        folder.draw(laws::cost(priced, unit))?;
+        folder.draw(laws::cost(priced, self.law, unit))?;
         let mut sections = vec![Section::new(
             "Coverage against cost",
             folder.figures.iter().cloned().map(Block::Figure).collect::<Vec<_>>(),

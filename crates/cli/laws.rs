@@ -58,8 +58,12 @@ pub fn coverage(fits: &[Fits]) -> Result<Figure> {
         }
         left.push(Curve::new(label(&fits.group), values).color(color).dots().band(band));
     }
-    left.push(Curve::new("Eq. 8, Beta law", vec![]).color(6));
-    left.push(Curve::new("Eq. 12, correlated attempts", vec![]).color(6).line(Line::Dotted));
+    if fits.iter().any(|fits| eq8(fits).is_some()) {
+        left.push(Curve::new("Eq. 8, Beta law", vec![]).color(6));
+    }
+    if fits.iter().any(|fits| fits.of(Kind::Eq12).is_some()) {
+        left.push(Curve::new("Eq. 12, correlated attempts", vec![]).color(6).line(Line::Dotted));
+    }
     let figure = Pair {
         left: (
             "(a) coverage".into(),
@@ -104,8 +108,9 @@ pub fn loss(fits: &[Fits]) -> Result<Figure> {
 }
 
 /// Fig. 3: coverage against cost.
-pub fn cost(priced: &[Priced], unit: &str) -> Figure {
+pub fn cost(priced: &[Priced], law: Kind, unit: &str) -> Figure {
     let mut curves = vec![];
+    let name = law.name();
     for (color, p) in priced.iter().enumerate() {
         let at = |k: f64, coverage: f64| (p.price.total(k), coverage);
         let points: Vec<_> = p.measured().iter().map(|point| at(point.k as f64, point.value)).collect();
@@ -113,7 +118,7 @@ pub fn cost(priced: &[Priced], unit: &str) -> Figure {
         curves.push(Curve::new("", law).color(color));
         curves.push(Curve::new(label(&p.group), points).color(color).dots());
     }
-    curves.push(Curve::new("law", vec![]).color(6));
+    curves.push(Curve::new(name, vec![]).color(6));
     Curves {
         x: Axis::log(format!("inference cost per problem C ({unit})")),
         y: Axis::linear("coverage pass@k").range(0.0, 1.02),

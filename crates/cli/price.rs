@@ -47,6 +47,22 @@ impl PriceArgs {
         }
     }
 
+    /// Refuses a price for a model that is not there: a slip of the pen would go unnoticed.
+    pub fn check_models(&self, models: &[&str]) -> Result<()> {
+        let flags = [
+            ("prompt-tokens", &self.prompt_tokens),
+            ("decode-tokens", &self.decode_tokens),
+            ("flops-per-token", &self.flops_per_token),
+            ("prompt-price", &self.prompt_price),
+            ("decode-price", &self.decode_price),
+        ];
+        let named = flags.into_iter().flat_map(|(flag, values)| values.iter().map(move |(model, _)| (flag, model)));
+        match named.filter_map(|(flag, model)| Some((flag, model.as_deref()?))).find(|(_, m)| !models.contains(m)) {
+            Some((flag, model)) => Err(Error::input(flag, model, format!("the models are {}", models.join(", ")))),
+            None => Ok(()),
+        }
+    }
+
     /// What costs are counted in.
     pub fn unit(&self) -> &'static str {
         if self.flops_per_token.is_empty() { "money" } else { "FLOPs" }
