@@ -1,7 +1,7 @@
 // encode: images to posterior means and log variances, two dense layers.
 //
 //   h = relu(W1 x + b1)                     entry `hidden`
-//   mu, logvar = W21 h + b21, W22 h + b22   entry `encode`, once with each head
+//   mu, logvar = W21 h + b21, W22 h + b22   entry `encode`, both heads as one layer of twice the width
 //
 // Shapes, grid and bound: dense.cuh. Runs once per problem.
 #include "dense.cuh"

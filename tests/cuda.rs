@@ -131,6 +131,21 @@ fn an_unknown_precision_is_refused() {
     assert!(cuda.load(&case(Kernel::Score, 5).problem().unwrap(), Precision::F16).err().unwrap().is_input());
 }
 
+/// A tally of counts alone holds the counts of a full one, and the device's own counts check it too.
+#[test]
+fn counting_alone_counts_the_same() {
+    let Some(cuda) = emulated() else { return };
+    let problem = case(Kernel::Score, 5).problem().unwrap();
+    let full = tally(cuda, &problem, &[0, 700]).unwrap();
+    let mut counts = Tally::counts_only(5, full.thresholds()).unwrap();
+    cuda.load(&problem, Precision::F32).unwrap().tally(0..700, &mut counts).unwrap();
+    for (t, &threshold) in full.thresholds().iter().enumerate() {
+        assert_eq!(counts.successes(t), full.successes(t));
+        assert_eq!(counts.first_successes(threshold), full.first_successes(threshold));
+    }
+    assert!(counts.is_counts_only() && full.successes(2).iter().sum::<u64>() > 0);
+}
+
 #[test]
 fn the_peak_is_measured_in_f32() {
     let Some(cuda) = emulated() else { return };

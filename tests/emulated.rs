@@ -22,6 +22,8 @@ pub struct Emulated {
     options: Options,
     device: Mutex<HashMap<u64, Memory>>,
     host: Mutex<HashMap<usize, Box<[u8]>>>,
+    /// Bytes there are.
+    memory: u64,
     /// Bytes allocated.
     used: AtomicU64,
     /// Times of submissions, by ticket.
@@ -37,8 +39,8 @@ impl Emulated {
                 multiprocessors: 2,
                 shared_per_multiprocessor: 100 << 10,
                 shared_per_block: 99 << 10,
-                memory,
             },
+            memory,
             options: Options { order, ..Options::default() },
             device: Mutex::default(),
             host: Mutex::default(),
@@ -66,12 +68,12 @@ impl Driver for Emulated {
     }
 
     fn free_memory(&self) -> Result<u64, Fault> {
-        Ok(self.facts.memory - self.used.load(Relaxed))
+        Ok(self.memory - self.used.load(Relaxed))
     }
 
     fn allocate(&self, bytes: u64) -> Result<u64, Fault> {
         let mut device = self.device.lock().unwrap();
-        if bytes > self.facts.memory - self.used.load(Relaxed) {
+        if bytes > self.memory - self.used.load(Relaxed) {
             return Err(Fault::OutOfMemory { bytes });
         }
         self.used.fetch_add(bytes, Relaxed);

@@ -17,8 +17,6 @@ pub struct Facts {
     pub shared_per_multiprocessor: u32,
     /// Most shared memory of one block, bytes.
     pub shared_per_block: u32,
-    /// Memory, bytes.
-    pub memory: u64,
 }
 
 /// Why a call failed.

@@ -84,9 +84,7 @@ pub(crate) fn two_layers(
 pub(crate) fn sample_latent(gpu: &Gpu, problem: &Problem, noise: &Noise<'_>) -> Result<Vec<f32>, Fault> {
     let (samples, latent) = (problem.samples(), problem.shape().latent);
     let trials = noise.trials(samples, latent);
-    let gather = |of: fn(&Problem, usize) -> &[f32]| (0..samples).flat_map(|n| of(problem, n)).copied().collect();
-    let (mu, scale): (Vec<f32>, Vec<f32>) = (gather(Problem::mu), gather(Problem::scale));
-    let (mu, scale) = (gpu.upload(&mu)?, gpu.upload(&scale)?);
+    let (mu, scale) = (gpu.upload(problem.mus())?, gpu.upload(problem.scales())?);
     pieces(samples * trials, 8 * latent, |rows| {
         let given: Option<Buffer<f32>> = match noise {
             Noise::Given(noise) => Some(gpu.upload(&noise[rows.start * latent..rows.end * latent])?),

@@ -84,9 +84,9 @@ impl Backend for Cuda {
     }
 
     fn encode(&self, weights: &Weights, images: &[f32]) -> Result<Posterior> {
-        let head =
-            |head| self.first(|gpu| kernels::two_layers(gpu, &source::ENCODE, [&weights.encoder_fc1, head], images));
-        Ok(Posterior { mu: head(&weights.encoder_fc_mu)?, logvar: head(&weights.encoder_fc_logvar)? })
+        let layers = [&weights.encoder_fc1, &weights.heads()];
+        let y = self.first(|gpu| kernels::two_layers(gpu, &source::ENCODE, layers, images))?;
+        Ok(Posterior::of_heads(&y, weights.encoder_fc_mu.outputs))
     }
 
     fn sample_latent(&self, problem: &Problem, noise: Noise<'_>) -> Result<Vec<f32>> {

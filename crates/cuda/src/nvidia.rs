@@ -112,7 +112,6 @@ impl Nvidia {
                     multiprocessors: info.multiprocessors,
                     shared_per_multiprocessor: of(Attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_MULTIPROCESSOR)?,
                     shared_per_block: of(Attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)?,
-                    memory: info.memory,
                 },
                 capability: info.capability,
                 device,

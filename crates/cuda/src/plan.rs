@@ -68,7 +68,6 @@ mod tests {
             multiprocessors,
             shared_per_multiprocessor: shared,
             shared_per_block: shared - 1024,
-            memory: 1 << 34,
         }
     }
 

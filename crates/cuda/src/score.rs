@@ -71,8 +71,6 @@ impl<'a> DeviceScorer<'a> {
         for (n, row) in images.chunks_mut(plan.pixels).enumerate() {
             row[..problem.shape().pixels].copy_from_slice(problem.image(n));
         }
-        let gather = |of: fn(&Problem, usize) -> &[f32]| (0..samples).flat_map(|n| of(problem, n)).copied().collect();
-        let (mu, scale): (Vec<f32>, Vec<f32>) = (gather(Problem::mu), gather(Problem::scale));
         let (w3, b3) = weights.decoder_fc1.tiled(8, plan.hidden, problem.shape().latent, 0.0);
         let (w4, b4) = weights.decoder_fc2.tiled(PIXELS, plan.pixels, plan.hidden, DARK);
         let slot = || -> Result<Slot, Fault> {
@@ -82,8 +80,8 @@ impl<'a> DeviceScorer<'a> {
             gpu,
             problem,
             plan,
-            mu: gpu.upload(&mu)?,
-            scale: gpu.upload(&scale)?,
+            mu: gpu.upload(problem.mus())?,
+            scale: gpu.upload(problem.scales())?,
             images: gpu.upload(&images)?,
             w3: gpu.upload(&w3)?,
             b3: gpu.upload(&b3)?,

@@ -110,6 +110,17 @@ impl Weights {
         ]
     }
 
+    /// Both heads of the encoder as one layer, the means first: the hidden layer is then computed once for both.
+    pub fn heads(&self) -> Linear {
+        let [mu, logvar] = [&self.encoder_fc_mu, &self.encoder_fc_logvar];
+        Linear {
+            outputs: mu.outputs + logvar.outputs,
+            inputs: mu.inputs,
+            weight: [&mu.weight[..], &logvar.weight].concat(),
+            bias: [&mu.bias[..], &logvar.bias].concat(),
+        }
+    }
+
     /// The shape, after checking that the five layers fit each other and hold only finite numbers.
     pub fn shape(&self) -> Result<Shape> {
         let (pixels, hidden) = (self.decoder_fc2.outputs, self.decoder_fc2.inputs);
@@ -151,6 +162,14 @@ pub struct Posterior {
     pub mu: Vec<f32>,
     /// Log variances, `[N, latent]`.
     pub logvar: Vec<f32>,
+}
+
+impl Posterior {
+    /// From what [`Weights::heads`] gives, `[N, 2 latent]`.
+    pub fn of_heads(rows: &[f32], latent: usize) -> Self {
+        let (mu, logvar): (Vec<_>, Vec<_>) = rows.chunks(2 * latent).map(|row| row.split_at(latent)).unzip();
+        Self { mu: mu.concat(), logvar: logvar.concat() }
+    }
 }
 
 /// Everything that determines a trial's error, checked once.
@@ -223,6 +242,14 @@ impl Problem {
     /// Image of one sample, `[pixels]`.
     pub fn image(&self, sample: usize) -> &[f32] {
         &self.images[sample * self.shape.pixels..][..self.shape.pixels]
+    }
+    /// Posterior means of all samples, `[N, latent]`.
+    pub fn mus(&self) -> &[f32] {
+        &self.mu
+    }
+    /// `T exp(logvar / 2)` of all samples, `[N, latent]`.
+    pub fn scales(&self) -> &[f32] {
+        &self.scale
     }
     /// Posterior mean of one sample, `[latent]`.
     pub fn mu(&self, sample: usize) -> &[f32] {

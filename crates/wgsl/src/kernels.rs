@@ -82,9 +82,8 @@ pub(crate) fn sample_latent(gpu: &Gpu, problem: &Problem, noise: &Noise<'_>) -> 
     let mut z = Vec::with_capacity(samples * trials * latent);
     pieces(samples * trials, gpu.limits.values() / latent as u64, |rows| {
         let span = rows.start / trials..rows.end.div_ceil(trials);
-        let gather = |of: &dyn Fn(usize) -> Vec<f32>| span.clone().flat_map(of).collect::<Vec<f32>>();
-        let mu = gpu.upload(&gather(&|n| problem.mu(n).to_vec()))?;
-        let scale = gpu.upload(&gather(&|n| problem.scale(n).to_vec()))?;
+        let part = |values: &[f32]| gpu.upload(&values[span.start * latent..span.end * latent]);
+        let (mu, scale) = (part(problem.mus())?, part(problem.scales())?);
         let values = rows.len() * latent;
         let out = match given {
             Some(noise) => gpu.upload(&noise[rows.start * latent..][..values])?,

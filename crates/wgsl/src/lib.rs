@@ -21,7 +21,7 @@ pub use source::{Shader, shaders};
 
 use counts::{Counts, Tiles};
 use gpu::Gpu;
-use retrial_spec::{Backend, Device, Linear, Noise, Posterior, Precision, Problem, Result, Scorer, Tally, Weights};
+use retrial_spec::{Backend, Device, Noise, Posterior, Precision, Problem, Result, Scorer, Tally, Weights};
 use std::time::Duration;
 
 /// One adapter, open.
@@ -60,18 +60,9 @@ impl Backend for Wgsl {
     }
 
     fn encode(&self, weights: &Weights, images: &[f32]) -> Result<Posterior> {
-        let [mu, logvar] = [&weights.encoder_fc_mu, &weights.encoder_fc_logvar];
-        let both = Linear {
-            outputs: mu.outputs + logvar.outputs,
-            inputs: mu.inputs,
-            weight: [&mu.weight[..], &logvar.weight].concat(),
-            bias: [&mu.bias[..], &logvar.bias].concat(),
-        };
-        let layers = [&weights.encoder_fc1, &both];
+        let layers = [&weights.encoder_fc1, &weights.heads()];
         let y = kernels::two_layers(&self.gpu, source::ENCODE, ["hidden", "posterior"], layers, images)?;
-        let rows = y.chunks(both.outputs).map(|row| row.split_at(mu.outputs));
-        let (mu, logvar): (Vec<_>, Vec<_>) = rows.unzip();
-        Ok(Posterior { mu: mu.concat(), logvar: logvar.concat() })
+        Ok(Posterior::of_heads(&y, weights.encoder_fc_mu.outputs))
     }
 
     fn sample_latent(&self, problem: &Problem, noise: Noise<'_>) -> Result<Vec<f32>> {

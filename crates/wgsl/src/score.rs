@@ -191,9 +191,10 @@ impl Group {
         for (sample, row) in samples.clone().zip(images.chunks_mut(plan.pixels as usize)) {
             row[..problem.shape().pixels].copy_from_slice(problem.image(sample));
         }
-        let mu: Vec<f32> = samples.clone().flat_map(|n| problem.mu(n)).copied().collect();
-        let scale: Vec<f32> = samples.clone().flat_map(|n| problem.scale(n)).copied().collect();
-        Ok(Self { samples, mu: gpu.upload(&mu)?, scale: gpu.upload(&scale)?, images: gpu.upload(&images)? })
+        let latent = problem.shape().latent;
+        let part = |values: &[f32]| gpu.upload(&values[samples.start * latent..samples.end * latent]);
+        let (mu, scale) = (part(problem.mus())?, part(problem.scales())?);
+        Ok(Self { samples, mu, scale, images: gpu.upload(&images)? })
     }
 }
 
