@@ -1,5 +1,6 @@
 //! Flags that several commands share, and what they turn into.
 
+use crate::ui;
 use clap::Args;
 use retrial_cpu::Cpu;
 use retrial_cuda::Cuda;
@@ -25,6 +26,18 @@ pub struct DeviceArgs {
 pub struct Chosen {
     pub backend: Box<dyn Backend>,
     pub why: String,
+    /// Whether `auto` came to it because a faster one did not open.
+    fallback: bool,
+}
+
+impl Chosen {
+    fn wanted(backend: impl Backend + 'static, why: &str) -> Self {
+        Self { backend: Box::new(backend), why: why.into(), fallback: false }
+    }
+
+    fn fallback(backend: impl Backend + 'static, why: String) -> Self {
+        Self { backend: Box::new(backend), why, fallback: true }
+    }
 }
 
 impl DeviceArgs {
@@ -35,14 +48,21 @@ impl DeviceArgs {
         format!("{backend}{}", adapter.unwrap_or_default())
     }
 
-    /// Opens the device.
+    /// Opens the device, and says why where it is not the GPU that was hoped for.
     pub fn open(&self) -> Result<Chosen> {
+        let chosen = self.choose()?;
+        if chosen.fallback {
+            ui::note(format_args!("device {}: {}", chosen.backend.device().backend, chosen.why));
+        }
+        Ok(chosen)
+    }
+
+    /// Opens the device.
+    pub fn choose(&self) -> Result<Chosen> {
         let adapter = self.adapter.as_deref();
-        let cpu = |why: String| Ok(Chosen { backend: Box::new(Cpu::new(self.threads)?), why });
-        let wgsl = |why: String| Ok(Chosen { backend: Box::new(Wgsl::new(adapter)?), why });
-        let cuda = |index| -> Result<Chosen> {
-            Ok(Chosen { backend: Box::new(Cuda::new(index)?), why: "asked for by name".into() })
-        };
+        let cpu = || Ok(Chosen::wanted(Cpu::new(self.threads)?, "asked for by name"));
+        let wgsl = |why| Ok(Chosen::wanted(Wgsl::new(adapter)?, why));
+        let cuda = |index| Ok(Chosen::wanted(Cuda::new(index)?, "asked for by name"));
         let (name, number) = self.device.split_once(':').map_or((&*self.device, None), |(name, n)| (name, Some(n)));
         match (name, number) {
             ("cpu" | "cuda", _) if adapter.is_some() => Err(Error::input(
@@ -50,15 +70,15 @@ impl DeviceArgs {
                 adapter.unwrap_or_default(),
                 format!("the {name} device has none; drop it or use wgsl"),
             )),
-            ("cpu", None) => cpu("asked for by name".into()),
-            ("wgsl", None) => wgsl("asked for by name".into()),
+            ("cpu", None) => cpu(),
+            ("wgsl", None) => wgsl("asked for by name"),
             ("cuda", None) => cuda(Some(0)),
             ("cuda", Some("all")) => cuda(None),
             ("cuda", Some(number)) => match number.parse() {
                 Ok(index) => cuda(Some(index)),
                 Err(_) => Err(Error::input("device", &self.device, "must be cuda, cuda:all or cuda:N with N from 0")),
             },
-            ("auto", None) if adapter.is_some() => wgsl("its adapter was asked for".into()),
+            ("auto", None) if adapter.is_some() => wgsl("its adapter was asked for"),
             ("auto", None) => self.automatic(),
             _ => Err(Error::input("device", &self.device, "must be auto, cuda, wgsl or cpu; see retrial info")),
         }
@@ -67,14 +87,14 @@ impl DeviceArgs {
     /// The first of CUDA, a real GPU adapter and the CPU that opens, and why those before it did not.
     fn automatic(&self) -> Result<Chosen> {
         let no_cuda = match Cuda::new(Some(0)) {
-            Ok(gpu) => return Ok(Chosen { backend: Box::new(gpu), why: "the first CUDA GPU".into() }),
+            Ok(gpu) => return Ok(Chosen::wanted(gpu, "the first CUDA GPU")),
             Err(Error::Device { fault, .. }) => fault,
             Err(other) => return Err(other),
         };
         match Wgsl::new(None) {
-            Ok(gpu) => Ok(Chosen { backend: Box::new(gpu), why: format!("the first real GPU adapter; {no_cuda}") }),
+            Ok(gpu) => Ok(Chosen::fallback(gpu, format!("the first real GPU adapter; {no_cuda}"))),
             Err(Error::Device { fault, .. }) => {
-                Ok(Chosen { backend: Box::new(Cpu::new(self.threads)?), why: format!("{no_cuda}; {fault}") })
+                Ok(Chosen::fallback(Cpu::new(self.threads)?, format!("{no_cuda}; {fault}")))
             }
             Err(other) => Err(other),
         }

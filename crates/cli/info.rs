@@ -21,7 +21,7 @@ pub struct Info {
 
 impl Info {
     pub fn run(&self) -> Result<()> {
-        let chosen = self.device.open()?;
+        let chosen = self.device.choose()?;
         let device = chosen.backend.device();
         let sets: Vec<String> = Isa::ALL.iter().filter(|isa| isa.available()).map(Isa::to_string).collect();
         let threads = retrial_cpu::Cpu::new(self.device.threads)?.threads();

@@ -3,6 +3,7 @@
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 use retrial_spec::{Error, Observer, Progress, Result};
 use std::{
+    fmt::Display,
     io::{self, IsTerminal, Write},
     sync::{
         Mutex,
@@ -91,6 +92,11 @@ impl Observer for Terminal {
     fn cancelled(&self) -> bool {
         INTERRUPTED.load(Ordering::SeqCst)
     }
+}
+
+/// Tells what a user should know and need not act on, one line on stderr.
+pub fn note(text: impl Display) {
+    eprintln!("note: {text}");
 }
 
 /// Writes results to stdout. A reader that went away (`| head`) is no error.

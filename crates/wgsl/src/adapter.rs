@@ -92,15 +92,16 @@ pub fn adapters() -> Vec<Adapter> {
     enumerate().into_iter().map(|(_, adapter)| adapter).collect()
 }
 
-/// The chosen one of some adapters: by number, PCI id or part of the name; without a selector the first that is no
-/// software. `nvidia` says whether an NVIDIA kernel driver runs, for the advice.
+/// The chosen one of some adapters: by number, PCI id or part of the name, which is not blank; without a selector the
+/// first that is no software. `nvidia` says whether an NVIDIA kernel driver runs, for the advice.
 pub(crate) fn choose(adapters: &[Adapter], selector: Option<&str>, nvidia: bool) -> Result<usize> {
     let found = match selector {
         None => adapters.iter().position(|a| !a.software),
         Some(selector) => match selector.parse() {
             Ok(index) => adapters.iter().position(|a| a.index == index),
+            Err(_) if selector.trim().is_empty() => None, // part of every name, the software adapter's too
             Err(_) => {
-                let wanted = selector.to_lowercase();
+                let wanted = selector.trim().to_lowercase();
                 let by_pci = adapters.iter().position(|a| a.pci.to_lowercase() == wanted);
                 by_pci.or_else(|| adapters.iter().position(|a| a.name.to_lowercase().contains(&wanted)))
             }
@@ -196,6 +197,10 @@ mod tests {
         assert!(message(&[], None, false).contains("found none; install a Vulkan driver"));
         assert!(message(&[], None, true).contains("NVIDIA_DRIVER_CAPABILITIES=graphics"));
         assert!(choose(&machine(), Some("radeon"), false).unwrap_err().is_input());
+        for blank in ["", " ", "\t"] {
+            assert!(choose(&machine(), Some(blank), false).unwrap_err().is_input(), "{blank:?}");
+            assert!(choose(&machine()[2..], Some(blank), false).unwrap_err().is_input(), "{blank:?}");
+        }
         let unknown = message(&machine(), Some("radeon"), false);
         assert!(unknown.contains("\"radeon\"") && unknown.contains("0: NVIDIA H100"), "{unknown}");
     }
