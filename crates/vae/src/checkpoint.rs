@@ -1,7 +1,7 @@
 //! Checkpoints: everything a training needs to go on as if it had never stopped.
 //!
-//! A checkpoint is a [weight file](crate::weights) with three more tensors, the moments of Adam and the loss curve, and
-//! one entry of metadata that says which training it belongs to and guards every number with a checksum.
+//! A checkpoint is a [weight file](crate::weights) with four more tensors, the moments of Adam, the loss curve and the
+//! epoch under way, and one entry of metadata that says which training it belongs to and guards every number with a checksum.
 
 use crate::{
     data::Images,
@@ -17,7 +17,7 @@ use std::path::Path;
 
 const KEY: &str = "retrial-training";
 
-/// A training between two epochs.
+/// A training between two steps.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct State {
     /// Parameters of all layers, in the order of [`Layers`].
@@ -28,13 +28,22 @@ pub(crate) struct State {
     pub square: Vec<f32>,
     /// Mean loss per image of each finished epoch.
     pub curve: Vec<Loss>,
+    /// Steps taken of the epoch under way.
+    pub step: usize,
+    /// Loss of those steps, summed over their images.
+    pub sum: Loss,
 }
 
 impl State {
     /// Before the first epoch.
     pub fn new(params: Vec<f32>) -> Self {
         let zeros = vec![0.0; params.len()];
-        Self { params, mean: zeros.clone(), square: zeros, curve: Vec::new() }
+        Self { params, mean: zeros.clone(), square: zeros, curve: Vec::new(), step: 0, sum: Loss::default() }
+    }
+
+    /// The epoch under way: steps taken, and their loss.
+    fn epoch(&self) -> [f64; 3] {
+        [self.step as f64, self.sum.bce, self.sum.kl]
     }
 }
 
@@ -58,6 +67,7 @@ pub(crate) fn save(path: &Path, identity: &str, layers: &Layers, state: &State) 
     tensors.push(("adam.mean".into(), Tensor::f32(vec![count], &state.mean)));
     tensors.push(("adam.square".into(), Tensor::f32(vec![count], &state.square)));
     tensors.push(("curve".into(), Tensor::f64(vec![state.curve.len(), 2], &curve)));
+    tensors.push(("epoch".into(), Tensor::f64(vec![3], &state.epoch())));
     let stamp = format!("{} {identity}", checksum(identity, state));
     write_atomic(path, &weights::to_bytes(tensors, Some((KEY, stamp)))?)
 }
@@ -77,13 +87,18 @@ pub(crate) fn load(path: &Path, identity: &str, layers: &Layers) -> Result<Optio
         return Err(refuse(format!("belongs to the training {}, not to {identity}", found.escape_debug())));
     }
     let (_, curve) = read_f64::<2>(path, &file, "curve")?;
+    let (_, epoch) = read_f64::<1>(path, &file, "epoch")?;
+    let [step, bce, kl] = epoch[..] else { return Err(refuse(format!("has an epoch of {} numbers", epoch.len()))) };
     let state = State {
         params: Layers::flatten(&read_weights(path, &file)?),
         mean: read_f32::<1>(path, &file, "adam.mean")?.1,
         square: read_f32::<1>(path, &file, "adam.square")?.1,
         curve: curve.as_chunks().0.iter().map(|&[bce, kl]| Loss { bce, kl }).collect(),
+        step: step as usize,
+        sum: Loss { bce, kl },
     };
-    let complete = [&state.params, &state.mean, &state.square].iter().all(|values| values.len() == layers.len());
+    let complete = state.step as f64 == step
+        && [&state.params, &state.mean, &state.square].iter().all(|values| values.len() == layers.len());
     if !complete || checksum(identity, &state) != expected {
         return Err(refuse("is damaged: its checksum does not match".into()));
     }
@@ -94,6 +109,7 @@ fn checksum(identity: &str, state: &State) -> String {
     let floats = [&state.params, &state.mean, &state.square];
     let mut bytes = identity.as_bytes().to_vec();
     bytes.extend(floats.into_iter().flatten().flat_map(|v| v.to_le_bytes()));
-    bytes.extend(state.curve.iter().flat_map(|loss| [loss.bce, loss.kl]).flat_map(|v| v.to_le_bytes()));
+    let curve = state.curve.iter().flat_map(|loss| [loss.bce, loss.kl]);
+    bytes.extend(curve.chain(state.epoch()).flat_map(|v| v.to_le_bytes()));
     sha256_hex(&bytes)
 }

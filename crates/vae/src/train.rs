@@ -14,8 +14,13 @@ use crate::{
     model::{Loss, Shard, for_each},
 };
 use ndarray::ArrayView1;
-use retrial_spec::{Error, Observer, Progress, Result, Shape, Weights, rng::Stream};
-use std::{path::Path, thread};
+use retrial_spec::{Error, Observer, Progress, Result, Shape, Silent, Weights, rng::Stream};
+use std::{
+    mem::take,
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+};
 
 /// Stream of the noise that a finished model is judged by.
 const EVALUATION: u32 = u32::MAX;
@@ -68,8 +73,8 @@ pub struct Trained {
 }
 
 impl Train {
-    /// Trains on `images`. Reports and can be cancelled after every epoch; a cancelled training first saves its
-    /// checkpoint.
+    /// Trains on `images`. Reports after every epoch and can be cancelled at any time: a cancelled training saves its
+    /// checkpoint within a fraction of a second, and goes on from that very step when it is resumed.
     ///
     /// # Errors
     /// [`Error::Input`] where a field is out of range, or the loss or a weight stops being finite;
@@ -87,6 +92,12 @@ impl Train {
             let limit = format!("the checkpoint already holds {}; ask for no fewer, or delete it", state.curve.len());
             return Err(Error::input("epochs", self.epochs, limit));
         }
+        if let Some(Checkpoint { path, .. }) = checkpoint
+            && state.step >= images.samples().div_ceil(self.batch)
+        {
+            let fault = format!("has taken {} steps of an epoch that has fewer", state.step);
+            return Err(Error::file(path, fault, "delete it or choose another path for the checkpoint"));
+        }
         let save = |state: &State| match checkpoint {
             Some(Checkpoint { path, .. }) => checkpoint::save(path, &identity, &layers, state),
             None => Ok(()),
@@ -94,11 +105,10 @@ impl Train {
         save(&state)?; // a place that cannot be written is better known now than after an hour
         let mut trainer = Trainer::new(self, images, &layers, state);
         while trainer.state.curve.len() < self.epochs {
-            if observer.cancelled() {
+            let Some(loss) = trainer.epoch(images, observer) else {
                 save(&trainer.state)?;
                 return Err(Error::Cancelled);
-            }
-            let loss = trainer.epoch(images);
+            };
             let done = trainer.state.curve.len();
             if !loss.total().is_finite() {
                 return Err(self.diverged(format!("the loss is {} in epoch {}", loss.total(), done)));
@@ -114,8 +124,11 @@ impl Train {
             });
         }
         let weights = layers.weights(&trainer.state.params);
-        let at_mean = evaluate(&weights, images).map_err(|e| self.diverged(e))?;
-        let at_samples = evaluate_sampled(&weights, images, self.seed, 16)?;
+        let at_mean = mean_loss(&weights, images, |_| (), observer).map_err(|e| match e {
+            Error::Cancelled => e,
+            e => self.diverged(e),
+        })?;
+        let at_samples = sampled_loss(&weights, images, self.seed, 16, observer)?;
         Ok(Trained { weights, curve: trainer.state.curve, at_mean, at_samples })
     }
 
@@ -146,7 +159,7 @@ impl Train {
 /// # Errors
 /// [`Error::Input`] where the layers do not fit each other or the images.
 pub fn evaluate(weights: &Weights, images: &Images) -> Result<Loss> {
-    mean_loss(weights, images, |_| ())
+    mean_loss(weights, images, |_| (), &Silent)
 }
 
 /// Mean loss per image at sampled `z`, over `draws` draws of noise for each image: what training minimises, the negative
@@ -156,19 +169,28 @@ pub fn evaluate(weights: &Weights, images: &Images) -> Result<Loss> {
 /// # Errors
 /// [`Error::Input`] where the layers do not fit each other or the images, or `draws` is 0.
 pub fn evaluate_sampled(weights: &Weights, images: &Images, seed: u64, draws: usize) -> Result<Loss> {
+    sampled_loss(weights, images, seed, draws, &Silent)
+}
+
+fn sampled_loss(weights: &Weights, images: &Images, seed: u64, draws: usize, observer: &dyn Observer) -> Result<Loss> {
     if draws == 0 {
         return Err(Error::input("draws of noise", 0, "must be at least 1"));
     }
     let mut stream = Stream::new(seed, EVALUATION);
     let mut sum = Loss::default();
     for _ in 0..draws {
-        sum = sum + mean_loss(weights, images, |noise| stream.fill_normal(noise))?;
+        sum = sum + mean_loss(weights, images, |noise| stream.fill_normal(noise), observer)?;
     }
     Ok(sum / draws as f64)
 }
 
 /// Mean loss per image with noise from `draw`, which finds zeros.
-fn mean_loss(weights: &Weights, images: &Images, mut draw: impl FnMut(&mut [f32])) -> Result<Loss> {
+fn mean_loss(
+    weights: &Weights,
+    images: &Images,
+    mut draw: impl FnMut(&mut [f32]),
+    observer: &dyn Observer,
+) -> Result<Loss> {
     let shape = weights.shape()?;
     if shape.pixels != images.pixels() {
         let got = format!("{} pixels per image", images.pixels());
@@ -177,6 +199,9 @@ fn mean_loss(weights: &Weights, images: &Images, mut draw: impl FnMut(&mut [f32]
     let (layers, params) = (Layers::new(shape), Layers::flatten(weights));
     let mut sum = Loss::default();
     for rows in images.values().chunks(Shard::<f32>::ROWS * shape.pixels) {
+        if observer.cancelled() {
+            return Err(Error::Cancelled);
+        }
         for shard in &mut Shard::batch(shape, rows.len() / shape.pixels) {
             shard.images.as_slice_mut().expect("row-major").copy_from_slice(rows);
             draw(shard.noise.as_slice_mut().expect("row-major"));
@@ -212,15 +237,16 @@ impl<'a> Trainer<'a> {
         }
     }
 
-    /// One pass over the images. Returns the mean loss per image and appends it to the curve.
-    fn epoch(&mut self, images: &Images) -> Loss {
+    /// One pass over the images, or the rest of one. Returns the mean loss per image and appends it to the curve; `None`
+    /// where it was cancelled, and then the state is that after the last whole step.
+    fn epoch(&mut self, images: &Images, observer: &dyn Observer) -> Option<Loss> {
         let Self { config, layers, threads, state, gradient, batch, last_batch } = self;
         let epoch = state.curve.len();
         let mut stream = Stream::new(config.seed, 1 + epoch as u32);
         let mut order: Vec<usize> = (0..images.samples()).collect();
         stream.shuffle(&mut order);
         let steps = order.len().div_ceil(config.batch);
-        let mut sum = Loss::default();
+        let cancelled = AtomicBool::new(false);
         for (step, rows) in order.chunks(config.batch).enumerate() {
             let full = rows.len() == config.batch.min(images.samples());
             let shards = if full { &mut *batch } else { &mut *last_batch };
@@ -230,10 +256,20 @@ impl<'a> Trainer<'a> {
                 }
                 stream.fill_normal(shard.noise.as_slice_mut().expect("row-major"));
             }
+            if step < state.step {
+                continue; // taken before an interruption; only its noise had to be drawn again
+            }
             for_each(*threads, shards, |shard| {
-                shard.forward(layers, &state.params);
-                shard.backward(layers, &state.params);
+                if observer.cancelled() {
+                    cancelled.store(true, Ordering::Relaxed);
+                } else {
+                    shard.forward(layers, &state.params);
+                    shard.backward(layers, &state.params);
+                }
             });
+            if cancelled.load(Ordering::Relaxed) {
+                return None;
+            }
             let adam = Adam::step(config.learning_rate, epoch * steps + step + 1);
             let [params, mean, square] =
                 [&mut state.params, &mut state.mean, &mut state.square].map(|flat| layers.split_mut(flat));
@@ -243,11 +279,13 @@ impl<'a> Trainer<'a> {
                 layers.dense[*layer].gradient(shards.iter().map(|shard| shard.taps()[*layer]), gradient);
                 adam.update(params, gradient, mean, square);
             });
-            sum = shards.iter().fold(sum, |sum, shard| sum + shard.loss);
+            state.sum = shards.iter().fold(state.sum, |sum, shard| sum + shard.loss);
+            state.step = step + 1;
         }
-        let loss = sum / images.samples() as f64;
+        let loss = take(&mut state.sum) / images.samples() as f64;
+        state.step = 0;
         state.curve.push(loss);
-        loss
+        Some(loss)
     }
 }
 

@@ -150,6 +150,41 @@ fn resumed_is_the_same_as_uninterrupted() {
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "no temporary file is left");
 }
 
+/// Cancels when it is asked for the `left`th time: in the middle of epochs, too.
+struct Impatient {
+    left: AtomicU64,
+}
+
+impl Observer for Impatient {
+    fn cancelled(&self) -> bool {
+        self.left.try_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_err()
+    }
+}
+
+#[test]
+fn a_training_stops_within_an_epoch_and_goes_on_from_that_step() {
+    let dir = TempDir::new().unwrap();
+    let path = &dir.path().join("training.safetensors");
+    let (checkpoint, straight) = (Some(Checkpoint { path, every: 100 }), run(&config(), None).unwrap());
+    let mut finished = vec![];
+    for patience in (0..40).chain([200]) {
+        let _ = fs::remove_file(path);
+        let mut stops = 0;
+        // The same patience again and again: it must get somewhere, unless it is that of less than a step.
+        let trained = loop {
+            let observer = Impatient { left: AtomicU64::new(patience.max(stops)) };
+            match config().run(&images(1), checkpoint, &observer) {
+                Err(Error::Cancelled) => stops += 1,
+                other => break other.unwrap(),
+            }
+        };
+        assert_eq!(trained, straight, "{patience} questions a go");
+        finished.push(stops);
+    }
+    assert!(finished[4] > 6, "{finished:?}: stops between epochs alone");
+    assert_eq!(finished.last(), Some(&0));
+}
+
 #[test]
 fn a_cancelled_training_without_a_checkpoint_writes_nothing() {
     let stop = Stop { after: 2, done: AtomicU64::new(0) };
