@@ -1,8 +1,10 @@
 //! The sampling loop: windows in, one tally out.
 
-use retrial_spec::{Noise, Observer, Progress, Result, Scorer, Tally};
+use retrial_spec::{Error, Noise, Observer, Progress, Result, Scorer, Tally};
 use std::{
     ops::Range,
+    sync::mpsc::{self, RecvTimeoutError},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -14,6 +16,9 @@ const PILOT_FIRST: u64 = 1 << 63;
 
 /// How often [`run`] hands over a checkpoint.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(10);
+
+/// How often [`run`] asks whether it should stop.
+const ATTENTION: Duration = Duration::from_millis(50);
 
 /// Thresholds at which pass@1 is about each of `quantiles` (increasing): error quantiles of about 400,000 trials that
 /// are not among the run's, but no more than the run's `trials` per sample, rounded to five significant digits.
@@ -52,8 +57,9 @@ pub fn windows(trials: Range<u64>, window: u64) -> impl Iterator<Item = Range<u6
 /// Adds trials until the tally holds `trials` per sample, `window` at a time (the device's choice by default).
 ///
 /// Trials are taken in order from the tally's own count on, so a tally that was kept is continued, not repeated. The
-/// result does not depend on the window. `keep` receives the tally every ten seconds, when the observer cancels, and
-/// when the device fails; windows that were not finished are not in it.
+/// result does not depend on the window. `keep` receives the tally every ten seconds, when the device fails, and within
+/// a tenth of a second of the observer's cancelling, however long a window takes; windows that were not finished are
+/// not in it. A cancelled call then still waits for the window that the device is at.
 pub fn run(
     scorer: &mut dyn Scorer,
     tally: &mut Tally,
@@ -69,33 +75,49 @@ pub fn run(
         let [done, total] = [done, trials].map(|t| t.saturating_mul(samples as u64));
         observer.progress(Progress { stage: "sample", done, total, unit: "trials" });
     };
-    let mut kept = Instant::now();
     report(tally.trials());
-    for range in windows(tally.trials()..trials, window) {
-        if observer.cancelled() {
-            keep(tally)?;
-            return Err(retrial_spec::Error::Cancelled);
+    let (ranges, empty) = (windows(tally.trials()..trials, window), tally.empty());
+    thread::scope(|scope| {
+        // The device works on a thread of its own, at most one window ahead; it ends when nobody receives any more.
+        let (finished, parts) = mpsc::sync_channel(0);
+        scope.spawn(move || {
+            for range in ranges {
+                // A window of its own, so that one that fails half-way leaves no trace.
+                let mut part = empty.clone();
+                let part = scorer.tally(range, &mut part).map(|()| part);
+                let failed = part.is_err();
+                if finished.send(part).is_err() || failed {
+                    return;
+                }
+            }
+        });
+        let mut kept = Instant::now();
+        loop {
+            match parts.recv_timeout(ATTENTION) {
+                Ok(Ok(part)) => {
+                    tally.merge(&part)?;
+                    report(tally.trials());
+                }
+                Ok(Err(fault)) => return keep(tally).and(Err(fault)),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            }
+            if observer.cancelled() {
+                return keep(tally).and(Err(Error::Cancelled));
+            }
+            if kept.elapsed() > CHECKPOINT_EVERY {
+                keep(tally)?;
+                kept = Instant::now();
+            }
         }
-        // A window of its own, so that one that fails half-way leaves no trace.
-        let mut part = tally.empty();
-        if let Err(fault) = scorer.tally(range, &mut part) {
-            keep(tally)?;
-            return Err(fault);
-        }
-        tally.merge(&part)?;
-        report(tally.trials());
-        if kept.elapsed() > CHECKPOINT_EVERY {
-            keep(tally)?;
-            kept = Instant::now();
-        }
-    }
-    Ok(())
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use retrial_spec::{Error, Silent};
+    use retrial_spec::Silent;
+    use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
     #[test]
     fn windows_cover_a_range_once() {
@@ -137,6 +159,52 @@ mod tests {
         assert_eq!((tally.trials(), tally.successes(0)), (20, vec![20]));
         run(&mut device, &mut tally, 50, None, &Silent, &mut |_| Ok(())).unwrap();
         assert_eq!((tally.trials(), tally.successes(0)), (50, vec![50]));
+    }
+
+    /// A device whose second window ends only when the tally was kept: however long a window takes, it is not waited
+    /// for.
+    struct Endless<'a>(&'a AtomicBool);
+
+    impl Scorer for Endless<'_> {
+        fn errors(&mut self, _: Noise<'_>) -> Result<Vec<f32>> {
+            Ok(vec![1.0])
+        }
+        fn tally(&mut self, trials: Range<u64>, tally: &mut Tally) -> Result<()> {
+            while trials.start > 0 && !self.0.load(Ordering::Relaxed) {
+                thread::yield_now();
+            }
+            Fragile(None).tally(trials, tally)
+        }
+        fn window(&self) -> u64 {
+            10
+        }
+    }
+
+    /// Cancels once a window was reported.
+    struct Once(AtomicU64);
+
+    impl Observer for Once {
+        fn progress(&self, p: Progress<'_>) {
+            self.0.store(p.done, Ordering::Relaxed);
+        }
+        fn cancelled(&self) -> bool {
+            self.0.load(Ordering::Relaxed) > 0
+        }
+    }
+
+    #[test]
+    fn a_cancelled_run_keeps_its_tally_before_its_window_ends() {
+        let was_kept = AtomicBool::new(false);
+        let mut tally = Tally::new(1, &[2.0]).unwrap();
+        let mut keep = |tally: &Tally| {
+            assert_eq!((tally.trials(), tally.successes(0)), (10, vec![10]));
+            was_kept.store(true, Ordering::Relaxed);
+            Ok(())
+        };
+        let observer = Once(AtomicU64::new(0));
+        let ended = run(&mut Endless(&was_kept), &mut tally, 50, None, &observer, &mut keep);
+        assert!(matches!(ended, Err(Error::Cancelled)) && was_kept.load(Ordering::Relaxed));
+        assert_eq!(tally.trials(), 10, "what is returned is what was kept");
     }
 
     #[test]
