@@ -33,7 +33,7 @@ pub fn refuses(args: &str, words: &[&str]) {
 }
 
 /// A trained tiny model, made once.
-fn model() -> &'static Path {
+pub fn model() -> &'static Path {
     static MODEL: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
     let (_, path) = MODEL.get_or_init(|| {
         let dir = tempfile::tempdir().unwrap();

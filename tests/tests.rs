@@ -16,6 +16,8 @@ mod pass_at_k;
 mod sample_latent;
 mod score;
 mod shaders;
+#[cfg(target_os = "linux")]
+mod signals;
 mod tally;
 
 use retrial_check::{Kernel, cases_of};

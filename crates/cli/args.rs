@@ -52,7 +52,7 @@ impl DeviceArgs {
     pub fn open(&self) -> Result<Chosen> {
         let chosen = self.choose()?;
         if chosen.fallback {
-            ui::note(format_args!("device {}: {}", chosen.backend.device().backend, chosen.why));
+            ui::note(format_args!("device auto took {}; retrial info tells why", chosen.backend.device()));
         }
         Ok(chosen)
     }

@@ -35,7 +35,8 @@ use std::process::ExitCode;
 /// "A Simple Model of Inference Scaling Laws" (arXiv 2410.16377).
 ///
 /// Results depend on the inputs, the seed and the precision, never on threads or windows. Exit codes: 0 success,
-/// 1 failure of a check or a device, 2 bad input, 130 stopped by Ctrl-C.
+/// 1 failure of a check or a device, 2 bad input, 130 stopped by a signal: within a second, having kept what was sampled or
+/// trained.
 #[derive(Parser)]
 #[command(name = "retrial", version, max_term_width = 110)]
 struct Cli {
@@ -62,7 +63,7 @@ enum Command {
 }
 
 fn run(command: &Command) -> Result<ExitCode> {
-    ui::catch_interrupt()?;
+    ui::catch_signals()?;
     match command {
         Command::Reproduce(c) => c.run(),
         Command::Train(c) => c.run(),

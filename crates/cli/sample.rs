@@ -12,9 +12,10 @@ use retrial_engine::{
     DataInfo, Manifest, ModelInfo, RunDir, TrainingInfo, arrays,
     sample::{self, PILOT_QUANTILES},
 };
-use retrial_spec::{Error, Noise, Precision, Problem, Result, Tally};
+use retrial_spec::{Error, Noise, Observer, Precision, Problem, Result, Tally};
 use retrial_vae::{Images, WeightFile, weights};
 use std::{
+    cell::Cell,
     path::{Path, PathBuf},
     time::Instant,
 };
@@ -171,23 +172,42 @@ impl Pipeline<'_> {
         dir.write_manifest(&manifest)?;
 
         let (start, before) = (Instant::now(), tally.trials());
-        let mut keep = |tally: &Tally| dir.keep(&manifest, tally);
-        let sampled = sample::run(scorer.as_mut(), &mut tally, args.trials, args.window, &terminal, &mut keep);
-        terminal.clear();
-        if sampled.is_err() {
-            eprintln!(
+        let saved = Cell::new(before);
+        let kept = || {
+            format!(
                 "stopped: {} of {} trials per sample are kept in {}; --resume goes on from there",
-                ui::thousands(tally.trials()),
+                ui::thousands(saved.get()),
                 ui::thousands(args.trials),
                 out.join("tally.bin").display()
-            );
+            )
+        };
+        let mut keep = |tally: &Tally| {
+            dir.keep(&manifest, tally)?;
+            saved.set(tally.trials());
+            if terminal.cancelled() {
+                // Without waiting for the window that the device is at.
+                terminal.clear();
+                eprintln!("{}", kept());
+                ui::stop();
+            }
+            Ok(())
+        };
+        let promise = ui::promise();
+        let sampled = sample::run(scorer.as_mut(), &mut tally, args.trials, args.window, &terminal, &mut keep);
+        terminal.clear();
+        match sampled {
+            Ok(()) => keep(&tally)?,
+            Err(fault) => {
+                eprintln!("{}", kept());
+                return Err(fault);
+            }
         }
-        sampled?;
+        ui::last_words(kept());
+        drop(promise);
         let speed = Speed {
             trials: (tally.trials() - before) * images.samples() as u64,
             seconds: start.elapsed().as_secs_f64(),
         };
-        dir.keep(&manifest, &tally)?;
         write_arrays(&dir, &tally)?;
         let errors = scorer.errors(Noise::Trials(0..args.correlate.min(args.trials).max(1)))?;
         let columns = errors.len() / images.samples();

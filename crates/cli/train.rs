@@ -43,11 +43,16 @@ impl TrainArgs {
     pub fn run(&self, seed: u64, images: &Images, dir: &RunDir, terminal: &Terminal) -> Result<Trained> {
         let path = dir.path().join("training.safetensors");
         let checkpoint = Checkpoint { path: &path, every: 100 };
+        let promise = ui::promise();
         let trained = self.with_seed(seed).run(images, Some(checkpoint), terminal);
         terminal.clear();
-        if let Err(Error::Cancelled) = &trained {
-            eprintln!("stopped: the last finished epoch is kept in {}; --resume goes on from it", path.display());
+        let kept = format!("stopped: the training is kept in {}; --resume goes on from there", path.display());
+        match &trained {
+            Ok(_) => ui::last_words(kept),
+            Err(Error::Cancelled) => eprintln!("{kept}"),
+            Err(_) => {}
         }
+        drop(promise);
         let trained = trained?;
         weights::save(&dir.path().join("weights.safetensors"), &trained.weights)?;
         let mut csv = String::from("epoch,bce,kl,total\n");

@@ -5,38 +5,71 @@ use retrial_spec::{Error, Observer, Progress, Result};
 use std::{
     fmt::Display,
     io::{self, IsTerminal, Write},
+    process,
     sync::{
-        Mutex,
+        Mutex, PoisonError, TryLockError,
         atomic::{AtomicBool, Ordering},
     },
+    thread,
     time::{Duration, Instant},
 };
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+static PROMISE: Mutex<()> = Mutex::new(());
+static LAST_WORDS: Mutex<String> = Mutex::new(String::new());
 
-/// Lets Ctrl-C end the work at the next window; a second one ends the program at once.
-pub fn catch_interrupt() -> Result<()> {
+/// Lets a signal (Ctrl-C, SIGTERM, SIGHUP) end the program: at once, or where a [`promise`] is held when it was kept. A
+/// second signal waits for nothing.
+pub fn catch_signals() -> Result<()> {
     let handler = || {
         if INTERRUPTED.swap(true, Ordering::SeqCst) {
-            std::process::exit(130);
+            stop();
         }
-        eprintln!("\nstopping; press Ctrl-C again to stop at once");
+        // Not here: this thread must hear the second signal.
+        thread::spawn(|| {
+            if PROMISE.try_lock().is_err_and(|e| matches!(e, TryLockError::WouldBlock)) {
+                eprintln!("\nstopping; press Ctrl-C again to stop at once");
+            }
+            let _kept = PROMISE.lock();
+            if let Ok(words) = LAST_WORDS.lock()
+                && !words.is_empty()
+            {
+                eprintln!("\n{words}");
+            }
+            stop();
+        });
     };
     ctrlc::set_handler(handler).map_err(|e| Error::input("signal handler", e, "Ctrl-C must be available"))
 }
 
-/// Progress on stderr: a bar with ETA on a terminal, a line every ten seconds elsewhere.
+/// Held by work that saves what it has done when it is cancelled, and notices that within a fraction of a second: until
+/// it is dropped, no first signal ends the program. There is one at a time.
+pub fn promise() -> impl Drop {
+    PROMISE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What to say from now on when a signal ends the program.
+pub fn last_words(words: String) {
+    if let Ok(mut last) = LAST_WORDS.lock() {
+        *last = words;
+    }
+}
+
+/// Ends the program as a signal does.
+pub fn stop() -> ! {
+    process::exit(130)
+}
+
+/// Progress on stderr: a bar with ETA on a terminal, a line a minute elsewhere.
 pub struct Terminal {
     bar: Mutex<Option<(String, ProgressBar)>>,
-    last_line: Mutex<Instant>,
-    started: Mutex<Instant>,
+    lines: Mutex<Lines>,
 }
 
 impl Terminal {
     /// A fresh display.
     pub fn new() -> Self {
-        let now = || Mutex::new(Instant::now());
-        Self { bar: Mutex::new(None), last_line: now(), started: now() }
+        Self { bar: Mutex::new(None), lines: Mutex::new(Lines::new(Instant::now())) }
     }
 
     /// Takes the bar down before something else is printed.
@@ -67,20 +100,40 @@ impl Terminal {
     }
 
     fn line(&self, p: Progress<'_>) {
-        let (Ok(mut last), Ok(mut started)) = (self.last_line.lock(), self.started.lock()) else { return };
-        if p.done == 0 {
-            *started = Instant::now();
+        if let Ok(mut lines) = self.lines.lock()
+            && let Some(line) = lines.next(p, Instant::now())
+        {
+            eprintln!("{line}");
         }
-        let elapsed = started.elapsed();
-        // What is done within ten seconds passes in silence.
-        let wait = Duration::from_secs(10);
-        if p.done == 0 || elapsed < wait || last.elapsed() < wait && p.done != p.total {
-            return;
+    }
+}
+
+/// Progress as lines of a log: at most one a minute, whatever the stages, and none of what is done within a minute.
+struct Lines {
+    last: Instant,
+    stage: String,
+    started: Instant,
+}
+
+impl Lines {
+    const EVERY: Duration = Duration::from_secs(60);
+
+    fn new(now: Instant) -> Self {
+        Self { last: now, stage: String::new(), started: now }
+    }
+
+    /// The line to print now, if one is due.
+    fn next(&mut self, p: Progress<'_>, now: Instant) -> Option<String> {
+        if self.stage != p.stage || p.done == 0 {
+            (self.stage, self.started) = (p.stage.into(), now);
         }
-        *last = Instant::now();
-        let left = elapsed.mul_f64((p.total - p.done) as f64 / p.done as f64);
-        let percent = 100 * p.done / p.total.max(1);
-        eprintln!("{}: {percent} % of {} {}, {} left", p.stage, p.total, p.unit, HumanDuration(left));
+        if now - self.last < Self::EVERY || p.done == 0 {
+            return None;
+        }
+        self.last = now;
+        let left = (now - self.started).mul_f64(p.total.saturating_sub(p.done) as f64 / p.done as f64);
+        let percent = (100.0 * p.done as f64 / p.total.max(1) as f64).floor();
+        Some(format!("{}: {percent} % of {} {}, {} left", p.stage, p.total, p.unit, HumanDuration(left)))
     }
 }
 
@@ -160,5 +213,25 @@ mod tests {
         assert_eq!(table(&rows), "a    10\nbcd   5\n");
         assert_eq!(thousands(1_234_567), "1,234,567");
         assert_eq!(thousands(123), "123");
+    }
+
+    #[test]
+    fn a_log_gets_a_line_a_minute_whatever_the_stages() {
+        let start = Instant::now();
+        let mut lines = Lines::new(start);
+        let mut printed = vec![];
+        // Ten minutes of stages that take a second each, in steps of 0.1 s, then one long stage.
+        for tenth in 0..6000_u64 {
+            let (stage, done) = (format!("stage {}", tenth / 10), tenth % 10 + 1);
+            let p = Progress { stage: &stage, done, total: 10, unit: "steps" };
+            printed.extend(lines.next(p, start + Duration::from_millis(100 * tenth)));
+        }
+        assert_eq!(printed.len(), 9, "{printed:?}");
+        for second in 600..=900 {
+            let p = Progress { stage: "sample", done: second - 600, total: u64::MAX, unit: "trials" };
+            printed.extend(lines.next(p, start + Duration::from_secs(second)));
+        }
+        assert_eq!(printed.len(), 14, "{printed:?}");
+        assert!(printed[13].starts_with("sample: 0 % of 18446744073709551615 trials, "), "{printed:?}");
     }
 }

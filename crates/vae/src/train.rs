@@ -331,7 +331,7 @@ mod tests {
             let initial = State::new(layers.initial(&mut Stream::new(config.seed, 0)));
             let mut trainer = Trainer { threads, ..Trainer::new(&config, &images, &layers, initial) };
             for _ in 0..3 {
-                trainer.epoch(&images);
+                trainer.epoch(&images, &Silent);
             }
             trainer.state
         };

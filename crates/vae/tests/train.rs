@@ -5,7 +5,7 @@ use retrial_vae::{Checkpoint, Images, Train, Trained, evaluate, evaluate_sampled
 use std::{
     fs,
     path::Path,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::{AtomicI64, AtomicU64, Ordering},
 };
 use tempfile::TempDir;
 
@@ -152,12 +152,12 @@ fn resumed_is_the_same_as_uninterrupted() {
 
 /// Cancels when it is asked for the `left`th time: in the middle of epochs, too.
 struct Impatient {
-    left: AtomicU64,
+    left: AtomicI64,
 }
 
 impl Observer for Impatient {
     fn cancelled(&self) -> bool {
-        self.left.try_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_err()
+        self.left.fetch_sub(1, Ordering::Relaxed) <= 0
     }
 }
 
@@ -172,7 +172,7 @@ fn a_training_stops_within_an_epoch_and_goes_on_from_that_step() {
         let mut stops = 0;
         // The same patience again and again: it must get somewhere, unless it is that of less than a step.
         let trained = loop {
-            let observer = Impatient { left: AtomicU64::new(patience.max(stops)) };
+            let observer = Impatient { left: AtomicI64::new(patience.max(stops)) };
             match config().run(&images(1), checkpoint, &observer) {
                 Err(Error::Cancelled) => stops += 1,
                 other => break other.unwrap(),
