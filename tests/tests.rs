@@ -5,6 +5,8 @@ mod correlation;
 mod counts;
 mod cuda;
 mod decode;
+#[cfg(target_os = "linux")]
+mod discovery;
 mod emulated;
 mod encode;
 mod faults;

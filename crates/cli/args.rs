@@ -52,7 +52,7 @@ impl DeviceArgs {
     pub fn open(&self) -> Result<Chosen> {
         let chosen = self.choose()?;
         if chosen.fallback {
-            ui::note(format_args!("device auto took {}; retrial info tells why", chosen.backend.device()));
+            ui::note(format_args!("device auto took {}, since {}", chosen.backend.device(), chosen.why));
         }
         Ok(chosen)
     }
@@ -92,7 +92,7 @@ impl DeviceArgs {
             Err(other) => return Err(other),
         };
         match Wgsl::new(None) {
-            Ok(gpu) => Ok(Chosen::fallback(gpu, format!("the first real GPU adapter; {no_cuda}"))),
+            Ok(gpu) => Ok(Chosen::fallback(gpu, no_cuda)),
             Err(Error::Device { fault, .. }) => {
                 Ok(Chosen::fallback(Cpu::new(self.threads)?, format!("{no_cuda}; {fault}")))
             }

@@ -1,16 +1,14 @@
 //! Kernels to machine code: NVRTC, and a cache on disk.
 
 use crate::{
-    discover::{find_nvrtc, folders},
+    discover::folders,
+    nvrtc::{Failure, Nvrtc, Output},
     source::Program,
 };
-use cudarc::nvrtc::{result, sys};
 use retrial_spec::{Error, Result};
 use sha2::{Digest, Sha256};
 use std::{
-    env,
-    ffi::{CStr, CString, c_char, c_int},
-    fs,
+    env, fs,
     path::{Path, PathBuf},
     sync::{
         OnceLock,
@@ -38,42 +36,38 @@ impl Image {
 /// The runtime compiler of this machine.
 #[derive(Debug)]
 pub struct Compiler {
+    /// `None` in tests of what needs none.
+    nvrtc: Option<Nvrtc>,
     version: (u32, u32),
     architectures: Vec<u32>,
     cache: Option<PathBuf>,
 }
 
-/// NVRTC, looked for once. The error says where.
+/// NVRTC, looked for once. The error says where, and what was found and refused.
 pub fn compiler() -> Result<&'static Compiler> {
-    static COMPILER: OnceLock<Option<Compiler>> = OnceLock::new();
-    COMPILER.get_or_init(Compiler::find).as_ref().ok_or_else(|| {
-        let tried: Vec<String> = folders().iter().take(4).map(|folder| folder.display().to_string()).collect();
-        Error::Device {
-            device: "cuda".into(),
-            fault: format!(
-                "no NVRTC (libnvrtc): looked in {}, Python's wheels and the system's paths",
-                tried.join(", ")
-            ),
-            fix: "install the CUDA toolkit and set CUDA_HOME, or pip install nvidia-cuda-nvrtc".into(),
-        }
+    static COMPILER: OnceLock<Result<Compiler, String>> = OnceLock::new();
+    COMPILER.get_or_init(Compiler::find).as_ref().map_err(|fault| Error::Device {
+        device: "cuda".into(),
+        fault: fault.clone(),
+        fix: "install the CUDA toolkit and set CUDA_HOME, or pip install nvidia-cuda-nvrtc".into(),
     })
 }
 
 impl Compiler {
-    fn find() -> Option<Self> {
-        if !find_nvrtc() {
-            return None;
-        }
-        let (mut major, mut minor, mut count): (c_int, c_int, c_int) = (0, 0, 0);
-        // SAFETY: the library is there; it writes a version, a count, and then as many numbers.
-        let architectures = unsafe {
-            sys::nvrtcVersion(&mut major, &mut minor).result().ok()?;
-            sys::nvrtcGetNumSupportedArchs(&mut count).result().ok()?;
-            let mut list = vec![0; count as usize];
-            sys::nvrtcGetSupportedArchs(list.as_mut_ptr()).result().ok()?;
-            list.into_iter().map(|arch| arch as u32).collect()
-        };
-        Some(Self { version: (major as u32, minor as u32), architectures, cache: cache_folder() })
+    fn find() -> Result<Self, String> {
+        let folders = folders();
+        let nvrtc = Nvrtc::find(&folders).map_err(|refused| {
+            let tried: Vec<String> = folders.iter().take(4).map(|folder| folder.display().to_string()).collect();
+            match refused.join(", ") {
+                none if none.is_empty() => format!(
+                    "no NVRTC (libnvrtc): looked in {}, Python's wheels and the system's paths",
+                    tried.join(", ")
+                ),
+                refused => format!("no usable NVRTC: {refused}"),
+            }
+        })?;
+        let (version, architectures) = (nvrtc.version, nvrtc.architectures.clone());
+        Ok(Self { nvrtc: Some(nvrtc), version, architectures, cache: cache_folder() })
     }
 
     /// Its version, as (13, 0).
@@ -145,43 +139,30 @@ impl Compiler {
     /// log too, which holds the registers, shared memory and spills of every function.
     pub fn compile(&self, program: &Program, code: &str) -> Result<(Image, String)> {
         let failed = |fault: String, fix: &str| Error::Device { device: "cuda".into(), fault, fix: fix.into() };
-        let unusual = |error| failed(format!("NVRTC: {error:?}"), "reinstall the CUDA toolkit");
+        let Some(nvrtc) = &self.nvrtc else { return Err(failed("no NVRTC".into(), "install the CUDA toolkit")) };
         let (name, size) = program.params;
         let check = format!("\nstatic_assert(sizeof({name}) == {size}, \"{name} is not what the host writes\");\n");
-        let c = |text: &str| CString::new(text).unwrap_or_default();
-        let (text, file) = (c(&format!("{}{check}", program.text)), c(&format!("{}.cu", program.kernel)));
-        let texts: Vec<CString> = program.headers.iter().map(|(_, text)| c(text)).collect();
-        let names: Vec<CString> = program.headers.iter().map(|(name, _)| c(name)).collect();
-        let pointers = |strings: &[CString]| strings.iter().map(|s| s.as_ptr()).collect::<Vec<*const c_char>>();
-        let (texts, names) = (pointers(&texts), pointers(&names));
-        let mut handle = std::ptr::null_mut();
-        // SAFETY: all strings outlive the call, which copies them.
-        unsafe {
-            let count = texts.len() as c_int;
-            sys::nvrtcCreateProgram(&mut handle, text.as_ptr(), file.as_ptr(), count, texts.as_ptr(), names.as_ptr())
-        }
-        .result()
-        .map_err(unusual)?;
-        // SAFETY: `handle` was created above and is destroyed once.
-        unsafe {
-            let compiled = result::compile_program(handle, &options(code));
-            let log = result::get_program_log(handle).unwrap_or_default();
-            let log = log.iter().map(|&byte| byte as u8).collect::<Vec<u8>>();
-            let log = CStr::from_bytes_until_nul(&log).map_or(String::new(), |log| log.to_string_lossy().into_owned());
-            let image = match compiled {
-                Err(_) => Err(failed(
-                    format!("kernels/{}.cu does not compile for {code}:\n{log}", program.kernel),
-                    "report it as a bug",
-                )),
-                Ok(()) if code.starts_with("sm_") => cubin(handle).map(Image::Cubin).map_err(unusual),
-                Ok(()) => {
-                    let ptx = result::get_ptx(handle).map_err(unusual);
-                    ptx.map(|ptx| Image::Ptx(ptx.into_iter().map(|byte| byte as u8).collect()))
-                }
-            };
-            result::destroy_program(handle).ok();
-            image.map(|image| (image, log))
-        }
+        let (file, text) = (format!("{}.cu", program.kernel), format!("{}{check}", program.text));
+        let output = if code.starts_with("sm_") { Output::Cubin } else { Output::Ptx };
+        let compiled = nvrtc.compile((&file, &text), program.headers, &options(code), output);
+        let (bytes, log) = compiled.map_err(|failure| match failure {
+            Failure::Refused(log) => failed(
+                format!(
+                    "NVRTC {}.{} does not compile kernels/{file} for {code}:\n{log}",
+                    self.version.0, self.version.1
+                ),
+                "point CUDA_HOME at a toolkit of CUDA 12 or 13",
+            ),
+            Failure::Builtins => failed(
+                "NVRTC does not find its libnvrtc-builtins".into(),
+                "reinstall the CUDA toolkit, or the Python package nvidia-cuda-nvrtc",
+            ),
+            Failure::Internal(code, log) => {
+                failed(format!("NVRTC fails with its error {code}\n{log}"), "report it as a bug")
+            }
+        })?;
+        let image = if output == Output::Cubin { Image::Cubin(bytes) } else { Image::Ptx(bytes) };
+        Ok((image, log))
     }
 }
 
@@ -192,19 +173,6 @@ fn options(code: &str) -> Vec<String> {
         options.push("--ptxas-options=-v".into());
     }
     options
-}
-
-/// # Safety
-/// `program` was compiled for a real architecture.
-unsafe fn cubin(program: sys::nvrtcProgram) -> Result<Vec<u8>, result::NvrtcError> {
-    let mut size = 0;
-    // SAFETY: the caller's promise; the second call writes as many bytes as the first one said.
-    unsafe {
-        sys::nvrtcGetCUBINSize(program, &mut size).result()?;
-        let mut image = vec![0u8; size];
-        sys::nvrtcGetCUBIN(program, image.as_mut_ptr().cast()).result()?;
-        Ok(image)
-    }
 }
 
 /// `RETRIAL_CACHE`, else the user's cache folder.
@@ -249,7 +217,7 @@ mod tests {
     use crate::source::{SCORE, programs};
 
     fn compiler(cache: Option<PathBuf>) -> Compiler {
-        Compiler { version: (13, 0), architectures: vec![75, 80, 86, 90, 100], cache }
+        Compiler { nvrtc: None, version: (13, 0), architectures: vec![75, 80, 86, 90, 100], cache }
     }
 
     #[test]

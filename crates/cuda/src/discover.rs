@@ -1,5 +1,5 @@
-//! What this machine has: a driver, its devices, a runtime compiler. Everything is looked for before it is called, for
-//! the bindings panic where a library is missing.
+//! What this machine has: a driver, its devices, folders of toolkits. Everything is looked for before it is called, for
+//! the bindings panic where a library or one of its functions is missing.
 
 use cudarc::driver::{
     DriverError,
@@ -27,6 +27,44 @@ pub struct DeviceInfo {
 /// The oldest driver that has every call of the bindings.
 const OLDEST: u32 = 12_080;
 
+/// Every function of the driver that is called here and in `nvidia`.
+pub const DRIVER_CALLS: &[&str] = &[
+    "cuCtxSetCurrent",
+    "cuDeviceGet",
+    "cuDeviceGetAttribute",
+    "cuDeviceGetCount",
+    "cuDeviceGetName",
+    "cuDevicePrimaryCtxRelease_v2",
+    "cuDevicePrimaryCtxRetain",
+    "cuDeviceTotalMem_v2",
+    "cuDriverGetVersion",
+    "cuEventCreate",
+    "cuEventDestroy_v2",
+    "cuEventElapsedTime_v2",
+    "cuEventRecord",
+    "cuEventSynchronize",
+    "cuFuncGetAttribute",
+    "cuFuncSetAttribute",
+    "cuGetErrorName",
+    "cuGetErrorString",
+    "cuInit",
+    "cuLaunchKernel",
+    "cuMemAlloc_v2",
+    "cuMemFreeHost",
+    "cuMemFree_v2",
+    "cuMemGetInfo_v2",
+    "cuMemHostAlloc",
+    "cuMemcpyDtoHAsync_v2",
+    "cuMemcpyHtoDAsync_v2",
+    "cuModuleGetFunction",
+    "cuModuleLoadData",
+    "cuModuleUnload",
+    "cuStreamCreate",
+    "cuStreamDestroy_v2",
+    "cuStreamSynchronize",
+    "cuStreamWaitEvent",
+];
+
 fn missing(fault: impl Into<String>, fix: impl Into<String>) -> Error {
     Error::Device { device: "cuda".into(), fault: fault.into(), fix: fix.into() }
 }
@@ -52,8 +90,13 @@ fn initialise() -> Result<u32, (String, String)> {
             "install the driver, or start the container with GPUs (docker run --gpus all); or use another --device",
         );
     }
+    // SAFETY: the library is there; what is looked up is not called.
+    let has = |name: &str| unsafe { sys::culib().get::<unsafe extern "C" fn()>(name.as_bytes()) }.is_ok();
+    if !has("cuDriverGetVersion") {
+        return fail("libcuda is no NVIDIA driver: it does not tell its version".into(), "reinstall the driver");
+    }
     let mut version = 0;
-    // SAFETY: the library is there, and `version` is where it writes.
+    // SAFETY: the library is there, has the function, and `version` is where it writes.
     let asked = unsafe { sys::cuDriverGetVersion(&mut version) }.result();
     let version = version as u32;
     let stub = || {
@@ -74,6 +117,10 @@ fn initialise() -> Result<u32, (String, String)> {
             "update the NVIDIA driver to 570 or later",
         );
     }
+    if let Some(name) = DRIVER_CALLS.iter().find(|name| !has(name)) {
+        let fault = format!("libcuda, for CUDA {}, lacks {name}", dotted(version));
+        return fail(fault, "reinstall the NVIDIA driver, 570 or later");
+    }
     match result::init() {
         Ok(()) => Ok(version),
         Err(DriverError(Code::CUDA_ERROR_NO_DEVICE)) => {
@@ -89,8 +136,12 @@ fn initialise() -> Result<u32, (String, String)> {
 
 /// The driver's own words, or those of the bindings where there is no driver to ask.
 pub(crate) fn name(error: DriverError) -> String {
-    // SAFETY: only opens libraries by name.
-    if !unsafe { sys::is_culib_present() } {
+    // SAFETY: only opens libraries by name, and looks up what is not called.
+    let speaks = unsafe {
+        let has = |name: &str| sys::culib().get::<unsafe extern "C" fn()>(name.as_bytes()).is_ok();
+        sys::is_culib_present() && has("cuGetErrorName") && has("cuGetErrorString")
+    };
+    if !speaks {
         return format!("{:?}", error.0);
     }
     let text = |text: Result<&std::ffi::CStr, DriverError>| text.ok().map(|t| t.to_string_lossy().into_owned());
@@ -140,7 +191,8 @@ pub(crate) fn folders() -> Vec<PathBuf> {
     toolkits.push("/usr/local/cuda".into());
     toolkits.extend(children("/usr/local".into(), "cuda-"));
     toolkits.push("/opt/cuda".into());
-    let mut folders: Vec<PathBuf> = toolkits.iter().flat_map(|t| [t.join("lib64"), t.join("lib")]).collect();
+    let mut folders: Vec<PathBuf> =
+        toolkits.iter().flat_map(|t| [t.join("lib64"), t.join("lib"), t.join("bin")]).collect();
     let mut prefixes: Vec<PathBuf> = ["VIRTUAL_ENV", "CONDA_PREFIX"].into_iter().filter_map(variable).collect();
     folders.extend(prefixes.iter().map(|prefix| prefix.join("lib"))); // conda's own toolkit
     prefixes.extend(variable("HOME").map(|home| home.join(".local")));
@@ -154,7 +206,7 @@ pub(crate) fn folders() -> Vec<PathBuf> {
 }
 
 /// Entries of a folder whose names start so, the newest version first.
-fn children(folder: PathBuf, start: &str) -> Vec<PathBuf> {
+pub(crate) fn children(folder: PathBuf, start: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     let mut found: Vec<PathBuf> =
         entries.filter(|path| path.file_name().is_some_and(|n| n.to_string_lossy().starts_with(start))).collect();
@@ -163,30 +215,6 @@ fn children(folder: PathBuf, start: &str) -> Vec<PathBuf> {
     };
     found.sort_by_key(|path| std::cmp::Reverse(numbers(path)));
     found
-}
-
-/// Makes NVRTC known to the bindings, which look it up by name only: opens the first one found in [`folders`], for good.
-/// False where there is none and the system's own search finds none either.
-pub(crate) fn find_nvrtc() -> bool {
-    #[cfg(unix)]
-    for folder in folders() {
-        let Some(library) = children(folder.clone(), "libnvrtc.so.").pop() else { continue };
-        use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
-        // The compiler opens its builtins by name, so they must be open before.
-        let open = |file: &PathBuf| {
-            // SAFETY: NVIDIA's libraries have no initialisers that matter here, and stay open.
-            let opened = unsafe { Library::open(Some(file), RTLD_NOW | RTLD_GLOBAL) };
-            opened.map(std::mem::forget).is_ok()
-        };
-        for builtins in children(folder, "libnvrtc-builtins.so") {
-            open(&builtins); // where it fails, the compiler looks for it by itself
-        }
-        if open(&library) {
-            break;
-        }
-    }
-    // SAFETY: only opens libraries by name.
-    unsafe { cudarc::nvrtc::sys::is_culib_present() }
 }
 
 #[cfg(test)]

@@ -12,13 +12,14 @@ pub mod driver;
 mod gpu;
 mod kernels;
 mod nvidia;
+mod nvrtc;
 mod peak;
 mod plan;
 mod score;
 mod source;
 
 pub use compile::{Compiler, Image, compiler};
-pub use discover::{DeviceInfo, devices, driver_version};
+pub use discover::{DRIVER_CALLS, DeviceInfo, devices, driver_version};
 pub use source::{Program, programs};
 
 use driver::{Driver, Fault};
