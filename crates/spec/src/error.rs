@@ -31,14 +31,17 @@ pub enum Error {
         fix: String,
     },
     /// The operating system refused a file operation: missing file, no permission, full disk.
-    #[error("cannot {action} {}: {source}", path.display())]
+    ///
+    /// The message is whole, the system's word included; that word is therefore no [`source`](std::error::Error::source)
+    /// beside it, which would be printed twice.
+    #[error("cannot {action} {}: {cause}", path.display())]
     Io {
         /// A verb: "read", "create", "write".
         action: &'static str,
         /// The file or directory.
         path: PathBuf,
         /// The system's own word.
-        source: io::Error,
+        cause: io::Error,
     },
     /// A device is missing, too small, or failed.
     #[error("device {device}: {fault}; {fix}")]
@@ -69,11 +72,34 @@ impl Error {
     /// Turns an [`io::Error`] into one that names the file: `.map_err(Error::io("read", path))`.
     pub fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
-        move |source| Self::Io { action, path, source }
+        move |cause| Self::Io { action, path, cause }
     }
 
     /// True where the caller's input is at fault (exit code 2), false where Retrial or a device failed (1).
     pub fn is_input(&self) -> bool {
         matches!(self, Self::Input { .. } | Self::File { .. } | Self::Io { .. })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::error::Error as _;
+
+    /// A printer that walks the sources of an error, as many do, says everything once.
+    #[test]
+    fn messages_are_whole_and_not_repeated() {
+        let errors = [
+            Error::input("trials", 0, "must be at least 1"),
+            Error::file("run/tally.bin", "is truncated", "sample again"),
+            Error::io("read", "run.json")(io::Error::from(io::ErrorKind::NotFound)),
+            Error::Device { device: "cuda".into(), fault: "lost".into(), fix: "resume".into() },
+            Error::Cancelled,
+        ];
+        for error in errors {
+            assert!(error.source().is_none() && error.to_string().lines().count() == 1, "{error}");
+        }
+        let error = Error::io("read", "run.json")(io::Error::from(io::ErrorKind::NotFound));
+        assert_eq!(error.to_string(), format!("cannot read run.json: {}", io::ErrorKind::NotFound));
     }
 }
