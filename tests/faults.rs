@@ -3,7 +3,9 @@
 use crate::llvmpipe;
 use retrial_check::{Kernel, cases};
 use retrial_cpu::Cpu;
-use retrial_spec::{Backend, Device, Noise, Posterior, Precision, Problem, Result, Scorer, Tally, Weights};
+use retrial_spec::{
+    Backend, Device, Fused, Kernels, Noise, Posterior, Precision, Problem, Result, Scorer, Tally, Weights,
+};
 use std::ops::Range;
 
 /// What goes wrong with a kernel's output.
@@ -61,7 +63,7 @@ impl Broken<'_> {
     }
 }
 
-impl Backend for Broken<'_> {
+impl Kernels for Broken<'_> {
     fn device(&self) -> &Device {
         self.inner.device()
     }
@@ -89,7 +91,7 @@ impl Backend for Broken<'_> {
         let gram = self.inner.correlation(errors, samples)?;
         Ok(self.spoil(gram, |v| f64::from_bits(v.to_bits() ^ 1 << 49), f64::NAN))
     }
-    fn load<'a>(&'a self, problem: &'a Problem, precision: Precision) -> Result<Box<dyn Scorer + 'a>> {
+    fn load<'a>(&'a self, problem: &'a Problem, precision: Precision) -> Result<Box<dyn Fused + 'a>> {
         Ok(Box::new(BrokenScorer {
             backend: self,
             samples: problem.samples(),
@@ -101,10 +103,10 @@ impl Backend for Broken<'_> {
 struct BrokenScorer<'a> {
     backend: &'a Broken<'a>,
     samples: usize,
-    inner: Box<dyn Scorer + 'a>,
+    inner: Scorer<'a>,
 }
 
-impl Scorer for BrokenScorer<'_> {
+impl Fused for BrokenScorer<'_> {
     fn errors(&mut self, noise: Noise<'_>) -> Result<Vec<f32>> {
         let noise = match noise {
             Noise::Trials(trials) => Noise::Trials(self.backend.shifted(&trials)),

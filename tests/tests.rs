@@ -1,6 +1,7 @@
 //! One module per kernel, under the kernel's name, and one per promise of the program.
 
 mod cli;
+mod contract;
 mod correlation;
 mod counts;
 mod cuda;
@@ -25,7 +26,7 @@ mod tally;
 use retrial_check::{Kernel, cases_of};
 use retrial_cpu::{Cpu, Isa};
 use retrial_cuda::Cuda;
-use retrial_spec::Backend;
+use retrial_spec::{Backend, Result};
 use retrial_wgsl::Wgsl;
 use std::sync::OnceLock;
 
@@ -45,26 +46,31 @@ fn cpus() -> Vec<Cpu> {
 
 /// The software adapter, which runs the shaders on any machine. One for all tests: compiling shaders takes a while.
 fn llvmpipe() -> Option<&'static Wgsl> {
-    static ADAPTER: OnceLock<Result<Wgsl, String>> = OnceLock::new();
-    let adapter = ADAPTER.get_or_init(|| Wgsl::new(Some("llvmpipe")).map_err(|e| e.to_string()));
-    adapter.as_ref().inspect_err(|why| skip("wgsl", why)).ok()
+    static ADAPTER: OnceLock<Result<Wgsl>> = OnceLock::new();
+    let adapter = ADAPTER.get_or_init(|| Wgsl::new(Some("llvmpipe")));
+    adapter.as_ref().inspect_err(|why| skip("wgsl", &why.to_string())).ok()
 }
 
 /// The first CUDA GPU.
 fn cuda_gpu() -> Option<&'static Cuda> {
-    static GPU: OnceLock<Result<Cuda, String>> = OnceLock::new();
-    let gpu = GPU.get_or_init(|| Cuda::new(Some(0)).map_err(|e| e.to_string()));
-    gpu.as_ref().inspect_err(|why| skip("cuda", why)).ok()
+    static GPU: OnceLock<Result<Cuda>> = OnceLock::new();
+    let gpu = GPU.get_or_init(|| Cuda::new(Some(0)));
+    gpu.as_ref().inspect_err(|why| skip("cuda", &why.to_string())).ok()
 }
 
-/// Holds a kernel against the reference, at every shape, in every precision and on every backend.
-fn validate(kernel: Kernel) {
+/// Does something with every backend there is, the emulated one included.
+fn each_backend(work: impl FnMut(&dyn Backend)) {
     let cpus = cpus();
     let backends = cpus.iter().map(|cpu| cpu as &dyn Backend).chain(llvmpipe().map(|gpu| gpu as &dyn Backend));
     let backends = backends.chain(cuda_gpu().map(|gpu| gpu as &dyn Backend));
     #[cfg(target_os = "linux")]
     let backends = backends.chain(emulated::emulated().map(|gpu| gpu as &dyn Backend));
-    for backend in backends {
+    backends.for_each(work);
+}
+
+/// Holds a kernel against the reference, at every shape, in every precision and on every backend.
+fn validate(kernel: Kernel) {
+    each_backend(|backend| {
         for case in cases_of(backend.device()).into_iter().filter(|case| case.kernel == kernel) {
             if let Err(fault) = case.run(backend).unwrap() {
                 panic!(
@@ -75,5 +81,5 @@ fn validate(kernel: Kernel) {
                 );
             }
         }
-    }
+    });
 }

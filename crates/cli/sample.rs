@@ -144,7 +144,7 @@ impl Pipeline<'_> {
         let thresholds = match (&args.thresholds, earlier) {
             (Some(given), _) => given.clone(),
             (None, Some((_, manifest))) => manifest.thresholds,
-            (None, None) => sample::pilot(scorer.as_mut(), images.samples(), args.trials, &PILOT_QUANTILES)?,
+            (None, None) => sample::pilot(&mut scorer, args.trials, &PILOT_QUANTILES)?,
         };
         let manifest = Manifest {
             version: env!("CARGO_PKG_VERSION").into(),
@@ -193,7 +193,7 @@ impl Pipeline<'_> {
             Ok(())
         };
         let promise = ui::promise();
-        let sampled = sample::run(scorer.as_mut(), &mut tally, args.trials, args.window, &terminal, &mut keep);
+        let sampled = sample::run(&mut scorer, &mut tally, args.trials, args.window, &terminal, &mut keep);
         terminal.clear();
         match sampled {
             Ok(()) => keep(&tally)?,

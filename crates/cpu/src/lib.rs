@@ -27,8 +27,8 @@ pub use isa::Isa;
 use dense::{Activation, dense};
 use pairs::Pairs;
 use panel::Packed;
-use retrial_spec::{Backend, Device, Error, Noise, Posterior, Precision, Problem, Result, Scorer, Tally, Weights};
-use scorer::{CpuScorer, finite};
+use retrial_spec::{Device, Error, Fused, Kernels, Noise, Posterior, Precision, Problem, Result, Tally, Weights};
+use scorer::CpuScorer;
 use std::{num::NonZero, thread};
 
 /// The CPU of this machine.
@@ -77,7 +77,7 @@ fn model_name() -> String {
     name.map_or_else(|| std::env::consts::ARCH.into(), |(_, name)| name.trim().into())
 }
 
-impl Backend for Cpu {
+impl Kernels for Cpu {
     fn device(&self) -> &Device {
         &self.device
     }
@@ -93,8 +93,7 @@ impl Backend for Cpu {
 
     fn sample_latent(&self, problem: &Problem, noise: Noise<'_>) -> Result<Vec<f32>> {
         let (samples, latent) = (problem.samples(), problem.shape().latent);
-        noise.check(samples, latent)?;
-        let window = noise.trials(samples, latent);
+        let window = noise.trials(problem);
         let mut z = vec![0.0; samples * window * latent];
         pool::for_each(
             self.threads,
@@ -149,13 +148,12 @@ impl Backend for Cpu {
     fn pass_at_k(&self, errors: &[f32], first: u64, tally: &mut Tally) -> Result<()> {
         let (thresholds, rows) = tally.rows_mut();
         let window = errors.len() / rows.len();
-        let tasks = rows.iter_mut().zip(errors.chunks(window)).enumerate();
+        let tasks = rows.iter_mut().zip(errors.chunks(window));
         pool::for_each(
             self.threads,
             tasks,
             || (),
-            |(), (sample, (row, errors))| {
-                finite(sample, first, errors)?;
+            |(), (row, errors)| {
                 row.add(thresholds, first, errors);
                 Ok(())
             },
@@ -172,7 +170,7 @@ impl Backend for Cpu {
         Ok(peak::peak(self.isa, self.threads, precision))
     }
 
-    fn load<'a>(&'a self, problem: &'a Problem, precision: Precision) -> Result<Box<dyn Scorer + 'a>> {
+    fn load<'a>(&'a self, problem: &'a Problem, precision: Precision) -> Result<Box<dyn Fused + 'a>> {
         match precision {
             Precision::F32 => Ok(Box::new(CpuScorer::<Packed>::new(self, problem))),
             Precision::Bf16 if self.isa.has_bf16() => Ok(Box::new(CpuScorer::<Pairs>::new(self, problem))),

@@ -7,7 +7,7 @@ use crate::{
     score::{Block, BlockNoise, Decoder, Scratch},
     screen::{PILOT, Pilot, Screen, limit},
 };
-use retrial_spec::{Error, Noise, Problem, Result, Row, Scorer, Tally, tally::Record};
+use retrial_spec::{Error, Fused, Noise, Problem, Result, Row, Tally, tally::Record};
 use std::{
     ops::Range,
     sync::{Mutex, OnceLock, PoisonError},
@@ -47,11 +47,10 @@ impl<'a, L: Layer> CpuScorer<'a, L> {
     }
 }
 
-impl<L: Layer> Scorer for CpuScorer<'_, L> {
+impl<L: Layer> Fused for CpuScorer<'_, L> {
     fn errors(&mut self, noise: Noise<'_>) -> Result<Vec<f32>> {
         let (samples, latent, block) = (self.problem.samples(), self.problem.shape().latent, self.decoder.block());
-        noise.check(samples, latent)?;
-        let window = noise.trials(samples, latent);
+        let window = noise.trials(self.problem);
         let mut errors = vec![0.0; samples * window];
         let rows = errors.chunks_mut(window).enumerate();
         let tasks: Vec<_> = rows
@@ -100,7 +99,7 @@ impl<L: Layer> Scorer for CpuScorer<'_, L> {
             |worker, (sample, first)| {
                 let mut row = empty.clone();
                 worker.turn_to(sample);
-                let task = first..trials.end.min(first + step);
+                let task = first..trials.end.min(first.saturating_add(step));
                 match screened {
                     Some(_) => worker.count(task, thresholds, &mut row)?,
                     None => worker.tally(task, thresholds, &mut row)?,
@@ -208,7 +207,7 @@ impl<L: Layer> Worker<'_, L> {
                 squares: None,
                 scratch: &mut self.scratch,
             });
-            survivors.extend((first..).zip(&*sums).filter(|(_, sum)| **sum <= limit).map(|(trial, _)| trial));
+            survivors.extend(sums.iter().zip(first..).filter(|(sum, _)| **sum <= limit).map(|(_, trial)| trial));
             while survivors.len() >= block {
                 self.listed(&survivors[..block], thresholds, row)?;
                 survivors.drain(..block);

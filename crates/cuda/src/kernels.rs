@@ -83,7 +83,7 @@ pub(crate) fn two_layers(
 /// `z = mu + scale eps`, `[N, W, latent]`.
 pub(crate) fn sample_latent(gpu: &Gpu, problem: &Problem, noise: &Noise<'_>) -> Result<Vec<f32>, Fault> {
     let (samples, latent) = (problem.samples(), problem.shape().latent);
-    let trials = noise.trials(samples, latent);
+    let trials = noise.trials(problem);
     let (mu, scale) = (gpu.upload(problem.mus())?, gpu.upload(problem.scales())?);
     pieces(samples * trials, 8 * latent, |rows| {
         let given: Option<Buffer<f32>> = match noise {

@@ -25,7 +25,7 @@ pub use source::{Program, programs};
 use driver::{Driver, Fault};
 use gpu::Gpu;
 use retrial_spec::{
-    Backend, Device, Error, Noise, Posterior, Precision, Problem, Result, Scorer, Tally, Weights, recount::fold,
+    Device, Error, Fused, Kernels, Noise, Posterior, Precision, Problem, Result, Tally, Weights, recount::fold,
 };
 use score::{DeviceScorer, Given, finite};
 use std::{
@@ -79,7 +79,7 @@ impl Cuda {
     }
 }
 
-impl Backend for Cuda {
+impl Kernels for Cuda {
     fn device(&self) -> &Device {
         &self.device
     }
@@ -91,7 +91,6 @@ impl Backend for Cuda {
     }
 
     fn sample_latent(&self, problem: &Problem, noise: Noise<'_>) -> Result<Vec<f32>> {
-        noise.check(problem.samples(), problem.shape().latent)?;
         self.first(|gpu| kernels::sample_latent(gpu, problem, &noise))
     }
 
@@ -117,9 +116,7 @@ impl Backend for Cuda {
             Ok(counts)
         })?;
         fold(rows, errors.len(), |sample, row| {
-            let errors = &errors[sample * trials..][..trials];
-            finite(gpu, sample, errors)?;
-            row.add(thresholds, first, errors);
+            row.add(thresholds, first, &errors[sample * trials..][..trials]);
             Ok(())
         })?;
         counts.check(gpu, rows)?;
@@ -140,7 +137,7 @@ impl Backend for Cuda {
         known.then(|| self.first(peak::peak)).transpose()
     }
 
-    fn load<'a>(&'a self, problem: &'a Problem, precision: Precision) -> Result<Box<dyn Scorer + 'a>> {
+    fn load<'a>(&'a self, problem: &'a Problem, precision: Precision) -> Result<Box<dyn Fused + 'a>> {
         if precision != Precision::F32 {
             return Err(Error::input("precision", precision, "the CUDA backend computes in f32"));
         }
@@ -164,8 +161,8 @@ impl CudaScorer<'_> {
         work: impl Fn(&mut DeviceScorer<'_>, &mut dyn FnMut() -> Option<Range<u64>>) -> Result<T> + Sync,
     ) -> Result<Vec<T>> {
         let gpus = self.scorers.len() as u64;
-        let even = (trials.end - trials.start).div_ceil(gpus).next_multiple_of(plan::TRIALS as u64);
         let most = self.scorers.iter().map(|scorer| scorer.plan.window as u64).min().unwrap_or(1);
+        let even = (trials.end - trials.start).div_ceil(gpus).min(most).next_multiple_of(plan::TRIALS as u64);
         let queue = Mutex::new(trials);
         let next = || {
             let mut queue = queue.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -185,11 +182,10 @@ impl CudaScorer<'_> {
     }
 }
 
-impl Scorer for CudaScorer<'_> {
+impl Fused for CudaScorer<'_> {
     fn errors(&mut self, noise: Noise<'_>) -> Result<Vec<f32>> {
         let (samples, latent) = (self.problem.samples(), self.problem.shape().latent);
-        noise.check(samples, latent)?;
-        let trials = noise.trials(samples, latent);
+        let trials = noise.trials(self.problem);
         let given = Given::of(&noise, samples, latent);
         let range = match noise {
             Noise::Trials(range) => range,

@@ -23,8 +23,8 @@ const ATTENTION: Duration = Duration::from_millis(50);
 /// Thresholds at which pass@1 is about each of `quantiles` (increasing): error quantiles of about 400,000 trials that
 /// are not among the run's, but no more than the run's `trials` per sample, rounded to five significant digits.
 /// Quantiles that fall together give one threshold.
-pub fn pilot(scorer: &mut dyn Scorer, samples: usize, trials: u64, quantiles: &[f64]) -> Result<Vec<f32>> {
-    let trials = 400_000u64.div_ceil(samples as u64).min(trials).max(64);
+pub fn pilot(scorer: &mut Scorer<'_>, trials: u64, quantiles: &[f64]) -> Result<Vec<f32>> {
+    let trials = 400_000u64.div_ceil(scorer.problem().samples() as u64).min(trials).max(64);
     let mut errors = scorer.errors(Noise::Trials(PILOT_FIRST..PILOT_FIRST + trials))?;
     let mut thresholds: Vec<f32> = quantiles
         .iter()
@@ -61,7 +61,7 @@ pub fn windows(trials: Range<u64>, window: u64) -> impl Iterator<Item = Range<u6
 /// a tenth of a second of the observer's cancelling, however long a window takes; windows that were not finished are
 /// not in it. A cancelled call then still waits for the window that the device is at.
 pub fn run(
-    scorer: &mut dyn Scorer,
+    scorer: &mut Scorer<'_>,
     tally: &mut Tally,
     trials: u64,
     window: Option<u64>,
@@ -116,7 +116,7 @@ pub fn run(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use retrial_spec::Silent;
+    use retrial_spec::{Fused, Linear, Posterior, Problem, Silent, Weights};
     use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
     #[test]
@@ -129,7 +129,7 @@ mod tests {
     /// A device on which every trial errs by 1 and that is lost at some trial, once.
     struct Fragile(Option<u64>);
 
-    impl Scorer for Fragile {
+    impl Fused for Fragile {
         fn errors(&mut self, _: Noise<'_>) -> Result<Vec<f32>> {
             Ok(vec![1.0])
         }
@@ -147,9 +147,24 @@ mod tests {
         }
     }
 
+    /// The least there is.
+    fn problem() -> Problem {
+        let one = || Linear { outputs: 1, inputs: 1, weight: vec![1.0], bias: vec![0.0] };
+        let weights = Weights {
+            encoder_fc1: one(),
+            encoder_fc_mu: one(),
+            encoder_fc_logvar: one(),
+            decoder_fc1: one(),
+            decoder_fc2: one(),
+        };
+        Problem::new(weights, vec![0.5], &Posterior { mu: vec![0.0], logvar: vec![0.0] }, 1.0, 1).unwrap()
+    }
+
     #[test]
     fn a_lost_device_loses_one_window() {
-        let (mut device, mut tally, mut kept) = (Fragile(Some(25)), Tally::new(1, &[2.0]).unwrap(), None);
+        let problem = problem();
+        let mut device = Scorer::new(&problem, Box::new(Fragile(Some(25))));
+        let (mut tally, mut kept) = (Tally::new(1, &[2.0]).unwrap(), None);
         let mut keep = |tally: &Tally| {
             kept = Some(tally.clone());
             Ok(())
@@ -165,7 +180,7 @@ mod tests {
     /// for.
     struct Endless<'a>(&'a AtomicBool);
 
-    impl Scorer for Endless<'_> {
+    impl Fused for Endless<'_> {
         fn errors(&mut self, _: Noise<'_>) -> Result<Vec<f32>> {
             Ok(vec![1.0])
         }
@@ -194,7 +209,8 @@ mod tests {
 
     #[test]
     fn a_cancelled_run_keeps_its_tally_before_its_window_ends() {
-        let was_kept = AtomicBool::new(false);
+        let (problem, was_kept) = (problem(), AtomicBool::new(false));
+        let mut device = Scorer::new(&problem, Box::new(Endless(&was_kept)));
         let mut tally = Tally::new(1, &[2.0]).unwrap();
         let mut keep = |tally: &Tally| {
             assert_eq!((tally.trials(), tally.successes(0)), (10, vec![10]));
@@ -202,7 +218,7 @@ mod tests {
             Ok(())
         };
         let observer = Once(AtomicU64::new(0));
-        let ended = run(&mut Endless(&was_kept), &mut tally, 50, None, &observer, &mut keep);
+        let ended = run(&mut device, &mut tally, 50, None, &observer, &mut keep);
         assert!(matches!(ended, Err(Error::Cancelled)) && was_kept.load(Ordering::Relaxed));
         assert_eq!(tally.trials(), 10, "what is returned is what was kept");
     }

@@ -1,7 +1,16 @@
-//! What a backend is.
+//! What callers see of a backend: the device it runs on, and its kernels behind checks.
 
-use crate::{Error, Posterior, Problem, Result, Tally, Weights};
-use std::{fmt, ops::Range, time::Duration};
+use crate::{
+    Error, Fused, Kernels, Noise, Posterior, Problem, Result, Shape, Tally, Weights,
+    model::numbered,
+    noise::{span, window},
+    values::{room, rows, within},
+};
+use std::{
+    fmt,
+    ops::{Range, RangeInclusive},
+    time::Duration,
+};
 
 /// The arithmetic a result was computed in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -49,44 +58,25 @@ impl fmt::Display for Device {
     }
 }
 
-/// Where the noise of a call comes from.
-#[derive(Clone, Debug)]
-pub enum Noise<'a> {
-    /// The normals of these trials by the [`rng`](crate::rng) contract.
-    Trials(Range<u64>),
-    /// Given normals, `[N, W, latent]`.
-    Given(&'a [f32]),
+mod sealed {
+    /// Only [`Kernels`](crate::Kernels) make a [`Backend`](super::Backend): nobody gets past its checks.
+    pub trait Sealed {}
+    impl<K: crate::Kernels + ?Sized> Sealed for K {}
 }
 
-impl Noise<'_> {
-    /// Largest magnitude of a given normal.
-    pub const LIMIT: f32 = 1e6;
-
-    /// Checks that given noise is `[samples, W, latent]` with `W >= 1`, finite and within [`Noise::LIMIT`].
-    pub fn check(&self, samples: usize, latent: usize) -> Result<()> {
-        let Self::Given(noise) = self else { return Ok(()) };
-        if noise.is_empty() || !noise.len().is_multiple_of(samples * latent) {
-            let limit = format!("must be {samples} samples x W >= 1 trials x {latent} dimensions");
-            return Err(Error::input("noise", format!("{} values", noise.len()), limit));
-        }
-        if let Some(at) = noise.iter().position(|v| !(-Self::LIMIT..=Self::LIMIT).contains(v)) {
-            return Err(Error::input(format!("noise value {at}"), noise[at], "must be finite and within +-1e6"));
-        }
-        Ok(())
-    }
-
-    /// Trials per sample of a problem of `samples` samples and `latent` dimensions.
-    pub fn trials(&self, samples: usize, latent: usize) -> usize {
-        match self {
-            Self::Trials(range) => (range.end - range.start) as usize,
-            Self::Given(noise) => noise.len() / (samples * latent),
-        }
-    }
-}
-
-/// A device that runs every kernel. Slices are host memory, row-major, and must have the lengths stated; a wrong
-/// length is a bug of the caller and panics.
-pub trait Backend: Send + Sync {
+/// A device that runs every kernel: whatever implements [`Kernels`], behind checks that are made here, once for all.
+///
+/// Slices are host memory, row-major, and have the lengths stated. Every method refuses with [`Error::Input`], having
+/// changed nothing, what does not fit:
+///
+/// * a length that leaves a remainder or belongs to other sizes; layers that do not fit each other;
+/// * an empty call: `N`, `W`, `B`, `K` and widths are at least 1;
+/// * more than [`Noise::MOST`] trials per sample at a time, or a result that does not fit in memory;
+/// * trials beyond `u64::MAX`, of a tally too;
+/// * a number that is NaN, infinite, or beyond the limit of its kind ([`Weights::LIMIT`], [`Problem::PIXEL_LIMIT`],
+///   [`Problem::LATENT_LIMIT`], [`Noise::LIMIT`]); an error that is negative, or for `correlation` above
+///   [`ERROR_LIMIT`].
+pub trait Backend: sealed::Sealed + Send + Sync {
     /// What this backend runs on.
     fn device(&self) -> &Device;
 
@@ -105,36 +95,146 @@ pub trait Backend: Send + Sync {
     /// `pass_at_k`: adds a window of errors `[N, W]`, trials `first..first + W`, to a tally of `N` rows.
     fn pass_at_k(&self, errors: &[f32], first: u64, tally: &mut Tally) -> Result<()>;
 
-    /// `correlation`: standardises each trial over the samples and returns the Gram matrix of the samples,
-    /// `G = U U^T / N`, `[N, N]`; its nonzero eigenvalues are those of the trial-correlation matrix (Eq. 17).
+    /// `correlation`: standardises each trial of errors `[N, K]` over the samples and returns the Gram matrix of the
+    /// samples, `G = U U^T / N`, `[N, N]`; its nonzero eigenvalues are those of the trial-correlation matrix (Eq. 17).
     /// A trial whose errors do not vary over the samples contributes nothing.
     fn correlation(&self, errors: &[f32], samples: usize) -> Result<Vec<f64>>;
 
     /// Time spent in kernels so far by the device's own clock; `None` where it has none, and wall time is all there is.
-    fn device_time(&self) -> Option<Duration> {
-        None
-    }
+    fn device_time(&self) -> Option<Duration>;
 
     /// FLOP/s of multiply-adds in registers, measured now: what a kernel of this precision is held against. `None`
     /// where the backend does not measure it.
-    fn peak(&self, precision: Precision) -> Result<Option<f64>> {
-        let _ = precision;
-        Ok(None)
-    }
+    fn peak(&self, precision: Precision) -> Result<Option<f64>>;
 
-    /// `score`: makes a problem resident and ready to run in the given precision.
-    fn load<'a>(&'a self, problem: &'a Problem, precision: Precision) -> Result<Box<dyn Scorer + 'a>>;
+    /// `score`: makes a problem resident and ready to run in the given precision, one of [`Device::precisions`].
+    fn load<'a>(&'a self, problem: &'a Problem, precision: Precision) -> Result<Scorer<'a>>;
 }
 
-/// A problem resident on a device: `sample_latent`, `decode`, `l2_error` and `pass_at_k` fused.
-pub trait Scorer: Send {
-    /// Errors of a window, `[N, W]`.
-    fn errors(&mut self, noise: Noise<'_>) -> Result<Vec<f32>>;
+/// Largest error that `correlation` takes: its square stays far from the end of f32.
+pub const ERROR_LIMIT: f32 = 1e9;
 
-    /// Adds the trials of a window, for all samples, to a tally. On an error the tally must be thrown away. For a
-    /// counts-only tally a backend may leave out work that changes no count and no first success.
-    fn tally(&mut self, trials: Range<u64>, tally: &mut Tally) -> Result<()>;
+impl<K: Kernels + ?Sized> Backend for K {
+    fn device(&self) -> &Device {
+        Kernels::device(self)
+    }
+
+    fn encode(&self, weights: &Weights, images: &[f32]) -> Result<Posterior> {
+        let pixels = weights.shape()?.pixels;
+        rows("images", images.len(), pixels, format!("N >= 1 images x {pixels} pixels"))?;
+        within("pixel", images, PIXELS)?;
+        Kernels::encode(self, weights, images)
+    }
+
+    fn sample_latent(&self, problem: &Problem, noise: Noise<'_>) -> Result<Vec<f32>> {
+        let (samples, latent) = (problem.samples(), problem.shape().latent);
+        let trials = noise.check(samples, latent)?;
+        room::<f32>("latents", &[samples, trials, latent])?;
+        Kernels::sample_latent(self, problem, noise)
+    }
+
+    fn decode(&self, weights: &Weights, latents: &[f32]) -> Result<Vec<f32>> {
+        let Shape { pixels, latent, .. } = weights.shape()?;
+        let count = rows("latents", latents.len(), latent, format!("B >= 1 latents x {latent} dimensions"))?;
+        within("latent", latents, -Problem::LATENT_LIMIT..=Problem::LATENT_LIMIT)?;
+        room::<f32>("pixels", &[count, pixels])?;
+        Kernels::decode(self, weights, latents)
+    }
+
+    fn l2_error(&self, images: &[f32], outputs: &[f32], pixels: usize) -> Result<Vec<f32>> {
+        if !(1..=Shape::MAX.pixels).contains(&pixels) {
+            return Err(Error::input("pixels", pixels, format!("must be 1 to {}", Shape::MAX.pixels)));
+        }
+        let samples = rows("images", images.len(), pixels, format!("N >= 1 images x {pixels} pixels"))?;
+        let shape = format!("{samples} images x W >= 1 trials x {pixels} pixels");
+        window(rows("outputs", outputs.len(), images.len(), shape)? as u64)?;
+        numbered("images", samples)?;
+        within("pixel", images, PIXELS)?;
+        within("output pixel", outputs, PIXELS)?;
+        Kernels::l2_error(self, images, outputs, pixels)
+    }
+
+    fn pass_at_k(&self, errors: &[f32], first: u64, tally: &mut Tally) -> Result<()> {
+        let samples = tally.rows().len();
+        let trials = rows("errors", errors.len(), samples, format!("{samples} rows of the tally x W >= 1 trials"))?;
+        let trials = window(trials as u64)? as u64;
+        if first.checked_add(trials).is_none() {
+            return Err(Error::input("first trial", first, format!("{trials} more end beyond 2^64 - 1")));
+        }
+        tally.holds(trials)?;
+        within("error", errors, 0.0..=f32::MAX)?;
+        Kernels::pass_at_k(self, errors, first, tally)
+    }
+
+    fn correlation(&self, errors: &[f32], samples: usize) -> Result<Vec<f64>> {
+        let trials = rows("errors", errors.len(), samples, format!("{samples} samples x K >= 1 trials"))?;
+        window(trials as u64)?;
+        numbered("errors", samples)?;
+        within("error", errors, 0.0..=ERROR_LIMIT)?;
+        room::<f64>("Gram matrix", &[samples, samples])?;
+        Kernels::correlation(self, errors, samples)
+    }
+
+    fn device_time(&self) -> Option<Duration> {
+        Kernels::device_time(self)
+    }
+
+    fn peak(&self, precision: Precision) -> Result<Option<f64>> {
+        Kernels::peak(self, precision)
+    }
+
+    fn load<'a>(&'a self, problem: &'a Problem, precision: Precision) -> Result<Scorer<'a>> {
+        Ok(Scorer::new(problem, Kernels::load(self, problem, precision)?))
+    }
+}
+
+const PIXELS: RangeInclusive<f32> = -Problem::PIXEL_LIMIT..=Problem::PIXEL_LIMIT;
+
+/// A problem resident on a device: `sample_latent`, `decode`, `l2_error` and `pass_at_k` fused. Refuses what
+/// [`Backend`] refuses.
+pub struct Scorer<'a> {
+    problem: &'a Problem,
+    fused: Box<dyn Fused + 'a>,
+}
+
+impl<'a> Scorer<'a> {
+    /// Around the kernel of a backend, or of a test.
+    pub fn new(problem: &'a Problem, fused: Box<dyn Fused + 'a>) -> Self {
+        Self { problem, fused }
+    }
+
+    /// What is scored.
+    pub fn problem(&self) -> &'a Problem {
+        self.problem
+    }
+
+    /// Errors of a window, `[N, W]`.
+    pub fn errors(&mut self, noise: Noise<'_>) -> Result<Vec<f32>> {
+        let samples = self.problem.samples();
+        let trials = noise.check(samples, self.problem.shape().latent)?;
+        room::<f32>("errors", &[samples, trials])?;
+        self.fused.errors(noise)
+    }
+
+    /// Adds the trials of a range, of any length, for all samples to a tally of `N` rows. On a device's error the tally
+    /// must be thrown away. For a counts-only tally a backend may leave out work that changes no count and no first
+    /// success.
+    pub fn tally(&mut self, trials: Range<u64>, tally: &mut Tally) -> Result<()> {
+        let (samples, rows) = (self.problem.samples(), tally.rows().len());
+        if rows != samples {
+            return Err(Error::input("tally", format!("{rows} rows"), format!("must have one for each of {samples}")));
+        }
+        let length = span(&trials)?;
+        if length.checked_mul(samples as u64).is_none() {
+            let got = format!("{samples} samples x {length}");
+            return Err(Error::input("trials", got, "must be below 2^64 in all; take them in windows"));
+        }
+        tally.holds(length)?;
+        self.fused.tally(trials, tally)
+    }
 
     /// Trials per sample that keep this device busy for a fraction of a second.
-    fn window(&self) -> u64;
+    pub fn window(&self) -> u64 {
+        self.fused.window()
+    }
 }

@@ -8,7 +8,8 @@
 //! | [`model`] | shapes, weight layout, and the [`Problem`] a backend is given |
 //! | [`rng`] | the random numbers: which word belongs to which trial, to the bit |
 //! | [`tally`] | the mergeable summary of a set of trials |
-//! | [`backend`] | the [`Backend`] and [`Scorer`] traits, devices and precisions |
+//! | [`backend`] | [`Backend`] and [`Scorer`], which callers use and which check every argument; devices, precisions |
+//! | [`kernels`] | the [`Kernels`] and [`Fused`] traits, which a backend implements |
 //! | [`recount`] | how the host of a GPU folds errors, and checks what the device counted |
 //! | [`observer`] | how a long call reports progress and is cancelled |
 //! | [`error`] | the one error type |
@@ -17,14 +18,19 @@
 
 pub mod backend;
 pub mod error;
+pub mod kernels;
 pub mod model;
+mod noise;
 pub mod observer;
 pub mod recount;
 pub mod rng;
 pub mod tally;
+mod values;
 
-pub use backend::{Backend, Device, Noise, Precision, Scorer};
+pub use backend::{Backend, Device, Precision, Scorer};
 pub use error::{Error, Result};
+pub use kernels::{Fused, Kernels};
 pub use model::{Linear, Posterior, Problem, Shape, Weights};
+pub use noise::Noise;
 pub use observer::{Observer, Progress, Silent};
 pub use tally::{Row, Tally};

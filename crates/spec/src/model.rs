@@ -1,6 +1,9 @@
 //! Shapes, weights in PyTorch's layout, and the problem a backend is given.
 
-use crate::{Error, Result};
+use crate::{
+    Error, Result,
+    values::{outside, rows, within},
+};
 
 /// The three widths of a VAE of this family: `pixels -> hidden -> (mu, logvar) latent -> hidden -> pixels`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -95,8 +98,8 @@ pub struct Weights {
 }
 
 impl Weights {
-    /// Largest magnitude of a weight or bias. With [`Problem::SCALE_LIMIT`] and [`Noise::LIMIT`](crate::Noise::LIMIT) it
-    /// keeps every sum of a model of any allowed [`Shape`] finite in f32, so that no kernel ever meets an infinity.
+    /// Largest magnitude of a weight or bias. With the limits of pixels, means, scales and noise it keeps every sum of a
+    /// model of any allowed [`Shape`] finite in f32, so that no kernel ever meets an infinity.
     pub const LIMIT: f32 = 1e6;
 
     /// The layers with their names in files.
@@ -125,6 +128,7 @@ impl Weights {
     pub fn shape(&self) -> Result<Shape> {
         let (pixels, hidden) = (self.decoder_fc2.outputs, self.decoder_fc2.inputs);
         let latent = self.decoder_fc1.inputs;
+        let shape = Shape { pixels, hidden, latent }.check()?;
         let expected = [(hidden, pixels), (latent, hidden), (latent, hidden), (hidden, latent), (pixels, hidden)];
         for ((name, layer), (outputs, inputs)) in self.layers().into_iter().zip(expected) {
             if (layer.outputs, layer.inputs) != (outputs, inputs) {
@@ -142,7 +146,7 @@ impl Weights {
                         format!("must hold {len}"),
                     ));
                 }
-                if let Some(at) = values.iter().position(|v| !(-Self::LIMIT..=Self::LIMIT).contains(v)) {
+                if let Some(at) = outside(values, &(-Self::LIMIT..=Self::LIMIT)) {
                     return Err(Error::input(
                         format!("{name}.{part}[{at}]"),
                         values[at],
@@ -151,7 +155,7 @@ impl Weights {
                 }
             }
         }
-        Shape { pixels, hidden, latent }.check()
+        Ok(shape)
     }
 }
 
@@ -165,6 +169,9 @@ pub struct Posterior {
 }
 
 impl Posterior {
+    /// Largest magnitude of a mean.
+    pub const LIMIT: f32 = 1e12;
+
     /// From what [`Weights::heads`] gives, `[N, 2 latent]`.
     pub fn of_heads(rows: &[f32], latent: usize) -> Self {
         let (mu, logvar): (Vec<_>, Vec<_>) = rows.chunks(2 * latent).map(|row| row.split_at(latent)).unzip();
@@ -178,7 +185,7 @@ pub struct Problem {
     shape: Shape,
     weights: Weights,
     images: Vec<f32>,
-    mu: Vec<f32>,
+    posterior: Posterior,
     scale: Vec<f32>,
     temperature: f64,
     seed: u64,
@@ -187,27 +194,33 @@ pub struct Problem {
 impl Problem {
     /// Largest `T exp(logvar / 2)`.
     pub const SCALE_LIMIT: f32 = 1e6;
+    /// Largest magnitude of a pixel of an image. (Those of a data set lie in `[0, 1]`.)
+    pub const PIXEL_LIMIT: f32 = 1e6;
+    /// Largest magnitude of a latent that is decoded, above any that `sample_latent` gives.
+    pub const LATENT_LIMIT: f32 = 1e13;
 
     /// Checks shapes and ranges. `images` is `[N, pixels]`; the temperature multiplies the posterior's standard
     /// deviation, `z = mu + T exp(logvar / 2) eps`.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where layers, images and posterior do not fit each other, there is no image or more than 2^32 - 1,
+    /// a number is not finite or beyond its limit, or the temperature is negative.
     pub fn new(weights: Weights, images: Vec<f32>, posterior: &Posterior, temperature: f64, seed: u64) -> Result<Self> {
         let shape = weights.shape()?;
-        if images.is_empty() || !images.len().is_multiple_of(shape.pixels) {
-            let got = format!("{} values", images.len());
-            return Err(Error::input("images", got, format!("must be N >= 1 samples of {} pixels", shape.pixels)));
-        }
-        let samples = images.len() / shape.pixels;
-        if u32::try_from(samples).is_err() {
-            return Err(Error::input("images", format!("{samples} samples"), "at most 2^32 - 1 can be numbered"));
-        }
-        for (name, values) in [("mu", &posterior.mu), ("logvar", &posterior.logvar)] {
+        let whole = format!("N >= 1 samples x {} pixels", shape.pixels);
+        let samples = rows("images", images.len(), shape.pixels, whole)?;
+        numbered("images", samples)?;
+        within("pixel", &images, -Self::PIXEL_LIMIT..=Self::PIXEL_LIMIT)?;
+        let place = |at: usize| format!("[{}, {}]", at / shape.latent, at % shape.latent);
+        let parts = [("mu", &posterior.mu, Posterior::LIMIT), ("logvar", &posterior.logvar, f32::MAX)];
+        for (name, values, most) in parts {
             if values.len() != samples * shape.latent {
                 let got = format!("{} values", values.len());
                 return Err(Error::input(name, got, format!("must be {samples} x {}", shape.latent)));
             }
-            if let Some(at) = values.iter().position(|v| !v.is_finite()) {
-                let object = format!("{name}[{}, {}]", at / shape.latent, at % shape.latent);
-                return Err(Error::input(object, values[at], "the encoder must give finite numbers; retrain"));
+            if let Some(at) = outside(values, &(-most..=most)) {
+                let limit = format!("must be finite and within +-{most:e}; retrain");
+                return Err(Error::input(format!("{name}{}", place(at)), values[at], limit));
             }
         }
         if !(temperature.is_finite() && temperature >= 0.0) {
@@ -216,11 +229,12 @@ impl Problem {
         // In f64 and rounded once, so that every backend starts from the same bits.
         let scale: Vec<f32> =
             posterior.logvar.iter().map(|&v| (temperature * (0.5 * f64::from(v)).exp()) as f32).collect();
-        if let Some(at) = scale.iter().position(|&v| v > Self::SCALE_LIMIT) {
-            let object = format!("temperature {temperature} times sigma[{}, {}]", at / shape.latent, at % shape.latent);
-            return Err(Error::input(object, scale[at], "must be at most 1e6; lower the temperature"));
+        if let Some(at) = outside(&scale, &(0.0..=Self::SCALE_LIMIT)) {
+            let object = format!("temperature {temperature} times sigma{}", place(at));
+            let limit = "must be at most 1e6; lower the temperature, or check the model's logvar";
+            return Err(Error::input(object, scale[at], limit));
         }
-        Ok(Self { shape, weights, images, mu: posterior.mu.clone(), scale, temperature, seed })
+        Ok(Self { shape, weights, images, posterior: posterior.clone(), scale, temperature, seed })
     }
 
     /// The model's widths.
@@ -243,9 +257,13 @@ impl Problem {
     pub fn image(&self, sample: usize) -> &[f32] {
         &self.images[sample * self.shape.pixels..][..self.shape.pixels]
     }
+    /// What the encoder said of the images.
+    pub fn posterior(&self) -> &Posterior {
+        &self.posterior
+    }
     /// Posterior means of all samples, `[N, latent]`.
     pub fn mus(&self) -> &[f32] {
-        &self.mu
+        &self.posterior.mu
     }
     /// `T exp(logvar / 2)` of all samples, `[N, latent]`.
     pub fn scales(&self) -> &[f32] {
@@ -253,7 +271,7 @@ impl Problem {
     }
     /// Posterior mean of one sample, `[latent]`.
     pub fn mu(&self, sample: usize) -> &[f32] {
-        &self.mu[sample * self.shape.latent..][..self.shape.latent]
+        &self.posterior.mu[sample * self.shape.latent..][..self.shape.latent]
     }
     /// `T exp(logvar / 2)` of one sample, `[latent]`.
     pub fn scale(&self, sample: usize) -> &[f32] {
@@ -266,5 +284,13 @@ impl Problem {
     /// The seed, the key of every random number.
     pub fn seed(&self) -> u64 {
         self.seed
+    }
+}
+
+/// Refuses more samples than 32 bits number.
+pub(crate) fn numbered(object: &str, samples: usize) -> Result<()> {
+    match u32::try_from(samples) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(Error::input(object, format!("{samples} samples"), "at most 2^32 - 1 can be numbered")),
     }
 }

@@ -6,7 +6,7 @@
 //! success at *any* threshold. A counts-only tally keeps what lies below its largest threshold and nothing else, so
 //! that a backend need not compute the other errors.
 
-use crate::{Error, Result};
+use crate::{Error, Result, model::numbered, values::room};
 use std::ops::Range;
 
 /// A trial and its error.
@@ -29,9 +29,12 @@ pub struct Histogram {
 }
 
 impl Histogram {
-    /// The bin of a non-negative finite error.
+    /// Bins that finite errors can fall into.
+    pub const BINS: usize = 0x7F80;
+
+    /// The bin of a non-negative finite error, below [`Histogram::BINS`].
     pub fn bin(error: f32) -> usize {
-        (error.to_bits() >> 16) as usize
+        ((error + 0.0).to_bits() >> 16) as usize // the sum makes a 0 of -0
     }
 
     /// Lower edge of a bin, which is also the upper edge of the bin before.
@@ -126,7 +129,8 @@ impl Row {
 
     /// Adds consecutive trials that start at `first`. `thresholds` are the tally's.
     pub fn add(&mut self, thresholds: &[f32], first: u64, errors: &[f32]) {
-        self.extend(thresholds, (first..).zip(errors).map(|(trial, &error)| Record { trial, error }));
+        // The errors come first, so that none is left when trials end at `u64::MAX`.
+        self.extend(thresholds, errors.iter().zip(first..).map(|(&error, trial)| Record { trial, error }));
     }
 
     /// Adds trials in any order. `thresholds` are the tally's.
@@ -167,8 +171,9 @@ impl Row {
         self.records.splice(at..at + beaten, [r]);
     }
 
-    /// Adds a row of other trials of the same sample, for the same thresholds.
+    /// Adds a row of other trials of the same sample, for the same thresholds. Panics where there are more or fewer.
     pub fn merge(&mut self, other: &Self) {
+        assert_eq!(self.successes.len(), other.successes.len(), "rows of the same thresholds");
         self.successes.iter_mut().zip(&other.successes).for_each(|(a, b)| *a += b);
         other.records.iter().for_each(|&r| self.record(r));
         other.worst.into_iter().for_each(|r| self.worse(r));
@@ -186,17 +191,12 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// The empty tally of `samples` rows. Thresholds must be positive, finite and strictly increasing.
+    /// The empty tally of `samples` rows, at most 2^32 - 1; none is allowed, and no backend adds to it. Thresholds must be
+    /// positive, finite and strictly increasing; none is allowed here too.
     pub fn new(samples: usize, thresholds: &[f32]) -> Result<Self> {
-        for (at, &t) in thresholds.iter().enumerate() {
-            if !(t.is_finite() && t > 0.0) {
-                return Err(Error::input(format!("threshold {}", at + 1), t, "must be a finite number > 0"));
-            }
-            if at > 0 && t <= thresholds[at - 1] {
-                let got = format!("{t} after {}", thresholds[at - 1]);
-                return Err(Error::input("thresholds", got, "must increase strictly; sort them and drop repeats"));
-            }
-        }
+        check_thresholds(thresholds)?;
+        numbered("tally", samples)?;
+        room::<u8>("tally", &[samples, size_of::<Row>() + size_of_val(thresholds) * 2])?;
         let row = Row { successes: vec![0; thresholds.len()], ..Row::default() };
         Ok(Self { thresholds: thresholds.to_vec(), rows: vec![row; samples], trials: 0, counts_only: false })
     }
@@ -249,6 +249,14 @@ impl Tally {
         self.trials += trials;
     }
 
+    /// Refuses more trials than a tally can count.
+    pub(crate) fn holds(&self, more: u64) -> Result<()> {
+        match self.trials.checked_add(more) {
+            Some(_) => Ok(()),
+            None => Err(Error::input("tally", format!("{} trials and {more} more", self.trials), "counts to 2^64 - 1")),
+        }
+    }
+
     /// Adds another tally of the same kind, samples and thresholds. The two must hold different trials.
     pub fn merge(&mut self, other: &Self) -> Result<()> {
         let kind = |t: &Self| {
@@ -260,6 +268,7 @@ impl Tally {
         {
             return Err(Error::input("tally to merge", kind(other), format!("must match {}", kind(self))));
         }
+        self.holds(other.trials)?;
         self.rows.iter_mut().zip(&other.rows).for_each(|(a, b)| a.merge(b));
         self.trials += other.trials;
         Ok(())
@@ -281,4 +290,17 @@ impl Tally {
     pub fn first_successes(&self, threshold: f32) -> Vec<Option<u64>> {
         self.rows.iter().map(|row| row.first_success(threshold)).collect()
     }
+}
+
+fn check_thresholds(thresholds: &[f32]) -> Result<()> {
+    for (at, &t) in thresholds.iter().enumerate() {
+        if !(t.is_finite() && t > 0.0) {
+            return Err(Error::input(format!("threshold {}", at + 1), t, "must be a finite number > 0"));
+        }
+        if at > 0 && t <= thresholds[at - 1] {
+            let got = format!("{t} after {}", thresholds[at - 1]);
+            return Err(Error::input("thresholds", got, "must increase strictly; sort them and drop repeats"));
+        }
+    }
+    Ok(())
 }

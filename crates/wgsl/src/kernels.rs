@@ -68,7 +68,7 @@ pub(crate) fn two_layers(
 /// `z = mu + scale eps`, `[N, W, latent]`.
 pub(crate) fn sample_latent(gpu: &Gpu, problem: &Problem, noise: &Noise<'_>) -> Result<Vec<f32>> {
     let (samples, latent) = (problem.samples(), problem.shape().latent);
-    let trials = noise.trials(samples, latent);
+    let trials = noise.trials(problem);
     let given = match noise {
         Noise::Given(given) => Some(*given),
         Noise::Trials(_) => None,

@@ -21,7 +21,7 @@ pub use source::{Shader, shaders};
 
 use counts::{Counts, Tiles};
 use gpu::Gpu;
-use retrial_spec::{Backend, Device, Noise, Posterior, Precision, Problem, Result, Scorer, Tally, Weights};
+use retrial_spec::{Device, Fused, Kernels, Noise, Posterior, Precision, Problem, Result, Tally, Weights};
 use std::time::Duration;
 
 /// One adapter, open.
@@ -54,7 +54,7 @@ impl Wgsl {
     }
 }
 
-impl Backend for Wgsl {
+impl Kernels for Wgsl {
     fn device(&self) -> &Device {
         &self.device
     }
@@ -66,7 +66,6 @@ impl Backend for Wgsl {
     }
 
     fn sample_latent(&self, problem: &Problem, noise: Noise<'_>) -> Result<Vec<f32>> {
-        noise.check(problem.samples(), problem.shape().latent)?;
         kernels::sample_latent(&self.gpu, problem, &noise)
     }
 
@@ -99,9 +98,7 @@ impl Backend for Wgsl {
             self.gpu.run::<f32>(&counts.dispatches(&self.gpu, tiles, &tiled)?, &tiled, 1)?;
         }
         retrial_spec::recount::fold(rows, errors.len(), |sample, row| {
-            let errors = &errors[sample * window..][..window];
-            score::finite(&self.gpu, sample, errors)?;
-            row.add(thresholds, first, errors);
+            row.add(thresholds, first, &errors[sample * window..][..window]);
             Ok(())
         })?;
         counts.check(&self.gpu, first, rows)?;
@@ -117,7 +114,7 @@ impl Backend for Wgsl {
         self.adapter.timestamps.then(|| self.gpu.busy())
     }
 
-    fn load<'a>(&'a self, problem: &'a Problem, precision: Precision) -> Result<Box<dyn Scorer + 'a>> {
+    fn load<'a>(&'a self, problem: &'a Problem, precision: Precision) -> Result<Box<dyn Fused + 'a>> {
         Ok(Box::new(score::GpuScorer::new(self, problem, precision)?))
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     plan::{Pace, Plan, plan},
     source,
 };
-use retrial_spec::{Error, Noise, Precision, Problem, Result, Scorer, Tally, model::DARK, recount::fold, rng};
+use retrial_spec::{Error, Fused, Noise, Precision, Problem, Result, Tally, model::DARK, recount::fold, rng};
 use std::{collections::VecDeque, ops::Range};
 
 /// Most trials of one run of tiles, so that their offsets fit 32 bits.
@@ -216,11 +216,10 @@ fn half_range(problem: &Problem) -> Result<()> {
     Ok(())
 }
 
-impl Scorer for GpuScorer<'_> {
+impl Fused for GpuScorer<'_> {
     fn errors(&mut self, noise: Noise<'_>) -> Result<Vec<f32>> {
         let (samples, latent) = (self.problem.samples(), self.problem.shape().latent);
-        noise.check(samples, latent)?;
-        let window = noise.trials(samples, latent);
+        let window = noise.trials(self.problem);
         let (gpu, trials) = (self.gpu, self.plan.tile.trials() as usize);
         let mut errors = vec![0.0; samples * window];
         for group in 0..self.groups.len() {
