@@ -387,3 +387,19 @@ fn noise_knows_its_trials() {
         assert!(Noise::Given(&[0.5; 30]).check(samples, latent).unwrap_err().is_input());
     }
 }
+
+/// A case without trials, samples or pixels, or with trials beyond the last, is refused like any other call.
+#[test]
+fn a_case_of_nothing_is_refused() {
+    let cpu = retrial_cpu::Cpu::new(Some(1)).unwrap();
+    for kernel in Kernel::ALL {
+        let case = Case { kernel, shape: SHAPE, samples: 2, trials: 3, ..cases()[0] };
+        let nothing = Shape { pixels: 0, ..SHAPE };
+        for wrong in [Case { samples: 0, ..case }, Case { shape: nothing, ..case }, Case { trials: 0, ..case }] {
+            // `encode` knows no trials.
+            if kernel != Kernel::Encode || wrong.trials > 0 {
+                refused("case", &cpu, wrong.run(&cpu));
+            }
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! A fault must be seen: backends broken on purpose, each of which validation has to refuse.
 
 use crate::llvmpipe;
-use retrial_check::{Kernel, cases};
+use retrial_check::{Case, Kernel, cases};
 use retrial_cpu::Cpu;
 use retrial_spec::{
     Backend, Device, Fused, Kernels, Noise, Posterior, Precision, Problem, Result, Scorer, Tally, Weights,
@@ -128,7 +128,7 @@ impl Fused for BrokenScorer<'_> {
 fn accepted(inner: &dyn Backend, kernel: Kernel, fault: Fault) -> bool {
     let backend = Broken { inner, fault };
     let case = cases().into_iter().find(|case| case.kernel == kernel && case.samples == 5).unwrap();
-    matches!(case.run(&backend), Ok(Ok(_)))
+    case.run(&backend).is_ok_and(|verdict| verdict.agreement().is_some())
 }
 
 /// Every fault in every kernel must be refused, and the wrapper without a fault accepted.
@@ -159,4 +159,32 @@ fn every_fault_is_refused_in_shaders() {
 #[cfg(target_os = "linux")]
 fn every_fault_is_refused_in_cuda_kernels() {
     crate::emulated::emulated().into_iter().for_each(|gpu| refuses_every_fault(gpu));
+}
+
+/// A problem that makes something else of the posterior than it should: every backend then computes the same wrong
+/// numbers, and only a reference that does without the problem can tell.
+#[test]
+fn a_problem_with_a_wrong_scale_is_refused() {
+    let cpu = Cpu::new(Some(1)).unwrap();
+    let draws = |case: &Case| matches!(case.kernel, Kernel::SampleLatent | Kernel::Score);
+    for case in cases().into_iter().filter(|case| draws(case) && case.samples > 1 && case.temperature > 0.0) {
+        let problem = case.problem().unwrap();
+        let of = |logvar: fn(f32) -> f32, temperature: f64| {
+            let Posterior { mu, logvar: given } = problem.posterior();
+            let posterior = Posterior { mu: mu.clone(), logvar: given.iter().map(|&v| logvar(v)).collect() };
+            let (weights, images) = (problem.weights().clone(), problem.images().to_vec());
+            Problem::new(weights, images, &posterior, temperature, problem.seed()).unwrap()
+        };
+        let agrees = |problem: &Problem| case.run_on(&cpu, problem).unwrap().agreement().is_some();
+        assert!(agrees(&of(|v| v, case.temperature)));
+        for (name, wrong) in [
+            ("sigma squared", of(|v| 2.0 * v, case.temperature)),
+            ("sigma off by a thousandth", of(|v| v + 2e-3, case.temperature)),
+            ("a temperature off by a thousandth", of(|v| v, 1.001 * case.temperature)),
+            ("no posterior", of(|_| 0.0, case.temperature)),
+            ("no temperature", of(|v| v, 0.0)),
+        ] {
+            assert!(!agrees(&wrong), "{} {} with {name} was accepted", case.kernel, case.shape);
+        }
+    }
 }

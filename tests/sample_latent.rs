@@ -7,7 +7,7 @@ fn matches_the_reference() {
     validate(Kernel::SampleLatent);
 }
 
-/// Not merely close: the contract's own bits, on every instruction set, also where trials cross 2^32.
+/// Not merely close to the twin, which knows nothing of `rng` and of the problem's scale: the contract's own bits, on every instruction set, also where trials cross 2^32.
 #[test]
 fn keeps_the_contract_bit_for_bit() {
     for case in cases().into_iter().filter(|case| case.kernel == Kernel::SampleLatent) {

@@ -23,7 +23,7 @@ mod shaders;
 mod signals;
 mod tally;
 
-use retrial_check::{Kernel, cases_of};
+use retrial_check::{Kernel, Verdict, cases_of};
 use retrial_cpu::{Cpu, Isa};
 use retrial_cuda::Cuda;
 use retrial_spec::{Backend, Result};
@@ -72,7 +72,7 @@ fn each_backend(work: impl FnMut(&dyn Backend)) {
 fn validate(kernel: Kernel) {
     each_backend(|backend| {
         for case in cases_of(backend.device()).into_iter().filter(|case| case.kernel == kernel) {
-            if let Err(fault) = case.run(backend).unwrap() {
+            if let Verdict::Differs(fault) = case.run(backend).unwrap() {
                 panic!(
                     "{} {kernel} {}: {fault}\nrerun: {}",
                     backend.device(),

@@ -4,7 +4,7 @@ mod work;
 
 use crate::{args::DeviceArgs, ui};
 use clap::Args;
-use retrial_check::{Case, Kernel};
+use retrial_check::{Case, Kernel, Verdict};
 use retrial_spec::{Backend, Error, Precision, Problem, Result, Shape};
 use retrial_vae::{Images, weights};
 use serde_json::json;
@@ -80,7 +80,7 @@ impl Bench {
             let case = self.case(&problem, work);
             // The reference is slow, so a small case of the same kernel stands for the timed one.
             let small = Case { samples: 2, trials: 65, ..case };
-            if let Err(fault) = small.run(backend)? {
+            if let Verdict::Differs(fault) = small.run(backend)? {
                 faults.push(format!("{kernel} {precision}: {fault}"));
                 continue;
             }
@@ -88,7 +88,7 @@ impl Bench {
             let before = peak()?;
             let timing = work.time(&problem, case.trials, backend)?;
             let peak = before.zip(peak()?).map(|(before, after)| before.max(after));
-            if let Err(fault) = small.run(backend)? {
+            if let Verdict::Differs(fault) = small.run(backend)? {
                 faults.push(format!("{kernel} {precision}, after timing: {fault}"));
                 continue;
             }

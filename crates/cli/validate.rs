@@ -5,7 +5,7 @@ use crate::{
     ui,
 };
 use clap::Args;
-use retrial_check::{Case, Kernel, cases_of};
+use retrial_check::{Case, Kernel, Verdict, cases_of};
 use retrial_spec::{Device, Error, Precision, Result, Shape};
 use serde_json::json;
 use std::process::ExitCode;
@@ -71,8 +71,10 @@ impl Validate {
                 case.trials.to_string(),
             ];
             match &verdict {
-                Ok(a) => row.extend([format!("{:.1e}", a.max_error), format!("{:.0} %", 100.0 * a.used), "ok".into()]),
-                Err(_) => row.extend(["-".into(), "-".into(), "FAILED".into()]),
+                Verdict::Agrees(a) => {
+                    row.extend([format!("{:.1e}", a.max_error), format!("{:.0} %", 100.0 * a.used), "ok".into()])
+                }
+                Verdict::Differs(_) => row.extend(["-".into(), "-".into(), "FAILED".into()]),
             }
             rows.push(row);
             let command = case.command(&self.device.flags(backend.device()));
@@ -82,12 +84,12 @@ impl Validate {
                 "shape": case.shape,
                 "samples": case.samples,
                 "trials": case.trials,
-                "max_error": verdict.as_ref().ok().map(|a| a.max_error),
-                "of_bound": verdict.as_ref().ok().map(|a| a.used),
-                "fault": verdict.as_ref().err(),
+                "max_error": verdict.agreement().map(|a| a.max_error),
+                "of_bound": verdict.agreement().map(|a| a.used),
+                "fault": verdict.fault().map(ToString::to_string),
                 "command": command,
             }));
-            if let Err(fault) = verdict {
+            if let Verdict::Differs(fault) = verdict {
                 failures.push(format!("{} {}: {fault}\n  rerun: {command}\n", case.kernel, case.shape));
             }
         }

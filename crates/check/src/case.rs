@@ -1,6 +1,8 @@
-use crate::{Agreement, Band, Tolerance, compare, images, weights};
+use crate::{Agreement, Band, Fault, Tolerance, Verdict, compare, images, weights};
 use retrial_reference as reference;
-use retrial_spec::{Backend, Device, Error, Noise, Posterior, Precision, Problem, Result, Shape, Tally};
+use retrial_spec::{
+    Backend, Device, Error, Noise, Posterior, Precision, Problem, Result, Shape, Tally, Weights, tally::Record,
+};
 use std::{fmt, str::FromStr};
 
 /// The kernels, by the one name each has in every place.
@@ -188,45 +190,47 @@ impl Case {
 
     /// The problem of this case: model, images, and a posterior by the reference encoder.
     pub fn problem(&self) -> Result<Problem> {
-        let weights = weights(self.shape, self.seed);
-        let images = images(self.shape, self.samples, self.seed);
-        let (mu, logvar) = reference::encode(&weights, &wide(&images));
-        let narrow = |v: Vec<f64>| v.into_iter().map(|v| v as f32).collect();
-        let posterior = Posterior { mu: narrow(mu), logvar: narrow(logvar) };
+        let shape = self.shape.check()?;
+        let (weights, images) = (weights(shape, self.seed), images(shape, self.samples, self.seed));
+        let posterior = posterior(&weights, &images);
         Problem::new(weights, images, &posterior, self.temperature, self.seed)
     }
 
-    /// Runs the kernel on a backend and on the reference. The outer error is a failure to run, the inner a difference.
-    pub fn run(&self, backend: &dyn Backend) -> Result<Result<Agreement, String>> {
-        let problem = self.problem()?;
-        let trials = self.first..self.first + self.trials as u64;
-        let (weights, images) = (problem.weights(), problem.images());
+    /// Runs the kernel on a backend and holds it against the reference. An error is a failure to run.
+    pub fn run(&self, backend: &dyn Backend) -> Result<Verdict> {
+        self.run_on(backend, &self.problem()?)
+    }
+
+    /// As [`run`](Self::run), with a problem that should be [`Case::problem`] and is judged with the backend: what is
+    /// right is computed without it.
+    pub fn run_on(&self, backend: &dyn Backend, problem: &Problem) -> Result<Verdict> {
+        let trials = self.first..self.first.saturating_add(self.trials as u64);
+        let (weights, images) = (weights(self.shape, self.seed), images(self.shape, self.samples, self.seed));
         let tolerance = self.tolerance(backend.device().double);
-        Ok(match self.kernel {
+        let verdict = match self.kernel {
             Kernel::Encode => {
-                let got = backend.encode(weights, images)?;
-                let (mu, logvar) = reference::encode(weights, &wide(images));
+                let got = backend.encode(problem.weights(), problem.images())?;
+                let (mu, logvar) = reference::encode(&weights, &wide(&images));
                 compare(&[got.mu, got.logvar].concat(), &[mu, logvar].concat(), tolerance)
             }
             Kernel::SampleLatent => {
-                let got = backend.sample_latent(&problem, Noise::Trials(trials))?;
-                compare(&got, &self.reference_latents(&problem), tolerance)
+                let got = backend.sample_latent(problem, Noise::Trials(trials))?;
+                compare(&got, &self.latents(&posterior(&weights, &images)), tolerance)
             }
             Kernel::Decode => {
-                let latents: Vec<f32> = self.reference_latents(&problem).iter().map(|&z| z as f32).collect();
-                let got = backend.decode(weights, &latents)?;
-                compare(&got, &reference::decode(weights, &wide(&latents)), tolerance)
+                let latents = narrow(&self.latents(&posterior(&weights, &images)));
+                let got = backend.decode(problem.weights(), &latents)?;
+                compare(&got, &reference::decode(&weights, &wide(&latents)), tolerance)
             }
             Kernel::L2Error => {
-                let latents = self.reference_latents(&problem);
-                let outputs: Vec<f32> = reference::decode(weights, &latents).iter().map(|&y| y as f32).collect();
-                let got = backend.l2_error(images, &outputs, self.shape.pixels)?;
-                compare(&got, &reference::l2_error(&wide(images), &wide(&outputs), self.shape.pixels), tolerance)
+                let latents = self.latents(&posterior(&weights, &images));
+                let outputs = narrow(&reference::decode(&weights, &latents));
+                let got = backend.l2_error(problem.images(), &outputs, self.shape.pixels)?;
+                compare(&got, &reference::l2_error(&wide(&images), &wide(&outputs), self.shape.pixels), tolerance)
             }
             Kernel::PassAtK => {
                 let errors = self.some_errors();
-                let thresholds = thresholds(&errors);
-                let mut tally = Tally::new(self.samples, &thresholds)?;
+                let mut tally = Tally::new(self.samples, &thresholds(&errors))?;
                 backend.pass_at_k(&errors, self.first, &mut tally)?;
                 self.judge_exactly(&tally, &errors)
             }
@@ -236,62 +240,72 @@ impl Case {
                 compare(&got, &reference::correlation(&wide(&errors), self.samples), tolerance)
             }
             Kernel::Score => {
-                let want = self.reference_errors(&problem);
-                let mut scorer = backend.load(&problem, self.precision)?;
+                let Posterior { mu, logvar } = posterior(&weights, &images);
+                let posterior = (&wide(&mu)[..], &wide(&logvar)[..]);
+                let want = reference::score(&weights, &wide(&images), posterior, self.temperature, &self.normals());
+                let mut scorer = backend.load(problem, self.precision)?;
                 let got = scorer.errors(Noise::Trials(trials.clone()))?;
-                let narrow: Vec<f32> = want.iter().map(|&e| e as f32).collect();
-                let mut tally = Tally::new(self.samples, &thresholds(&narrow))?;
+                let mut tally = Tally::new(self.samples, &thresholds(&narrow(&want)))?;
                 scorer.tally(trials, &mut tally)?;
                 compare(&got, &want, tolerance).and_then(|a| self.judge(&tally, &want, tolerance).map(|_| a))
             }
-        })
+        };
+        Ok(verdict.into())
     }
 
     /// Holds every number of a tally against the errors `[N, W]` that went in: all are integers or copies.
-    fn judge_exactly(&self, tally: &Tally, errors: &[f32]) -> Result<Agreement, String> {
+    fn judge_exactly(&self, tally: &Tally, errors: &[f32]) -> Result<Agreement, Fault> {
         let outcomes = reference::pass_at_k(errors, self.samples, self.first, tally.thresholds());
         let outcomes = outcomes.chunks(tally.thresholds().len());
         for ((sample, row), (outcomes, errors)) in
             tally.rows().iter().enumerate().zip(outcomes.zip(errors.chunks(self.trials)))
         {
             for ((outcome, &threshold), &successes) in outcomes.iter().zip(tally.thresholds()).zip(row.successes()) {
-                let got = reference::Outcome { successes, first_success: row.first_success(threshold) };
-                if got != *outcome {
-                    return Err(format!("sample {sample}, threshold {threshold}: {got:?}, the reference {outcome:?}"));
+                let band = Band {
+                    threshold,
+                    successes: outcome.successes..=outcome.successes,
+                    first_success: (outcome.first_success, outcome.first_success),
+                };
+                band.check(sample, successes, row.first_success(threshold))?;
+            }
+            let (got, want) = (row.records().iter().map(pair).collect(), reference::records(errors, self.first));
+            if got != want {
+                return Err(Fault::Records { sample, got, want });
+            }
+            let (got, want) = (row.worst().as_ref().map(pair), reference::worst(errors, self.first));
+            if got != want {
+                let want = want.map_or(f64::NAN, |(_, error)| error.into());
+                return Err(Fault::Extreme { sample, name: "worst", got, want });
+            }
+            let (histogram, want) = (row.histogram(), reference::histogram(errors));
+            for bin in histogram.bins().chain(want.keys().map(|&bin| bin as usize)) {
+                let (got, want) = (histogram.count(bin), want.get(&(bin as u32)).copied().unwrap_or(0));
+                if got != want {
+                    return Err(Fault::Histogram { sample, bin, got, want });
                 }
-            }
-            let records: Vec<(u64, f32)> = row.records().iter().map(|r| (r.trial, r.error)).collect();
-            let want = reference::records(errors, self.first);
-            if records != want {
-                return Err(format!("sample {sample}: records {records:?}, the reference {want:?}"));
-            }
-            let histogram = row.histogram();
-            let bins = histogram.bins().map(|bin| (bin as u32, histogram.count(bin))).filter(|(_, count)| *count > 0);
-            if !bins.eq(reference::histogram(errors)) {
-                return Err(format!("sample {sample}: the histogram differs from the reference"));
             }
         }
         self.judge(tally, &wide(errors), Tolerance { absolute: 0.0, relative: 0.0 })
     }
 
     /// Holds every number of a tally against reference errors `[N, W]` known to within a tolerance.
-    fn judge(&self, tally: &Tally, errors: &[f64], tolerance: Tolerance) -> Result<Agreement, String> {
-        if tally.trials() != self.trials as u64 {
-            return Err(format!("{} trials tallied of {}", tally.trials(), self.trials));
+    fn judge(&self, tally: &Tally, errors: &[f64], tolerance: Tolerance) -> Result<Agreement, Fault> {
+        let (got, trials) = (tally.trials(), self.trials as u64);
+        if got != trials {
+            return Err(Fault::Trials { got, want: trials });
         }
         for (sample, (row, errors)) in tally.rows().iter().zip(errors.chunks(self.trials)).enumerate() {
             for (&threshold, &successes) in tally.thresholds().iter().zip(row.successes()) {
-                Band::new(errors, self.first, threshold.into(), tolerance)
-                    .check(successes, row.first_success(threshold))
-                    .map_err(|fault| format!("sample {sample}, threshold {threshold}: {fault}"))?;
+                let band = Band::new(errors, self.first, threshold, tolerance);
+                band.check(sample, successes, row.first_success(threshold))?;
             }
-            let counted: u64 = row.histogram().bins().map(|bin| row.histogram().count(bin)).sum();
-            if counted != self.trials as u64 {
-                return Err(format!("sample {sample}: the histogram counts {counted} of {} trials", self.trials));
+            let got: u64 = row.histogram().bins().map(|bin| row.histogram().count(bin)).sum();
+            if got != trials {
+                return Err(Fault::Counted { sample, got, want: trials });
             }
-            let extreme = |found: Option<retrial_spec::tally::Record>, want: f64, name: &str| match found {
+            let extreme = |found: Option<Record>, want: f64, name| match found {
                 Some(r) if (f64::from(r.error) - want).abs() <= tolerance.at(want) => Ok(()),
-                other => Err(format!("sample {sample}: {name} trial {other:?}, the reference {want}")),
+                other => Err(Fault::Extreme { sample, name, got: other.as_ref().map(pair), want }),
             };
             extreme(row.best(), errors.iter().copied().fold(f64::INFINITY, f64::min), "best")?;
             extreme(row.worst(), errors.iter().copied().fold(0.0, f64::max), "worst")?;
@@ -299,23 +313,16 @@ impl Case {
         Ok(Agreement { used: 0.0, max_error: 0.0 })
     }
 
-    /// Latents `[N, W, latent]` by the reference.
-    fn reference_latents(&self, problem: &Problem) -> Vec<f64> {
-        let mut z = vec![];
-        for sample in 0..self.samples {
-            for trial in self.first..self.first + self.trials as u64 {
-                let normals = reference::normals(self.seed, sample as u32, trial, self.shape.latent);
-                let (mu, scale) = (problem.mu(sample), problem.scale(sample));
-                z.extend(normals.iter().enumerate().map(|(d, e)| f64::from(mu[d]) + f64::from(scale[d]) * e));
-            }
-        }
-        z
+    /// Normals `[N, W, latent]` of this case's trials, by the reference.
+    fn normals(&self) -> Vec<f64> {
+        let trials = || self.first..self.first.saturating_add(self.trials as u64);
+        let pairs = (0..self.samples as u32).flat_map(|sample| trials().map(move |trial| (sample, trial)));
+        pairs.flat_map(|(sample, trial)| reference::normals(self.seed, sample, trial, self.shape.latent)).collect()
     }
 
-    /// Errors `[N, W]` by the reference.
-    fn reference_errors(&self, problem: &Problem) -> Vec<f64> {
-        let outputs = reference::decode(problem.weights(), &self.reference_latents(problem));
-        reference::l2_error(&wide(problem.images()), &outputs, self.shape.pixels)
+    /// Latents `[N, W, latent]` by the reference.
+    fn latents(&self, Posterior { mu, logvar }: &Posterior) -> Vec<f64> {
+        reference::sample_latent(&wide(mu), &wide(logvar), self.temperature, &self.normals(), self.shape.latent)
     }
 
     /// Errors `[N, W]` for the kernels that only read them: positive, correlated across samples, with ties.
@@ -325,12 +332,29 @@ impl Case {
     }
 }
 
+/// What the reference encoder says of images, in f32 as by contract.
+fn posterior(weights: &Weights, images: &[f32]) -> Posterior {
+    let (mu, logvar) = reference::encode(weights, &wide(images));
+    Posterior { mu: narrow(&mu), logvar: narrow(&logvar) }
+}
+
 fn wide(values: &[f32]) -> Vec<f64> {
     values.iter().map(|&v| v.into()).collect()
 }
 
-/// Up to three increasing thresholds: near the smallest, in the middle and beyond the largest of some errors.
+fn narrow(values: &[f64]) -> Vec<f32> {
+    values.iter().map(|&v| v as f32).collect()
+}
+
+fn pair(record: &Record) -> (u64, f32) {
+    (record.trial, record.error)
+}
+
+/// Up to three increasing thresholds: near the smallest, in the middle and beyond the largest of some errors. None of none.
 pub fn thresholds(errors: &[f32]) -> Vec<f32> {
+    if errors.is_empty() {
+        return vec![];
+    }
     let mut sorted = errors.to_vec();
     sorted.sort_unstable_by(f32::total_cmp);
     let at = |q: f64| sorted[((sorted.len() - 1) as f64 * q) as usize];

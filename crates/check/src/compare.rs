@@ -1,3 +1,4 @@
+use crate::{Agreement, Fault};
 use std::ops::RangeInclusive;
 
 /// How far a value may be from the reference: `absolute + relative |reference|`.
@@ -19,30 +20,21 @@ impl Tolerance {
     }
 }
 
-/// The verdict of a comparison that passed.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Agreement {
-    /// Largest difference as a share of its bound, 0 to 1.
-    pub used: f64,
-    /// Largest absolute difference.
-    pub max_error: f64,
-}
-
-/// Compares values element by element. The error is one line that says where, what and by how much.
+/// Compares values element by element.
 ///
 /// Lengths must match, every value must be finite, every difference must be within the tolerance, and the normalised
 /// mean square error must be below the square of what the tolerance allows on average, so that many values that are
 /// all just within their bounds in the same direction do not pass for rounding.
-pub fn compare<T: Copy + Into<f64>>(got: &[T], want: &[f64], tolerance: Tolerance) -> Result<Agreement, String> {
+pub fn compare<T: Copy + Into<f64>>(got: &[T], want: &[f64], tolerance: Tolerance) -> Result<Agreement, Fault> {
     if got.len() != want.len() {
-        return Err(format!("{} values where the reference has {}", got.len(), want.len()));
+        return Err(Fault::Length { got: got.len(), want: want.len() });
     }
     let (mut agreement, mut square, mut allowed) = (Agreement { used: 0.0, max_error: 0.0 }, 0.0, 0.0);
     for (at, (&got, &want)) in got.iter().zip(want).enumerate() {
         let got: f64 = got.into();
         let (error, bound) = ((got - want).abs(), tolerance.at(want));
         if !(got.is_finite() && error <= bound) {
-            return Err(format!("value {at} is {got}, the reference {want}: off by {error:.3e}, allowed {bound:.3e}"));
+            return Err(Fault::Value { at, got, want, allowed: bound });
         }
         agreement.used = agreement.used.max(if bound > 0.0 { error / bound } else { 0.0 });
         agreement.max_error = agreement.max_error.max(error);
@@ -50,8 +42,8 @@ pub fn compare<T: Copy + Into<f64>>(got: &[T], want: &[f64], tolerance: Toleranc
         allowed += bound * bound;
     }
     if got.len() >= 64 && square > 0.25 * allowed {
-        let (rms, bound) = ((square / got.len() as f64).sqrt(), 0.5 * (allowed / got.len() as f64).sqrt());
-        return Err(format!("root mean square error {rms:.3e}, allowed {bound:.3e}: a bias, not rounding"));
+        let mean = |sum: f64| (sum / got.len() as f64).sqrt();
+        return Err(Fault::Bias { got: mean(square), allowed: 0.5 * mean(allowed) });
     }
     Ok(agreement)
 }
@@ -62,6 +54,8 @@ pub fn compare<T: Copy + Into<f64>>(got: &[T], want: &[f64], tolerance: Toleranc
 /// below `threshold + bound`; in between, either answer is right.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Band {
+    /// The threshold.
+    pub threshold: f32,
     /// Possible success counts.
     pub successes: RangeInclusive<u64>,
     /// Earliest and latest possible first success, trials from 0; `None` is never.
@@ -70,26 +64,28 @@ pub struct Band {
 
 impl Band {
     /// The band of one sample's reference errors, trials `first..`.
-    pub fn new(errors: &[f64], first: u64, threshold: f64, tolerance: Tolerance) -> Self {
+    pub fn new(errors: &[f64], first: u64, threshold: f32, tolerance: Tolerance) -> Self {
         let count = |limit: f64| errors.iter().filter(|&&e| e < limit).count() as u64;
         let find = |limit: f64| errors.iter().position(|&e| e < limit).map(|at| first + at as u64);
-        let bound = tolerance.at(threshold);
+        let (middle, bound) = (f64::from(threshold), tolerance.at(threshold.into()));
         Self {
-            successes: count(threshold - bound)..=count(threshold + bound),
-            first_success: (find(threshold + bound), find(threshold - bound)),
+            threshold,
+            successes: count(middle - bound)..=count(middle + bound),
+            first_success: (find(middle + bound), find(middle - bound)),
         }
     }
 
-    /// Checks a reported count and first success.
-    pub fn check(&self, successes: u64, first_success: Option<u64>) -> Result<(), String> {
+    /// Checks the count and the first success that were reported of a sample.
+    pub fn check(&self, sample: usize, successes: u64, first_success: Option<u64>) -> Result<(), Fault> {
+        let threshold = self.threshold;
         if !self.successes.contains(&successes) {
-            return Err(format!("{successes} successes, the reference allows {:?}", self.successes));
+            return Err(Fault::Successes { sample, threshold, got: successes, allowed: self.successes.clone() });
         }
         // Never comes after every trial.
         let order = |first: Option<u64>| first.unwrap_or(u64::MAX);
         let (earliest, latest) = self.first_success;
         if !(order(earliest)..=order(latest)).contains(&order(first_success)) {
-            return Err(format!("first success {first_success:?}, the reference allows {earliest:?} to {latest:?}"));
+            return Err(Fault::FirstSuccess { sample, threshold, got: first_success, allowed: self.first_success });
         }
         Ok(())
     }
@@ -117,7 +113,7 @@ mod tests {
     fn a_flipped_bit_fails() {
         let (mut got, want) = pair();
         got[137] = f32::from_bits(got[137].to_bits() ^ 1 << 8);
-        assert!(compare(&got, &want, TOLERANCE).unwrap_err().starts_with("value 137 "));
+        assert!(matches!(compare(&got, &want, TOLERANCE), Err(Fault::Value { at: 137, .. })));
     }
 
     #[test]
@@ -148,7 +144,7 @@ mod tests {
     fn a_bias_within_every_bound_fails() {
         let (_, want) = pair();
         let biased: Vec<f32> = want.iter().map(|&v| (v * (1.0 + 0.9e-6)) as f32).collect();
-        assert!(compare(&biased, &want, TOLERANCE).unwrap_err().contains("bias"));
+        assert!(matches!(compare(&biased, &want, TOLERANCE), Err(Fault::Bias { .. })));
     }
 
     #[test]
@@ -157,10 +153,14 @@ mod tests {
         let band = Band::new(&[2.0, 1.005, 0.5, 0.995, 3.0], 10, 1.0, tolerance);
         assert_eq!(band.successes, 1..=3);
         assert_eq!(band.first_success, (Some(11), Some(12)));
-        assert!(band.check(2, Some(11)).is_ok() && band.check(1, Some(12)).is_ok());
-        assert!(band.check(4, Some(11)).is_err() && band.check(0, Some(12)).is_err());
-        assert!(band.check(2, Some(10)).is_err() && band.check(2, Some(13)).is_err() && band.check(2, None).is_err());
+        assert!(band.check(0, 2, Some(11)).is_ok() && band.check(0, 1, Some(12)).is_ok());
+        assert!(band.check(0, 4, Some(11)).is_err() && band.check(0, 0, Some(12)).is_err());
+        assert!(
+            band.check(0, 2, Some(10)).is_err()
+                && band.check(0, 2, Some(13)).is_err()
+                && band.check(0, 2, None).is_err()
+        );
         let never = Band::new(&[2.0], 0, 1.0, tolerance);
-        assert!(never.check(0, None).is_ok() && never.check(0, Some(0)).is_err());
+        assert!(never.check(0, 0, None).is_ok() && never.check(0, 0, Some(0)).is_err());
     }
 }

@@ -2,13 +2,17 @@
 //!
 //! A [`Case`] is one kernel at one shape with everything that determines its numbers; it knows its tolerance, its
 //! FLOPs and bytes, and the command that reruns it. Tests, benchmarks and `retrial validate` share the same cases.
+//! It computes what is right with the twins of `retrial_reference` alone, from the posterior and the seed on: of the
+//! [`Problem`](retrial_spec::Problem) that a backend is given it uses nothing, so a wrong one is found too.
 //! [`compare`] and [`Band`] judge; they have failing tests of their own, because a comparator that cannot fail is
 //! worse than none.
 
 mod case;
 mod compare;
+mod fault;
 mod model;
 
 pub use case::{Case, Kernel, cases, cases_of, thresholds};
-pub use compare::{Agreement, Band, Tolerance, compare};
+pub use compare::{Band, Tolerance, compare};
+pub use fault::{Agreement, Fault, Verdict};
 pub use model::{images, weights};

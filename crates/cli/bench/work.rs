@@ -2,7 +2,7 @@
 
 use retrial_check::Kernel;
 use retrial_reference as reference;
-use retrial_spec::{Backend, Noise, Posterior, Precision, Problem, Result, Tally, Weights, rng};
+use retrial_spec::{Backend, Noise, Posterior, Precision, Problem, Result, Tally, Weights};
 use serde::Serialize;
 use std::{
     fmt,
@@ -147,13 +147,11 @@ fn dense(problem: &Problem) -> Result<Problem> {
 
 /// The first samples of a problem, with other weights.
 fn again(problem: &Problem, weights: Weights, samples: usize) -> Result<Problem> {
-    let (shape, temperature) = (problem.shape(), problem.temperature());
-    let all =
-        |of: fn(&Problem, usize) -> &[f32]| (0..samples).flat_map(|n| of(problem, n)).copied().collect::<Vec<_>>();
-    let logvar = |scale: f32| if scale > 0.0 { 2.0 * (f64::from(scale) / temperature).ln() as f32 } else { -100.0 };
-    let posterior = Posterior { mu: all(Problem::mu), logvar: all(Problem::scale).into_iter().map(logvar).collect() };
-    let images = problem.images()[..samples * shape.pixels].to_vec();
-    Problem::new(weights, images, &posterior, temperature, problem.seed())
+    let (shape, Posterior { mu, logvar }) = (problem.shape(), problem.posterior());
+    let first = |values: &[f32], width: usize| values[..samples * width].to_vec();
+    let posterior = Posterior { mu: first(mu, shape.latent), logvar: first(logvar, shape.latent) };
+    let images = first(problem.images(), shape.pixels);
+    Problem::new(weights, images, &posterior, problem.temperature(), problem.seed())
 }
 
 /// How far errors in a precision are from the f64 reference.
@@ -173,17 +171,12 @@ pub fn accuracy(problem: &Problem, backend: &dyn Backend, precision: Precision) 
     let problem = again(problem, problem.weights().clone(), problem.samples().min(8))?;
     let errors = backend.load(&problem, precision)?.errors(Noise::Trials(0..TRIALS))?;
     let wide = |values: &[f32]| values.iter().map(|&v| f64::from(v)).collect::<Vec<_>>();
-    let mut latents = vec![];
-    for sample in 0..problem.samples() {
-        let (mu, scale) = (wide(problem.mu(sample)), wide(problem.scale(sample)));
-        for trial in 0..TRIALS {
-            let mut normals = vec![0.0; mu.len()];
-            rng::trial_normals(problem.seed(), sample as u32, trial, &mut normals);
-            latents.extend(wide(&normals).iter().zip(&mu).zip(&scale).map(|((eps, mu), scale)| mu + scale * eps));
-        }
-    }
-    let outputs = reference::decode(problem.weights(), &latents);
-    let want = reference::l2_error(&wide(problem.images()), &outputs, problem.shape().pixels);
+    let trials = (0..problem.samples() as u32).flat_map(|sample| (0..TRIALS).map(move |trial| (sample, trial)));
+    let latent = problem.shape().latent;
+    let noise = trials.flat_map(|(sample, trial)| reference::normals(problem.seed(), sample, trial, latent));
+    let (noise, Posterior { mu, logvar }) = (noise.collect::<Vec<_>>(), problem.posterior());
+    let (images, mu, logvar) = (wide(problem.images()), wide(mu), wide(logvar));
+    let want = reference::score(problem.weights(), &images, (&mu, &logvar), problem.temperature(), &noise);
     let off: Vec<f64> = errors.iter().zip(&want).map(|(&got, want)| f64::from(got) - want).collect();
     let mean = |f: &dyn Fn(f64) -> f64| off.iter().map(|&d| f(d)).sum::<f64>() / off.len() as f64;
     let bias = mean(&|d| d);

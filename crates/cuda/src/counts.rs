@@ -5,7 +5,10 @@ use crate::{
     gpu::{Buffer, Call, Gpu},
     source::{self, PassAtK},
 };
-use retrial_spec::{Result, Row, recount::Recount};
+use retrial_spec::{
+    Result, Row,
+    recount::{Disagreement, Recount},
+};
 
 /// Thresholds of one launch, 16 bytes of shared memory each; trials of a block, as in `pass_at_k.cu`.
 const AT_ONCE: usize = 2048;
@@ -72,7 +75,7 @@ impl Counts {
             (counts[at], (firsts[at] != u64::MAX).then_some(firsts[at]))
         };
         let fix = "results of this device cannot be trusted; check its memory (nvidia-smi -q -d ECC)";
-        let failed = |fault| gpu.error(Fault::Failed { fault, fix: fix.into() });
+        let failed = |fault: Disagreement| gpu.error(Fault::Failed { fault: fault.to_string(), fix: fix.into() });
         self.recount.check(rows, AT_ONCE, bucket).map_err(failed)
     }
 }

@@ -1,7 +1,9 @@
+use crate::rows;
+
 /// Errors `[N, K]` standardised trial by trial over the samples: `u_ij = (e_ij - m_j) / s_j`, two-pass, population
 /// standard deviation. A trial that does not vary becomes zero.
 fn standardise(errors: &[f64], samples: usize) -> Vec<f64> {
-    let trials = errors.len() / samples;
+    let trials = rows(errors.len(), samples);
     let mut u = vec![0.0; errors.len()];
     for j in 0..trials {
         let mut mean = 0.0;
@@ -25,7 +27,7 @@ fn standardise(errors: &[f64], samples: usize) -> Vec<f64> {
 
 /// Gram matrix of the samples, `G = U U^T / N`, `[N, N]`, of errors `[N, K]`.
 pub fn correlation(errors: &[f64], samples: usize) -> Vec<f64> {
-    let trials = errors.len() / samples;
+    let trials = rows(errors.len(), samples);
     let u = standardise(errors, samples);
     let mut gram = vec![0.0; samples * samples];
     for a in 0..samples {
@@ -41,7 +43,7 @@ pub fn correlation(errors: &[f64], samples: usize) -> Vec<f64> {
 
 /// Trial-correlation matrix (Eq. 17), `C = U^T U / N`, `[K, K]`, of errors `[N, K]`.
 pub fn trial_correlation(errors: &[f64], samples: usize) -> Vec<f64> {
-    let trials = errors.len() / samples;
+    let trials = rows(errors.len(), samples);
     let u = standardise(errors, samples);
     let mut matrix = vec![0.0; trials * trials];
     for a in 0..trials {

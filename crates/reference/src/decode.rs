@@ -1,8 +1,9 @@
-use crate::{linear, relu};
+use crate::{linear, relu, rows};
 use retrial_spec::Weights;
 
 /// Pixels in (0, 1), `[B, pixels]`, of latents `[B, latent]`: `sigmoid(W4 relu(W3 z + b3) + b4)`.
 pub fn decode(weights: &Weights, latents: &[f64]) -> Vec<f64> {
+    rows(latents.len(), weights.decoder_fc1.inputs);
     let mut pixels = vec![];
     for z in latents.chunks(weights.decoder_fc1.inputs) {
         let hidden = relu(linear(&weights.decoder_fc1, z));

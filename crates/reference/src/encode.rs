@@ -1,8 +1,9 @@
-use crate::{linear, relu};
+use crate::{linear, relu, rows};
 use retrial_spec::Weights;
 
 /// Posterior means and log variances, `[N, latent]` each, of images `[N, pixels]`.
 pub fn encode(weights: &Weights, images: &[f64]) -> (Vec<f64>, Vec<f64>) {
+    rows(images.len(), weights.encoder_fc1.inputs);
     let (mut mu, mut logvar) = (vec![], vec![]);
     for image in images.chunks(weights.encoder_fc1.inputs) {
         let hidden = relu(linear(&weights.encoder_fc1, image));

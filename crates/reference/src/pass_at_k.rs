@@ -1,3 +1,4 @@
+use crate::rows;
 use std::collections::BTreeMap;
 
 /// What happened to one sample at one threshold, read off its errors one by one.
@@ -11,7 +12,7 @@ pub struct Outcome {
 
 /// Outcomes `[N, thresholds]` of errors `[N, W]`, trials `first..first + W`.
 pub fn pass_at_k(errors: &[f32], samples: usize, first: u64, thresholds: &[f32]) -> Vec<Outcome> {
-    let window = errors.len() / samples;
+    let window = rows(errors.len(), samples);
     let mut outcomes = vec![];
     for i in 0..samples {
         for &threshold in thresholds {
@@ -41,6 +42,17 @@ pub fn records(errors: &[f32], first: u64) -> Vec<(u64, f32)> {
         }
     }
     records
+}
+
+/// The earliest of the trials with the largest of one sample's errors `[W]`, and that error.
+pub fn worst(errors: &[f32], first: u64) -> Option<(u64, f32)> {
+    let mut worst: Option<(u64, f32)> = None;
+    for j in 0..errors.len() {
+        if worst.is_none_or(|(_, most)| errors[j] > most) {
+            worst = Some((first + j as u64, errors[j]));
+        }
+    }
+    worst
 }
 
 /// How many of one sample's errors `[W]` share their upper 16 bits, by these bits.

@@ -1,5 +1,7 @@
 //! A second reading of the random-number contract: Philox in 64-bit arithmetic, Box-Muller in double precision.
 
+use crate::rows;
+
 /// Philox4x32-10, written from the paper: counter words `c`, key words `k`.
 pub fn philox_words(c: [u32; 4], k: [u32; 2]) -> [u32; 4] {
     const LOW: u64 = 0xFFFF_FFFF;
@@ -37,8 +39,9 @@ pub fn normals(seed: u64, sample: u32, trial: u64, latent: usize) -> Vec<f64> {
 /// `z = mu + T exp(logvar / 2) eps`, `[N, W, latent]`, of means and log variances `[N, latent]` and noise
 /// `[N, W, latent]`.
 pub fn sample_latent(mu: &[f64], logvar: &[f64], temperature: f64, noise: &[f64], latent: usize) -> Vec<f64> {
-    let samples = mu.len() / latent;
-    let window = noise.len() / mu.len();
+    let samples = rows(mu.len(), latent);
+    let window = rows(noise.len(), mu.len());
+    assert_eq!(mu.len(), logvar.len(), "means and log variances");
     let mut z = vec![];
     for i in 0..samples {
         for j in 0..window {

@@ -1,4 +1,4 @@
-use crate::{decode, l2_error, sample_latent};
+use crate::{decode, l2_error, rows, sample_latent};
 use retrial_spec::Weights;
 
 /// Errors `[N, W]` of trials with noise `[N, W, latent]`: the composition of `sample_latent`, `decode` and `l2_error`.
@@ -10,7 +10,7 @@ pub fn score(
     noise: &[f64],
 ) -> Vec<f64> {
     let (pixels, latent) = (weights.decoder_fc2.outputs, weights.decoder_fc1.inputs);
-    let per_sample = noise.len() / (images.len() / pixels);
+    let per_sample = rows(noise.len(), rows(images.len(), pixels));
     let mut errors = vec![];
     // Sample by sample, only to bound memory.
     for (i, image) in images.chunks(pixels).enumerate() {

@@ -23,6 +23,23 @@ pub fn fold(rows: &mut [Row], errors: usize, work: impl Fn(usize, &mut Row) -> R
     })
 }
 
+/// A device's count that is not the host's. Successes and the first of them, trials from 0.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error(
+    "sample {sample}, threshold {threshold}: the device counts {} successes, the first {:?}, the host {} and {:?} of the \
+     errors it read back", device.0, device.1, host.0, host.1
+)]
+pub struct Disagreement {
+    /// The sample.
+    pub sample: usize,
+    /// The threshold.
+    pub threshold: f32,
+    /// What the device counted.
+    pub device: (u64, Option<u64>),
+    /// What the host made of the errors it read back.
+    pub host: (u64, Option<u64>),
+}
+
 /// What rows held before a device's trials were added to them.
 pub struct Recount {
     before: Vec<(Vec<u64>, Vec<Option<u64>>)>,
@@ -43,7 +60,7 @@ impl Recount {
         rows: &[Row],
         at_once: usize,
         bucket: impl Fn(usize, usize) -> (u64, Option<u64>),
-    ) -> Result<(), String> {
+    ) -> Result<(), Disagreement> {
         for (sample, (row, before)) in rows.iter().zip(&self.before).enumerate() {
             let after = of(row, &self.thresholds);
             let (mut count, mut earliest) = (0, None);
@@ -56,12 +73,12 @@ impl Recount {
                 earliest = [earliest, first].into_iter().flatten().min();
                 let want = [before.1[t], earliest].into_iter().flatten().min();
                 if (before.0[t] + count, want) != (after.0[t], after.1[t]) {
-                    return Err(format!(
-                        "sample {sample}, threshold {threshold}: the device counts {count} successes, the first \
-                         {earliest:?}, the host {} and {:?} of the errors it read back",
-                        after.0[t] - before.0[t],
-                        after.1[t]
-                    ));
+                    return Err(Disagreement {
+                        sample,
+                        threshold: *threshold,
+                        device: (count, earliest),
+                        host: (after.0[t] - before.0[t], after.1[t]),
+                    });
                 }
             }
         }
@@ -97,10 +114,11 @@ mod tests {
         for at in 0..3 {
             let mut more = buckets;
             more[at].0 += 1;
-            assert!(recount.check(tally.rows(), 3, |_, t| more[t]).unwrap_err().contains("the device counts"));
+            assert!(recount.check(tally.rows(), 3, |_, t| more[t]).unwrap_err().to_string().contains("device counts"));
             let mut earlier = buckets;
             earlier[at].1 = Some(7);
-            assert!(recount.check(tally.rows(), 3, |_, t| earlier[t]).unwrap_err().contains("Some(7)"));
+            let found = recount.check(tally.rows(), 3, |_, t| earlier[t]).unwrap_err();
+            assert_eq!(found.device.1, Some(7));
         }
     }
 

@@ -92,6 +92,6 @@ impl Counts {
             (u64::from(counts[at]), (firsts[at] != NEVER).then(|| first + u64::from(firsts[at])))
         };
         let fix = "results of this device cannot be trusted; update its driver";
-        self.recount.check(rows, AT_ONCE, bucket).map_err(|fault| gpu.fault(fault, fix))
+        self.recount.check(rows, AT_ONCE, bucket).map_err(|fault| gpu.fault(fault.to_string(), fix))
     }
 }
