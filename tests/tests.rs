@@ -5,6 +5,7 @@ mod contract;
 mod correlation;
 mod counts;
 mod cuda;
+mod damaged;
 mod decode;
 #[cfg(target_os = "linux")]
 mod discovery;

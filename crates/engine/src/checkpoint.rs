@@ -1,9 +1,9 @@
 //! A tally on disk: checksummed, written atomically, refused when it belongs to another run.
 
-use retrial_spec::{Error, Result, Tally};
+use retrial_spec::{Error, Result, Tally, tally::Unchecked};
 use retrial_vae::file::{sha256_hex, write_atomic};
 use serde::{Deserialize, Serialize};
-use std::{fs, path::Path};
+use std::{fs::File, io::Read, path::Path};
 
 const MAGIC: &[u8] = b"RETRIAL-TALLY-2\n";
 
@@ -21,16 +21,28 @@ pub fn save(path: &Path, identity: &str, tally: &Tally) -> Result<()> {
     write_atomic(path, &[MAGIC, hash.as_bytes(), b"\n", &payload].concat())
 }
 
-/// Reads a tally back and checks that it is whole and belongs to `identity`.
+/// Reads a tally back: whole, possible, and of `identity`.
 pub fn load(path: &Path, identity: &str) -> Result<Tally> {
-    let bytes = fs::read(path).map_err(Error::io("read", path))?;
     let damaged = |fault: &str| Error::file(path, fault, "delete it and sample again");
-    let rest = bytes.strip_prefix(MAGIC).ok_or_else(|| damaged("is not a tally of this version"))?;
+    let mut file = File::open(path).map_err(Error::io("read", path))?;
+    // What is no tally may have no end.
+    let mut magic = vec![];
+    file.by_ref().take(MAGIC.len() as u64).read_to_end(&mut magic).map_err(Error::io("read", path))?;
+    if magic != MAGIC {
+        return Err(damaged("is not a tally of this version"));
+    }
+    let mut rest = vec![];
+    file.read_to_end(&mut rest).map_err(Error::io("read", path))?;
     let (hash, payload) = rest.split_at_checked(65).ok_or_else(|| damaged("is truncated"))?;
-    if sha256_hex(payload).as_bytes() != &hash[..64] {
+    if hash != [sha256_hex(payload).as_bytes(), b"\n"].concat() {
         return Err(damaged("fails its checksum"));
     }
-    let checkpoint: Checkpoint<Tally> = postcard::from_bytes(payload).map_err(|e| damaged(&e.to_string()))?;
+    // Lengths in a file claim no memory: vectors grow as their elements are read.
+    let (checkpoint, left) =
+        postcard::take_from_bytes::<Checkpoint<Unchecked>>(payload).map_err(|e| damaged(&e.to_string()))?;
+    if !left.is_empty() {
+        return Err(damaged(&format!("has {} bytes after its end", left.len())));
+    }
     if checkpoint.identity != identity {
         return Err(Error::file(
             path,
@@ -38,5 +50,5 @@ pub fn load(path: &Path, identity: &str) -> Result<Tally> {
             "repeat that run's settings, or choose another output directory",
         ));
     }
-    Ok(checkpoint.tally)
+    checkpoint.tally.check().map_err(|fault| damaged(&format!("is impossible: {fault}")))
 }

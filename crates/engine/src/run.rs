@@ -204,6 +204,15 @@ impl RunDir {
     /// The tally kept by an earlier run of the same identity, if there is one.
     pub fn kept(&self, manifest: &Manifest) -> Result<Option<Tally>> {
         let file = self.path.join("tally.bin");
-        if file.exists() { checkpoint::load(&file, &manifest.identity()).map(Some) } else { Ok(None) }
+        if !file.exists() {
+            return Ok(None);
+        }
+        let tally = checkpoint::load(&file, &manifest.identity())?;
+        let kind = (tally.rows().len(), tally.thresholds(), tally.is_counts_only());
+        if kind != (manifest.data.samples, &manifest.thresholds[..], manifest.counts_only) {
+            let fault = "holds other samples or thresholds than it says";
+            return Err(Error::file(&file, fault, "delete it and sample again"));
+        }
+        Ok(Some(tally))
     }
 }

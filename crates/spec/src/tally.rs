@@ -6,6 +6,10 @@
 //! success at *any* threshold. A counts-only tally keeps what lies below its largest threshold and nothing else, so
 //! that a backend need not compute the other errors.
 
+mod unchecked;
+
+pub use unchecked::Unchecked;
+
 use crate::{Error, Result, model::numbered, values::room};
 use std::ops::Range;
 
@@ -182,7 +186,9 @@ impl Row {
 }
 
 /// The summary of a set of trials of all samples.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+///
+/// It is read back as [`Unchecked`].
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct Tally {
     thresholds: Vec<f32>,
     rows: Vec<Row>,
