@@ -54,7 +54,7 @@ impl Emulated {
         let file = format!("{}.cu", program.kernel);
         let files: Vec<_> = [(&*file, program.text)].into_iter().chain(program.headers.iter().copied()).collect();
         let compiled = retrial_emulator::Program::compile(program.kernel, &files, &[], program.entries);
-        compiled.map_err(|fault| failed(&fault))
+        compiled.map_err(|fault| failed(&fault.to_string()))
     }
 }
 
@@ -77,7 +77,7 @@ impl Driver for Emulated {
             return Err(Fault::OutOfMemory { bytes });
         }
         self.used.fetch_add(bytes, Relaxed);
-        let memory = Memory::allocate(bytes as usize).map_err(|fault| failed(&fault))?;
+        let memory = Memory::allocate(bytes as usize).map_err(|fault| failed(&fault.to_string()))?;
         let address = memory.address();
         device.insert(address, memory);
         Ok(address)
@@ -114,7 +114,7 @@ impl Driver for Emulated {
             let (grid, block) = ([launch.grid, 1, 1], [launch.block, 1, 1]);
             // SAFETY: parameters hold addresses of `Memory`; one submission runs at a time on a device.
             unsafe { program.launch(launch.entry, grid, block, launch.shared as usize, launch.params, &self.options) }
-                .map_err(|fault| failed(&fault))?;
+                .map_err(|fault| failed(&fault.to_string()))?;
         }
         if let Some(Read { from, to, bytes }) = read {
             // SAFETY: the caller's promise.

@@ -1,5 +1,6 @@
 //! From CUDA source to a shared library, by way of the system's C++ compiler.
 
+use crate::Error;
 use sha2::{Digest, Sha256};
 use std::{
     env,
@@ -94,16 +95,18 @@ impl Source<'_> {
         })
     }
 
-    /// Builds the library at `target`, unless it is there. An error holds the compiler's messages.
-    pub fn build(&self, compiler: &Compiler, target: &Path) -> Result<(), String> {
+    /// Builds the library at `target`, unless it is there.
+    pub fn build(&self, compiler: &Compiler, target: &Path) -> Result<(), Error> {
         if target.exists() {
             return Ok(());
         }
-        let fail = |e: &dyn std::fmt::Display| format!("{}: {e}", self.name);
         let folder = target.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(folder).map_err(|e| fail(&e))?;
-        let work = tempfile::tempdir_in(folder).map_err(|e| fail(&e))?;
-        let write = |name: &str, text: &str| fs::write(work.path().join(name), text).map_err(|e| fail(&e));
+        fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+        let work = tempfile::tempdir_in(folder).map_err(Error::io("create a folder in", folder))?;
+        let write = |name: &str, text: &str| {
+            let path = work.path().join(name);
+            fs::write(&path, text).map_err(Error::io("write", &path))
+        };
         for (name, text) in HOST {
             write(name, text)?;
         }
@@ -116,15 +119,17 @@ impl Source<'_> {
         write("main.cpp", &self.main())?;
         let run = |arguments: &[&str]| {
             let mut command = Command::new(&compiler.command);
-            let output =
-                command.env("LC_ALL", "C").current_dir(work.path()).args(arguments).output().map_err(|e| fail(&e))?;
-            if output.status.success() { Ok(()) } else { Err(fail(&String::from_utf8_lossy(&output.stderr))) }
+            let output = command.env("LC_ALL", "C").current_dir(work.path()).args(arguments).output();
+            let output = output.map_err(Error::io("run", &compiler.command))?;
+            let messages = || String::from_utf8_lossy(&output.stderr).into_owned();
+            let refused = || Error::Compile { program: self.name.to_owned(), messages: messages() };
+            if output.status.success() { Ok(()) } else { Err(refused()) }
         };
         let defines = self.defines.iter().map(String::as_str);
         run(&FLAGS.into_iter().chain(defines).chain(["-I.", "-c", "main.cpp", "-o", "main.o"]).collect::<Vec<_>>())?;
         run(&["-shared", "main.o", "-o", "main.so"])?;
         // Another process may have been faster; its library is the same.
-        fs::rename(work.path().join("main.so"), target).map_err(|e| fail(&e))
+        fs::rename(work.path().join("main.so"), target).map_err(Error::io("write", target))
     }
 
     /// The translation unit. In an unnamed namespace, the `__shared__` variables of templates are not merged by the
@@ -143,12 +148,12 @@ impl Source<'_> {
 
 /// Declares each `extern __shared__ type name[];` as a pointer to the launch's dynamic shared memory, which has no
 /// fixed address here: its end lies at a guard.
-fn dynamic_shared(text: &str) -> Result<String, String> {
+fn dynamic_shared(text: &str) -> Result<String, Error> {
     const MARK: &str = "extern __shared__";
     let mut parts = text.split(MARK);
     let mut result = parts.next().unwrap_or_default().to_owned();
     for part in parts {
-        let wrong = || format!("`{MARK}{}` is not followed by `type name[];`", part.lines().next().unwrap_or_default());
+        let wrong = || Error::Shared { line: format!("{MARK}{}", part.lines().next().unwrap_or_default()) };
         let (declaration, rest) = part.split_once(';').ok_or_else(wrong)?;
         let (declaration, _) = declaration.split_once('[').ok_or_else(wrong)?;
         let declaration = match declaration.trim().strip_prefix("__align__(") {
@@ -162,15 +167,14 @@ fn dynamic_shared(text: &str) -> Result<String, String> {
 }
 
 /// The folder of compiled programs of this user, who alone may write there: what it holds is executed.
-pub(crate) fn cache() -> Result<PathBuf, String> {
+pub(crate) fn cache() -> Result<PathBuf, Error> {
     // SAFETY: asks for a number.
     let user = unsafe { libc::getuid() };
     let folder = env::temp_dir().join(format!("retrial-emulator-{user}"));
-    let fail = |e: std::io::Error| format!("{}: {e}", folder.display());
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(fail)?;
-    let owner = fs::symlink_metadata(&folder).map_err(fail)?;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(Error::io("create", &folder))?;
+    let owner = fs::symlink_metadata(&folder).map_err(Error::io("read", &folder))?;
     if !owner.is_dir() || owner.uid() != user || owner.mode() & 0o022 != 0 {
-        return Err(format!("{} can be written by others; remove it", folder.display()));
+        return Err(Error::Open { path: folder });
     }
     Ok(folder)
 }
@@ -186,6 +190,6 @@ mod tests {
         let expected = "a;\n  static unsigned char* const& bytes = (unsigned char* const&)retrial::dynamic_shared;\nb; \
                         static float4* const& tile = (float4* const&)retrial::dynamic_shared; c";
         assert_eq!(dynamic_shared(text).unwrap(), expected);
-        assert!(dynamic_shared("extern __shared__ float x;").unwrap_err().contains("type name[]"));
+        assert!(dynamic_shared("extern __shared__ float x;").unwrap_err().to_string().contains("type name[]"));
     }
 }

@@ -1,7 +1,13 @@
 //! One loaded copy of a compiled program. Its variables are those of one OS thread at a time.
 
-use crate::{fault, memory};
-use std::{ffi::CStr, fs, io::Write, path::Path, sync::atomic::AtomicU64};
+use crate::{Error, Fault, fault, memory};
+use std::{
+    ffi::CStr,
+    fs,
+    io::Write,
+    path::Path,
+    sync::{Arc, atomic::AtomicU64},
+};
 
 /// `Launch` of `host/fibers.h`.
 #[repr(C)]
@@ -38,7 +44,7 @@ pub(crate) struct Entry {
 pub(crate) struct Failure {
     /// Of the block, in launch order.
     pub number: u64,
-    pub message: String,
+    pub fault: Fault,
 }
 
 pub(crate) struct Instance {
@@ -53,17 +59,19 @@ unsafe impl Send for Instance {}
 
 impl Instance {
     /// Loads a copy of a library: the loader would return the same one for the same file.
-    pub fn load(library: &Path) -> Result<Self, String> {
-        let fail = |e: &dyn std::fmt::Display| format!("{}: {e}", library.display());
-        let mut copy = tempfile::Builder::new().suffix(".so").tempfile().map_err(|e| fail(&e))?;
-        copy.write_all(&fs::read(library).map_err(|e| fail(&e))?).map_err(|e| fail(&e))?;
+    pub fn load(library: &Path) -> Result<Self, Error> {
+        let fail = |cause| Error::Load { path: library.into(), cause: Arc::new(cause) };
+        let copy = tempfile::Builder::new().suffix(".so").tempfile();
+        let mut copy = copy.map_err(Error::io("create a file in", std::env::temp_dir()))?;
+        let bytes = fs::read(library).map_err(Error::io("read", library))?;
+        copy.write_all(&bytes).map_err(Error::io("write", copy.path()))?;
         // SAFETY: built by this crate; its initialisers only set its own variables. Types as in `host/fibers.h`.
         unsafe {
-            let library = libloading::Library::new(copy.path()).map_err(|e| fail(&e))?;
+            let library = libloading::Library::new(copy.path()).map_err(fail)?;
             Ok(Self {
-                run: *library.get(b"retrial_run").map_err(|e| fail(&e))?,
-                fault: *library.get(b"retrial_fault").map_err(|e| fail(&e))?,
-                entries: **library.get::<*const *const Entry>(b"retrial_entries").map_err(|e| fail(&e))?,
+                run: *library.get(b"retrial_run").map_err(fail)?,
+                fault: *library.get(b"retrial_fault").map_err(fail)?,
+                entries: **library.get::<*const *const Entry>(b"retrial_entries").map_err(fail)?,
                 _library: library,
             })
         }
@@ -93,7 +101,7 @@ impl Instance {
             0 => String::new(),
             address => format!(", {}", memory::describe(address)),
         };
-        let message = format!("block {:?}, thread {:?}: {text}{place}", report.block, report.thread);
-        Err(Failure { number: report.number, message })
+        let fault = Fault::Thread { block: report.block, thread: report.thread, what: format!("{text}{place}") };
+        Err(Failure { number: report.number, fault })
     }
 }

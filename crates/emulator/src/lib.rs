@@ -13,11 +13,13 @@
 #![cfg(target_os = "linux")]
 
 mod compile;
+mod error;
 mod fault;
 mod instance;
 mod memory;
 mod program;
 
 pub use compile::{Compiler, compiler};
+pub use error::{Error, Fault, Overrun};
 pub use memory::Memory;
 pub use program::{Options, Order, Program};

@@ -1,5 +1,6 @@
 //! Global memory: buffers that end at a page nothing may touch.
 
+use crate::{Error, Overrun};
 use std::{collections::BTreeMap, ptr, slice, sync::Mutex};
 
 /// A buffer for kernels, all bytes 255 at first. Its end is followed by inaccessible memory, or by fewer than 16
@@ -36,10 +37,10 @@ fn buffers() -> std::sync::MutexGuard<'static, BTreeMap<usize, Layout>> {
 
 impl Memory {
     /// A buffer of so many bytes, its address a multiple of 16. An error where the system has no more.
-    pub fn allocate(bytes: usize) -> Result<Self, String> {
+    pub fn allocate(bytes: usize) -> Result<Self, Error> {
         // SAFETY: asks for a number.
         let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as usize;
-        let full = || format!("a buffer of {bytes} bytes does not fit in memory; free others");
+        let full = || Error::Memory { bytes };
         let aligned = bytes.max(1).checked_next_multiple_of(16).ok_or_else(full)?;
         let open = aligned.checked_next_multiple_of(page).ok_or_else(full)?;
         let layout = Layout { front: open - aligned, bytes, open, mapped: open.checked_add(page).ok_or_else(full)? };
@@ -75,8 +76,8 @@ impl Memory {
     }
 
     /// Gives the buffer back. An error if something wrote just before or after it.
-    pub fn free(self) -> Result<(), String> {
-        check(self.mapping as usize, self.layout)
+    pub fn free(self) -> Result<(), Error> {
+        check(self.mapping as usize, self.layout).map_err(Error::Overrun)
     }
 }
 
@@ -89,17 +90,17 @@ impl Drop for Memory {
 }
 
 /// Whether the bytes around a live buffer are as they were.
-fn check(mapping: usize, Layout { front, bytes, open, .. }: Layout) -> Result<(), String> {
+fn check(mapping: usize, Layout { front, bytes, open, .. }: Layout) -> Result<(), Overrun> {
     // SAFETY: the accessible part of a live mapping, whose data are not looked at.
     let byte = |at: usize| unsafe { ptr::read((mapping + at) as *const u8) };
     match (0..front).chain(front + bytes..open).find(|&at| byte(at) != POISON) {
-        Some(at) => Err(format!("something wrote to byte {} of a buffer of {bytes}", at as i64 - front as i64)),
+        Some(at) => Err(Overrun { at: at as i64 - front as i64, bytes }),
         None => Ok(()),
     }
 }
 
 /// [`check`]s the buffers that the words of a parameter point into.
-pub(crate) fn check_named(params: &[u8]) -> Result<(), String> {
+pub(crate) fn check_named(params: &[u8]) -> Result<(), Overrun> {
     let buffers = buffers();
     for word in params.chunks_exact(8) {
         let address = usize::from_ne_bytes(word.try_into().unwrap_or_default());

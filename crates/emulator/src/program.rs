@@ -1,6 +1,7 @@
 //! Programs: compiled once per content, launched from any number of threads.
 
 use crate::{
+    Error, Fault,
     compile::{self, Source, compiler},
     instance::{Failure, Instance, Launch},
     memory,
@@ -58,7 +59,7 @@ struct Library {
     idle: Mutex<Vec<Instance>>,
 }
 
-type Slot = Arc<OnceLock<Result<Arc<Library>, String>>>;
+type Slot = Arc<OnceLock<Result<Arc<Library>, Error>>>;
 
 /// A panic elsewhere leaves these in order.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -69,7 +70,7 @@ impl Program {
     /// Compiles `files` (name and text; the first includes the others) with `defines` (`-DX=4`), for launches of
     /// `entries`. Libraries are kept in a folder of the user's below [`std::env::temp_dir`]. An error holds the
     /// compiler's messages, or says that there is no [`compiler`].
-    pub fn compile(name: &str, files: &[(&str, &str)], defines: &[String], entries: &[&str]) -> Result<Self, String> {
+    pub fn compile(name: &str, files: &[(&str, &str)], defines: &[String], entries: &[&str]) -> Result<Self, Error> {
         Self::compile_in(&compile::cache()?, name, files, defines, entries)
     }
 
@@ -80,9 +81,9 @@ impl Program {
         files: &[(&str, &str)],
         defines: &[String],
         entries: &[&str],
-    ) -> Result<Self, String> {
+    ) -> Result<Self, Error> {
         static LIBRARIES: Mutex<Option<HashMap<PathBuf, Slot>>> = Mutex::new(None);
-        let compiler = compiler().ok_or("no C++ compiler; install g++ or clang++, or set CXX")?;
+        let compiler = compiler().ok_or(Error::NoCompiler)?;
         let source = Source { name, files, defines, entries };
         let path = cache.join(source.key(compiler)).with_extension("so");
         let slot = lock(&LIBRARIES).get_or_insert_default().entry(path.clone()).or_default().clone();
@@ -112,10 +113,10 @@ impl Program {
         shared_bytes: usize,
         params: &[u8],
         options: &Options,
-    ) -> Result<(), String> {
-        let fail = |message: &str| format!("kernel {entry} of {}: {message}", self.name);
-        let at = self.entries.iter().position(|e| e == entry).ok_or_else(|| fail("no such entry"))?;
-        check_limits(grid, block, shared_bytes).map_err(|e| fail(&e))?;
+    ) -> Result<(), Error> {
+        let fail = |fault| Error::Kernel { entry: entry.to_owned(), program: self.name.clone(), fault };
+        let at = self.entries.iter().position(|e| e == entry).ok_or_else(|| fail(Fault::Entry))?;
+        check_limits(grid, block, shared_bytes).map_err(fail)?;
         let blocks: u64 = grid.into_iter().map(u64::from).product();
         let threads = options.threads.max(1).min(blocks as usize);
         let mut instances = self.take(threads)?;
@@ -140,16 +141,16 @@ impl Program {
                 }
                 result
             };
-            spread(&mut instances, work).map_err(|failure| failure.message)
+            spread(&mut instances, work).map_err(|failure| failure.fault)
         } else {
-            Err(format!("a parameter of {} bytes, where it takes one of {expected}", params.len()))
+            Err(Fault::Parameter { got: params.len(), want: expected })
         };
         lock(&self.library.idle).append(&mut instances);
-        result.and_then(|()| memory::check_named(params)).map_err(|e| fail(&e))
+        result.and_then(|()| memory::check_named(params).map_err(Fault::Overrun)).map_err(fail)
     }
 
     /// So many instances for this launch alone.
-    fn take(&self, count: usize) -> Result<Vec<Instance>, String> {
+    fn take(&self, count: usize) -> Result<Vec<Instance>, Error> {
         let mut taken = {
             let mut idle = lock(&self.library.idle);
             let keep = idle.len().saturating_sub(count);
@@ -182,18 +183,18 @@ fn spread(
 }
 
 /// The limits of CUDA devices since compute capability 3.0, and 227 KiB of shared memory as on 9.0.
-fn check_limits(grid: [u32; 3], block: [u32; 3], shared_bytes: usize) -> Result<(), String> {
+fn check_limits(grid: [u32; 3], block: [u32; 3], shared_bytes: usize) -> Result<(), Fault> {
     const SHARED: usize = 227 << 10;
     let within =
         |sizes: [u32; 3], limits: [u32; 3]| sizes.iter().zip(limits).all(|(&size, limit)| 0 < size && size <= limit);
     if !within(grid, [i32::MAX as u32, 65_535, 65_535]) {
-        return Err(format!("a grid of {grid:?}; each at least 1, at most [2147483647, 65535, 65535]"));
+        return Err(Fault::Grid(grid));
     }
     if !within(block, [1024, 1024, 64]) || block.into_iter().product::<u32>() > 1024 {
-        return Err(format!("a block of {block:?}; each at least 1, at most [1024, 1024, 64] and 1024 threads in all"));
+        return Err(Fault::Block(block));
     }
     if shared_bytes > SHARED {
-        return Err(format!("{shared_bytes} bytes of dynamic shared memory; at most {SHARED}"));
+        return Err(Fault::SharedBytes { got: shared_bytes, most: SHARED });
     }
     Ok(())
 }

@@ -99,6 +99,7 @@ fn fails(name: &str, message: &str) {
         let params = words(&[x.address(), n.address()]);
         // SAFETY: whatever this does wrong stays within the guards.
         let error = unsafe { program.launch(name, [2, 1, 1], [64, 1, 1], 100, &params, &options) }.unwrap_err();
+        let error = error.to_string();
         assert!(error.contains(message) && error.starts_with(&format!("kernel {name} of faults: ")), "{error}");
     }
 }
@@ -163,7 +164,7 @@ fn first_failing_block_is_named() {
             // SAFETY: as long as the kernel takes them to be.
             unsafe { program.launch("blocks", [50, 1, 1], [2, 1, 1], 0, &params, &options) }
         };
-        let error = launch(&buffer(&divisors)).unwrap_err();
+        let error = launch(&buffer(&divisors)).unwrap_err().to_string();
         assert_eq!(error, "kernel blocks of blocks: block [20, 0, 0], thread [1, 0, 0]: blocks.cu:5 divides by zero");
         launch(&buffer(&[5i32; 50])).unwrap();
         assert_eq!(crate::read(&x, f32::from_ne_bytes), [20.0; 50]);

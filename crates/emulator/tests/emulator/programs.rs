@@ -80,7 +80,7 @@ fn what_does_not_compile_says_why() {
     if compiler().is_none() {
         return eprintln!("SKIPPED what_does_not_compile_says_why: no C++ compiler");
     }
-    let error = |text: &str| Program::compile("bad", &[("bad.cu", text)], &[], &["f"]).err().unwrap();
+    let error = |text: &str| Program::compile("bad", &[("bad.cu", text)], &[], &["f"]).err().unwrap().to_string();
     let message = error("struct P { int* x; };\nextern \"C\" __global__ void f(P p) { p.y = 1; }");
     assert!(message.contains("bad.cu:2") && message.contains("'y'"), "{message}");
     assert!(error("struct P { int* x; };").contains("'f'"));
@@ -96,7 +96,9 @@ fn launches_are_checked() {
     let out = buffer(&[0u32; 4]);
     let launch = |entry, grid, block, shared, params: &[u64]| {
         // SAFETY: refused before it runs.
-        unsafe { program.launch(entry, grid, block, shared, &words(params), &Options::default()) }.unwrap_err()
+        unsafe { program.launch(entry, grid, block, shared, &words(params), &Options::default()) }
+            .unwrap_err()
+            .to_string()
     };
     let params = [out.address(), 0];
     assert!(launch("none", [1; 3], [1; 3], 0, &params).contains("kernel none of fill: no such entry"));
@@ -118,5 +120,5 @@ fn memory_is_as_large_as_asked() {
         memory.as_mut_slice().fill(0);
         memory.free().unwrap();
     }
-    assert!(Memory::allocate(usize::MAX - 5).unwrap_err().contains("does not fit"));
+    assert!(Memory::allocate(usize::MAX - 5).unwrap_err().to_string().contains("does not fit"));
 }
