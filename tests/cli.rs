@@ -51,7 +51,7 @@ fn sample(out: &Path, more: &str) -> String {
 }
 
 /// Every file below a folder with its bytes.
-fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+pub fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut found = vec![];
     let mut folders = vec![folder.to_path_buf()];
     while let Some(next) = folders.pop() {

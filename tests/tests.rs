@@ -7,6 +7,8 @@ mod counts;
 mod cuda;
 mod damaged;
 mod decode;
+#[cfg(unix)]
+mod directories;
 #[cfg(target_os = "linux")]
 mod discovery;
 mod emulated;

@@ -3,7 +3,7 @@
 use clap::Args;
 use retrial_report::{Block, Figure, Report, Table};
 use retrial_spec::{Error, Result};
-use retrial_vae::file::write_atomic;
+use retrial_vae::file::{clear_temporaries, write_inside};
 use serde::Serialize;
 use std::{fs, io, path::PathBuf};
 
@@ -26,7 +26,8 @@ pub struct Folder {
 }
 
 impl FolderArgs {
-    /// Makes the directory, if one is wanted: before anything long is computed.
+    /// Makes the directory, if one is wanted: before anything long is computed. What a killed command was writing there
+    /// is removed.
     pub fn create(&self) -> Result<Option<Folder>> {
         let Some(path) = &self.out else { return Ok(None) };
         let occupied = match fs::read_dir(path) {
@@ -39,6 +40,7 @@ impl FolderArgs {
             return Err(Error::input("output directory", got, "choose another, or pass --force to write into it"));
         }
         fs::create_dir_all(path).map_err(Error::io("create", path))?;
+        clear_temporaries(path);
         Ok(Some(Folder { path: path.clone(), figures: vec![] }))
     }
 }
@@ -46,13 +48,11 @@ impl FolderArgs {
 impl Folder {
     /// Writes one file.
     pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> Result<()> {
-        write_atomic(&self.path.join(name), bytes.as_ref())
+        write_inside(&self.path, name, bytes.as_ref())
     }
 
     /// Writes a figure and keeps it for the page.
     pub fn draw(&mut self, figure: Figure) -> Result<()> {
-        let figures = self.path.join("figures");
-        fs::create_dir_all(&figures).map_err(Error::io("create", &figures))?;
         self.write(&format!("figures/{}.svg", figure.name), &figure.svg)?;
         self.write(&format!("figures/{}.png", figure.name), &figure.png)?;
         self.figures.push(figure);

@@ -6,7 +6,7 @@ use ndarray::Array2;
 use retrial_engine::{Analysis, Manifest, RunDir};
 use retrial_report::{Block, Section, Table};
 use retrial_spec::{Backend, Error, Problem, Result, Tally};
-use retrial_vae::{Images, weights};
+use retrial_vae::{Images, file::read_up_to, weights};
 use std::path::PathBuf;
 
 /// Draw the figures and the report of a run again
@@ -65,8 +65,8 @@ pub fn write(
 
     let mut of_run = figures::of_run(&analysis, tally, errors.view(), problem, backend)?;
     if manifest.training.is_some() {
-        let csv = dir.path().join("loss.csv");
-        of_run.push(figures::loss(&std::fs::read_to_string(&csv).map_err(Error::io("read", &csv))?));
+        let csv = read_up_to(&dir.path().join("loss.csv"), 256 << 20)?;
+        of_run.push(figures::loss(&String::from_utf8_lossy(&csv)));
     }
     let closed_forms = figures::closed_forms()?;
     for figure in of_run.iter().chain(&closed_forms) {

@@ -10,7 +10,7 @@ use ndarray_npy::ViewNpyExt;
 use retrial_engine::arrays;
 use retrial_reference as reference;
 use retrial_spec::{Error, Noise, Precision, Problem, Result, Weights};
-use retrial_vae::{file::write_atomic, weights};
+use retrial_vae::{file::write_to, weights};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -82,7 +82,7 @@ impl Score {
                 (bytes, chosen.backend.device().to_string())
             }
         };
-        write_atomic(&self.out, &errors)?;
+        write_to(&self.out, &errors)?;
         if self.json {
             let (out, precision) = (self.out.display().to_string(), self.precision);
             return ui::print_json(

@@ -8,7 +8,7 @@ use retrial_theory::{
     laws::{BetaLaw, HutterLaw},
     simulate::{Design, Difficulty, simulate},
 };
-use retrial_vae::file::write_atomic;
+use retrial_vae::file::write_to;
 use std::path::PathBuf;
 
 /// More would not fit into memory.
@@ -86,7 +86,7 @@ impl Simulate {
         let head = ["model", "benchmark", "problem_id", "num_samples", "num_correct"];
         let csv = folder::csv(head, (1..).zip(&counts).map(row))?;
         match &self.out {
-            Some(path) => write_atomic(path, csv.as_bytes()),
+            Some(path) => write_to(path, csv.as_bytes()),
             None => ui::print(&csv),
         }
     }

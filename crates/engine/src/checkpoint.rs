@@ -1,11 +1,14 @@
 //! A tally on disk: checksummed, written atomically, refused when it belongs to another run.
 
 use retrial_spec::{Error, Result, Tally, tally::Unchecked};
-use retrial_vae::file::{sha256_hex, write_atomic};
+use retrial_vae::file::{read_up_to, sha256_hex, write_atomic};
 use serde::{Deserialize, Serialize};
-use std::{fs::File, io::Read, path::Path};
+use std::path::Path;
 
 const MAGIC: &[u8] = b"RETRIAL-TALLY-2\n";
+
+/// Thrice what 60,000 samples take after a million trials each.
+const MAX_BYTES: u64 = 256 << 20;
 
 #[derive(Serialize, Deserialize)]
 struct Checkpoint<T> {
@@ -23,16 +26,9 @@ pub fn save(path: &Path, identity: &str, tally: &Tally) -> Result<()> {
 
 /// Reads a tally back: whole, possible, and of `identity`.
 pub fn load(path: &Path, identity: &str) -> Result<Tally> {
+    let bytes = read_up_to(path, MAX_BYTES)?;
     let damaged = |fault: &str| Error::file(path, fault, "delete it and sample again");
-    let mut file = File::open(path).map_err(Error::io("read", path))?;
-    // What is no tally may have no end.
-    let mut magic = vec![];
-    file.by_ref().take(MAGIC.len() as u64).read_to_end(&mut magic).map_err(Error::io("read", path))?;
-    if magic != MAGIC {
-        return Err(damaged("is not a tally of this version"));
-    }
-    let mut rest = vec![];
-    file.read_to_end(&mut rest).map_err(Error::io("read", path))?;
+    let rest = bytes.strip_prefix(MAGIC).ok_or_else(|| damaged("is not a tally of this version"))?;
     let (hash, payload) = rest.split_at_checked(65).ok_or_else(|| damaged("is truncated"))?;
     if hash != [sha256_hex(payload).as_bytes(), b"\n"].concat() {
         return Err(damaged("fails its checksum"));

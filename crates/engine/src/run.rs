@@ -2,7 +2,10 @@
 
 use crate::checkpoint;
 use retrial_spec::{Device, Error, Precision, Result, Shape, Tally};
-use retrial_vae::{Loss, file::write_atomic};
+use retrial_vae::{
+    Loss,
+    file::{clear_temporaries, read_up_to, write_inside},
+};
 use serde::{Deserialize, Serialize};
 use std::{
     fs, io,
@@ -124,7 +127,11 @@ pub enum Existing {
     Resume,
 }
 
-/// A run directory. Every file is written atomically, and one that stays empty is removed again.
+/// Above any `run.json`: it grows with the thresholds alone.
+const MAX_MANIFEST: u64 = 16 << 20;
+
+/// A run directory. Every file is written atomically, nothing is written through a link in it, and one that stays empty
+/// is removed again.
 #[derive(Debug)]
 pub struct RunDir {
     path: PathBuf,
@@ -137,7 +144,7 @@ impl Drop for RunDir {
 }
 
 impl RunDir {
-    /// Makes the directory, or takes an existing one as `existing` says.
+    /// Makes the directory, or takes an existing one as `existing` says. What a killed run was writing there is removed.
     pub fn create(path: &Path, existing: Existing) -> Result<Self> {
         let occupied = match fs::read_dir(path) {
             Ok(mut entries) => entries.next().is_some(),
@@ -152,6 +159,7 @@ impl RunDir {
             ));
         }
         fs::create_dir_all(path).map_err(Error::io("create", path))?;
+        clear_temporaries(path);
         if occupied && existing == Existing::Replace {
             // What stays behind must not be taken for part of the new run.
             for name in ["run.json", "tally.bin", "training.safetensors"] {
@@ -169,8 +177,7 @@ impl RunDir {
     /// A directory that [`RunDir::create`] made, with its manifest.
     pub fn open(path: &Path) -> Result<(Self, Manifest)> {
         let file = path.join("run.json");
-        let text = fs::read_to_string(&file).map_err(Error::io("read", &file))?;
-        let manifest = serde_json::from_str(&text)
+        let manifest = serde_json::from_slice(&read_up_to(&file, MAX_MANIFEST)?)
             .map_err(|e| Error::file(&file, e, "is this a directory that retrial sample wrote?"))?;
         Ok((Self { path: path.into() }, manifest))
     }
@@ -182,11 +189,7 @@ impl RunDir {
 
     /// Writes one file, making the folder it names.
     pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> Result<()> {
-        let file = self.path.join(name);
-        if let Some(folder) = file.parent() {
-            fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
-        }
-        write_atomic(&file, bytes.as_ref())
+        write_inside(&self.path, name, bytes.as_ref())
     }
 
     /// Writes `run.json`.

@@ -1,6 +1,6 @@
 //! Atomic writes: the old content or the new one, and nothing else in the directory.
 
-use retrial_vae::file::{sha256_hex, write_atomic};
+use retrial_vae::file::{clear_temporaries, read_up_to, sha256_hex, write_atomic, write_inside};
 use std::{fs, path::Path};
 use tempfile::TempDir;
 
@@ -43,6 +43,60 @@ fn concurrent_writers_do_not_mix() {
     let content = fs::read(path).unwrap();
     assert!(content.len() == 4096 && content.iter().all(|&b| b == content[0]));
     assert_eq!(names(dir.path()), ["out.bin"]);
+}
+
+#[test]
+fn what_is_written_inside_stays_inside() {
+    let dir = TempDir::new().unwrap();
+    let out = dir.path().join("out");
+    fs::create_dir(&out).unwrap();
+    for name in ["../x", "/x", "a/../../x", "a/b/c", "..", ".", "", "a/.."] {
+        assert!(write_inside(&out, name, b"x").is_err(), "{name}");
+    }
+    assert_eq!((names(dir.path()), names(&out)), (vec!["out".into()], vec![]));
+    write_inside(&out, "figures/x.svg", b"x").unwrap();
+    assert_eq!(fs::read(out.join("figures/x.svg")).unwrap(), b"x");
+}
+
+#[test]
+fn a_file_that_is_too_large_is_refused() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("x");
+    fs::write(&path, vec![0; 1 << 20]).unwrap();
+    assert_eq!(read_up_to(&path, 1 << 20).unwrap().len(), 1 << 20);
+    fs::write(&path, vec![0; (1 << 20) + 1]).unwrap();
+    assert!(read_up_to(&path, 1 << 20).unwrap_err().to_string().contains("is larger than 1 MiB"));
+}
+
+/// While they are written, files are their user's alone, held, and so not cleared; then they are as the umask says.
+#[cfg(unix)]
+#[test]
+fn temporary_files_are_private_and_held() {
+    use std::os::unix::fs::MetadataExt;
+    let dir = TempDir::new().unwrap();
+    let (path, plain) = (dir.path().join("out.bin"), dir.path().join("plain"));
+    fs::write(&plain, "x").unwrap();
+    let bytes = vec![1; 64 << 20];
+    let mut seen = 0;
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| write_atomic(&path, &bytes).unwrap());
+        while !writer.is_finished() {
+            clear_temporaries(dir.path());
+            for entry in fs::read_dir(dir.path()).unwrap().flatten() {
+                let temporary = entry.file_name().to_string_lossy().ends_with(".tmp");
+                // A rename may come between.
+                let Ok(file) = entry.metadata() else { continue };
+                if temporary && (1..bytes.len() as u64).contains(&file.len()) {
+                    assert_eq!(file.mode() & 0o777, 0o600);
+                    seen += 1;
+                }
+            }
+        }
+    });
+    assert!(seen > 0);
+    let mode = |path: &Path| fs::metadata(path).unwrap().mode();
+    assert_eq!(mode(&path), mode(&plain));
+    assert_eq!(fs::metadata(&path).unwrap().len(), bytes.len() as u64);
 }
 
 /// The published digest of "abc" (FIPS 180-4).
