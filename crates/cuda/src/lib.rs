@@ -5,6 +5,7 @@
 //! and for whatever else runs the kernels. A trial's error has one fixed order of operations: windows, launches and the
 //! number of GPUs do not change a bit of a result.
 
+mod cache;
 mod compile;
 mod counts;
 mod discover;
