@@ -11,7 +11,7 @@ use crate::{
 use clap::Args;
 use retrial_counts::Group;
 use retrial_report::{Block, Report, Section};
-use retrial_spec::{Error, Result};
+use retrial_spec::{Error, Result, text::visible};
 use retrial_theory::{
     Data,
     budget::{Allocation, allocate, best_model, trials_to_reach},
@@ -163,13 +163,13 @@ impl Cost {
             if models.len() < 2 {
                 continue;
             }
-            let on = if benchmark.is_empty() { String::new() } else { format!(" on {benchmark}") };
+            let on = if benchmark.is_empty() { String::new() } else { format!(" on {}", visible(benchmark)) };
             if let Some(target) = self.target {
                 let cost = |p: &&Priced| p.target.as_ref().and_then(|t| t.cost);
                 let cheapest = models.iter().filter_map(|p| Some((p, cost(p)?))).min_by(|a, b| a.1.total_cmp(&b.1));
                 lines.push(match cheapest {
                     Some((p, cost)) => {
-                        format!("Cheapest to reach {target}{on}: {}, for {}", p.group.model, Short(cost))
+                        format!("Cheapest to reach {target}{on}: {}, for {}", visible(&p.group.model), Short(cost))
                     }
                     None => format!("No model reaches {target}{on}"),
                 });
@@ -180,7 +180,7 @@ impl Cost {
                 let curves: Vec<_> =
                     curves.iter().map(|(price, curve)| (*price, curve as &dyn Fn(f64) -> f64)).collect();
                 if let Some((at, coverage)) = best_model(&curves, budget).filter(|(_, coverage)| *coverage >= 0.0) {
-                    let model = &models[at].group.model;
+                    let model = visible(&models[at].group.model);
                     lines.push(format!("Best for {}{on}: {model}, coverage {}", Short(budget), share(coverage)));
                 }
             }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use retrial_report::{Block, Figure, Report, Table};
-use retrial_spec::{Error, Result};
+use retrial_spec::{Error, Result, text::visible};
 use retrial_vae::file::{clear_temporaries, write_inside};
 use serde::Serialize;
 use std::{fs, io, path::PathBuf};
@@ -62,7 +62,7 @@ impl Folder {
     /// Writes the page; the last word on stdout says where it is.
     pub fn finish(&self, page: &Report) -> Result<String> {
         self.write("report.html", page.html())?;
-        Ok(format!("\nReport  {}\n", self.path.join("report.html").display()))
+        Ok(format!("\nReport  {}\n", visible(&self.path.join("report.html").display().to_string())))
     }
 }
 
@@ -72,7 +72,7 @@ pub fn block(caption: impl Into<String>, rows: &[Vec<String>]) -> Block {
     Block::Table(Table { caption: caption.into(), head, rows })
 }
 
-/// A table as CSV; what is `None` stays empty.
+/// A table as CSV; what is `None` stays empty. Names are kept from being [formulas](guarded).
 pub fn csv<R: Serialize>(
     head: impl IntoIterator<Item = impl AsRef<[u8]>>,
     rows: impl IntoIterator<Item = R>,
@@ -84,5 +84,40 @@ pub fn csv<R: Serialize>(
         csv.serialize(row).map_err(|e| bug(&e))?;
     }
     let bytes = csv.into_inner().map_err(|e| bug(&e))?;
+    // Only as text is a cell known to begin so: rows may be of any type.
+    let mut plain = csv::ReaderBuilder::new().has_headers(false).from_reader(&*bytes);
+    let (mut csv, mut row) = (csv::Writer::from_writer(vec![]), csv::StringRecord::new());
+    while plain.read_record(&mut row).map_err(|e| bug(&e))? {
+        csv.write_record(row.iter().map(guarded)).map_err(|e| bug(&e))?;
+    }
+    let bytes = csv.into_inner().map_err(|e| bug(&e))?;
     String::from_utf8(bytes).map_err(|e| bug(&e))
+}
+
+/// A cell behind an apostrophe where a spreadsheet would compute it: it begins as formulas do, and is no number.
+fn guarded(cell: &str) -> String {
+    let formula = cell.trim_start().starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']);
+    let formula = formula || cell.starts_with(['\t', '\r', '\n']);
+    if formula && cell.parse::<f64>().is_err() { format!("'{cell}") } else { cell.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_no_formulas_and_numbers_stay_numbers() {
+        let names =
+            ["=1+1", "+1+1", "-x", "@SUM(A1)", "\t=1", "\r\n=1", "＝1", "－1", "a", "'=1", "-", " =1", "=a,\"b\""];
+        let rows = names.map(|name| (name, -0.5, Some(-3_i64), None::<f64>, f64::NEG_INFINITY));
+        let text = csv(["=name", "a", "b", "c", "d"], rows).unwrap();
+        let mut reader = csv::Reader::from_reader(text.as_bytes());
+        assert_eq!(reader.headers().unwrap().get(0), Some("'=name"));
+        let read: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+        assert_eq!(read.len(), names.len());
+        for (row, name) in read.iter().zip(names) {
+            let wanted = if ["a", "'=1"].contains(&name) { name.into() } else { format!("'{name}") };
+            assert_eq!(row.iter().collect::<Vec<_>>(), [&*wanted, "-0.5", "-3", "", "-inf"]);
+        }
+    }
 }

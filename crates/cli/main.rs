@@ -25,7 +25,7 @@ mod ui;
 mod validate;
 
 use clap::{Parser, Subcommand};
-use retrial_spec::{Error, Result};
+use retrial_spec::{Error, Result, text::visible};
 use std::process::ExitCode;
 
 /// Measures how far repeated attempts carry a generative model.
@@ -83,18 +83,27 @@ fn run(command: &Command) -> Result<ExitCode> {
     .map(|()| ExitCode::SUCCESS)
 }
 
+/// The command line; where it cannot be used, ends the program with what clap says.
+fn arguments() -> Cli {
+    Cli::try_parse().unwrap_or_else(|error| {
+        // Clap repeats what was typed, or pasted: here as a terminal may show it.
+        let shown = std::env::args_os().map(|arg| visible(&arg.to_string_lossy()).into_owned());
+        Cli::try_parse_from(shown).err().unwrap_or(error).exit()
+    })
+}
+
 fn main() -> ExitCode {
     if std::env::var_os("XDG_RUNTIME_DIR").is_none() {
-        // Mesa prints an error without it, on every machine where nobody is logged in.
+        // Mesa prints an error without it, on every machine where nobody is logged in. It needs no such directory, and one
+        // where others can write would not be this user's own.
         // SAFETY: no other thread runs yet.
-        unsafe { std::env::set_var("XDG_RUNTIME_DIR", std::env::temp_dir()) };
+        unsafe { std::env::set_var("XDG_RUNTIME_DIR", "/nonexistent") };
     }
-    let cli = Cli::parse();
-    match run(&cli.command) {
+    match run(&arguments().command) {
         Ok(code) => code,
         Err(error) => {
             if !matches!(error, Error::Cancelled) {
-                eprintln!("error: {error}");
+                ui::tell(format_args!("error: {error}"));
             }
             ExitCode::from(match error {
                 Error::Cancelled => 130,

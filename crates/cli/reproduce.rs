@@ -4,7 +4,7 @@ use crate::{
     args::DataArgs,
     sample::{Pipeline, SampleArgs},
     train::{TrainArgs, existing},
-    ui::Terminal,
+    ui::{self, Terminal},
 };
 use clap::Args;
 use retrial_engine::{RunDir, TrainingInfo};
@@ -41,7 +41,7 @@ impl Reproduce {
         let chosen = sampling.device.open()?;
         let out = self.out.clone().unwrap_or_else(|| self.free_directory());
         let dir = RunDir::create(&out, existing(sampling.force, sampling.resume))?;
-        eprintln!("writing to {}", out.display());
+        ui::tell(format_args!("writing to {}", out.display()));
         let trained = training.run(sampling.seed, &images, &dir, &Terminal::new())?;
         let model = weights::load(&out.join("weights.safetensors"))?;
         let info = TrainingInfo {

@@ -187,7 +187,7 @@ impl Pipeline<'_> {
             if terminal.cancelled() {
                 // Without waiting for the window that the device is at.
                 terminal.clear();
-                eprintln!("{}", kept());
+                ui::tell(kept());
                 ui::stop();
             }
             Ok(())
@@ -198,7 +198,7 @@ impl Pipeline<'_> {
         match sampled {
             Ok(()) => keep(&tally)?,
             Err(fault) => {
-                eprintln!("{}", kept());
+                ui::tell(kept());
                 return Err(fault);
             }
         }

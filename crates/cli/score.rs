@@ -9,7 +9,7 @@ use ndarray::{Array2, ArrayView3};
 use ndarray_npy::ViewNpyExt;
 use retrial_engine::arrays;
 use retrial_reference as reference;
-use retrial_spec::{Error, Noise, Precision, Problem, Result, Weights};
+use retrial_spec::{Error, Noise, Precision, Problem, Result, Weights, text::visible};
 use retrial_vae::{file::write_to, weights};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -89,7 +89,8 @@ impl Score {
                 &json!({ "out": out, "samples": samples, "trials": trials, "precision": precision, "device": by }),
             );
         }
-        ui::print(&format!("{}  {samples} x {trials} errors in {} by {by}\n", self.out.display(), self.precision))
+        let out = self.out.display().to_string();
+        ui::print(&format!("{}  {samples} x {trials} errors in {} by {by}\n", visible(&out), self.precision))
     }
 
     /// The noise as it lies in the file, so that a false header cannot claim memory.

@@ -2,7 +2,7 @@
 
 use crate::ui;
 use retrial_engine::{Analysis, Manifest, analysis::Fit};
-use retrial_spec::{Result, Tally};
+use retrial_spec::{Result, Tally, text::visible};
 use retrial_theory::coverage::Point;
 use retrial_vae::Loss;
 use serde_json::json;
@@ -38,7 +38,7 @@ pub fn print(
         ["maximum likelihood", "mean p with the spectral exponent"].contains(&f.method)
     }));
     text += &correlation(analysis);
-    text += &format!("\nReport  {report}\n");
+    text += &format!("\nReport  {}\n", visible(&report));
     ui::print(&text)
 }
 

@@ -49,7 +49,7 @@ impl TrainArgs {
         let kept = format!("stopped: the training is kept in {}; --resume goes on from there", path.display());
         match &trained {
             Ok(_) => ui::last_words(kept),
-            Err(Error::Cancelled) => eprintln!("{kept}"),
+            Err(Error::Cancelled) => ui::tell(kept),
             Err(_) => {}
         }
         drop(promise);

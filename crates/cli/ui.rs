@@ -1,10 +1,14 @@
 //! What a person at a terminal sees: progress, tables, and the way to stop.
 
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
-use retrial_spec::{Error, Observer, Progress, Result};
+use retrial_spec::{
+    Error, Observer, Progress, Result,
+    text::{is_obeyed, visible},
+};
 use std::{
+    borrow::Cow,
     fmt::Display,
-    io::{self, IsTerminal, Write},
+    io::{self, BufWriter, IsTerminal, Write},
     process,
     sync::{
         Mutex, PoisonError, TryLockError,
@@ -28,13 +32,15 @@ pub fn catch_signals() -> Result<()> {
         // Not here: this thread must hear the second signal.
         thread::spawn(|| {
             if PROMISE.try_lock().is_err_and(|e| matches!(e, TryLockError::WouldBlock)) {
-                eprintln!("\nstopping; press Ctrl-C again to stop at once");
+                tell(""); // below what the terminal made of the keys
+                tell("stopping; press Ctrl-C again to stop at once");
             }
             let _kept = PROMISE.lock();
             if let Ok(words) = LAST_WORDS.lock()
                 && !words.is_empty()
             {
-                eprintln!("\n{words}");
+                tell("");
+                tell(&*words);
             }
             stop();
         });
@@ -103,7 +109,7 @@ impl Terminal {
         if let Ok(mut lines) = self.lines.lock()
             && let Some(line) = lines.next(p, Instant::now())
         {
-            eprintln!("{line}");
+            tell(line);
         }
     }
 }
@@ -147,32 +153,77 @@ impl Observer for Terminal {
     }
 }
 
-/// Tells what a user should know and need not act on, one line on stderr.
-pub fn note(text: impl Display) {
-    eprintln!("note: {text}");
+/// Tells something on stderr, in one line. Whatever names it holds, a terminal shows them and obeys none.
+pub fn tell(text: impl Display) {
+    /// Nobody reads on, and a name may be as long as a file.
+    const LONGEST: usize = 4000;
+    let text = text.to_string();
+    let (shown, more) = match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => (&text[..end], " ..."),
+        None => (&*text, ""),
+    };
+    // Where stderr is closed or full, there is nobody to tell that to.
+    let _ = writeln!(io::stderr(), "{}{more}", visible(shown));
 }
 
-/// Writes results to stdout. A reader that went away (`| head`) is no error.
+/// Tells what a user should know and need not act on.
+pub fn note(text: impl Display) {
+    tell(format_args!("note: {text}"));
+}
+
+/// Writes lines of results to stdout, in which a terminal finds nothing to obey.
 pub fn print(text: &str) -> Result<()> {
-    match io::stdout().lock().write_all(text.as_bytes()) {
+    written(io::stdout().lock().write_all(escaped(text, |c| c.escape_default().to_string()).as_bytes()))
+}
+
+/// Prints a value as JSON. What a terminal would obey is escaped, as JSON allows of any character.
+pub fn print_json(value: &impl serde::Serialize) -> Result<()> {
+    let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+    let result = serde_json::to_writer_pretty(Json(&mut out), value).map_err(io::Error::from);
+    written(result.and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush()))
+}
+
+/// Takes JSON as it is made, a whole piece of text at a time.
+struct Json<W>(W);
+
+impl<W: Write> Write for Json<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = str::from_utf8(bytes).map_err(io::Error::other)?;
+        self.0.write_all(escaped(text, |c| format!("\\u{:04x}", u32::from(c))).as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// A reader that went away (`| head`) is no error.
+fn written(result: io::Result<()>) -> Result<()> {
+    match result {
         Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(Error::io("write", "standard output")(e)),
         _ => Ok(()),
     }
 }
 
-/// Prints a value as JSON.
-pub fn print_json(value: &impl serde::Serialize) -> Result<()> {
-    let text = serde_json::to_string_pretty(value).map_err(|e| Error::input("JSON", e, "please report this"))?;
-    print(&(text + "\n"))
+/// Lines in which what a terminal would obey is written otherwise.
+fn escaped(text: &str, escape: impl Fn(char) -> String) -> Cow<'_, str> {
+    let obeyed = |c| is_obeyed(c) && c != '\n';
+    if !text.contains(obeyed) {
+        return text.into();
+    }
+    text.chars().map(|c| if obeyed(c) { escape(c) } else { c.into() }).collect()
 }
 
-/// Aligned columns: the first to the left, the others to the right, two spaces between.
+/// Aligned columns: the first to the left, the others to the right, two spaces between. A row is a line, whatever its
+/// cells hold.
 pub fn table(rows: &[Vec<String>]) -> String {
+    let rows: Vec<Vec<_>> = rows.iter().map(|row| row.iter().map(|cell| visible(cell)).collect()).collect();
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |c: usize| rows.iter().filter_map(|row| row.get(c)).map(|cell| cell.chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let mut text = String::new();
-    for row in rows {
+    for row in &rows {
         let cells = row.iter().zip(&widths).enumerate().map(|(c, (cell, &width))| match c {
             0 => format!("{cell:<width$}"),
             _ => format!("{cell:>width$}"),
@@ -187,7 +238,7 @@ pub fn table(rows: &[Vec<String>]) -> String {
 /// Name and value pairs, one a line.
 pub fn facts(facts: &[(&str, String)]) -> String {
     let width = facts.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    facts.iter().map(|(name, value)| format!("{name:<width$}  {value}\n")).collect()
+    facts.iter().map(|(name, value)| format!("{name:<width$}  {}\n", visible(value))).collect()
 }
 
 /// `12345678` as `12,345,678`.
@@ -211,8 +262,21 @@ mod tests {
     fn columns_align() {
         let rows = [vec!["a".into(), "10".into()], vec!["bcd".into(), "5".into()]];
         assert_eq!(table(&rows), "a    10\nbcd   5\n");
+        let rows = [vec!["a\nb".into(), "10".into()], vec!["\x1b[2J".into(), "5".into()]];
+        assert_eq!(table(&rows), "a\\nb       10\n\\u{1b}[2J   5\n");
+        assert_eq!(facts(&[("Name", "a\nError".into())]), "Name  a\\nError\n");
         assert_eq!(thousands(1_234_567), "1,234,567");
         assert_eq!(thousands(123), "123");
+    }
+
+    #[test]
+    fn json_stays_json() {
+        let value = serde_json::json!({ "a\u{9b}": "\x1b\u{7f}\u{202e}\u{2028}\n é" });
+        let mut bytes = vec![];
+        serde_json::to_writer_pretty(Json(&mut bytes), &value).unwrap();
+        let text = String::from_utf8(bytes).unwrap();
+        assert!(!text.contains(|c| is_obeyed(c) && c != '\n'), "{text}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
     }
 
     #[test]

@@ -104,7 +104,7 @@ impl Validate {
                 cases.len()
             ))?;
         }
-        eprint!("{}", failures.concat());
+        failures.iter().flat_map(|failure| failure.lines()).for_each(ui::tell);
         Ok(if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 

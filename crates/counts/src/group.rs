@@ -1,5 +1,6 @@
 //! The outcomes of one model on one benchmark.
 
+use retrial_spec::text::visible;
 use retrial_theory::coverage::Counts;
 use std::fmt;
 
@@ -50,10 +51,10 @@ impl Group {
     }
 }
 
-/// Model and benchmark.
+/// Model and benchmark, on one line: what a terminal would obey is [shown](visible).
 impl fmt::Display for Group {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.model)?;
-        if self.benchmark.is_empty() { Ok(()) } else { write!(f, ", {}", self.benchmark) }
+        f.write_str(&visible(&self.model))?;
+        if self.benchmark.is_empty() { Ok(()) } else { write!(f, ", {}", visible(&self.benchmark)) }
     }
 }

@@ -128,7 +128,8 @@ impl fmt::Display for Num {
     }
 }
 
-/// Text as it stands in XML and HTML, inside and outside attributes. Characters that XML forbids are dropped.
+/// Text as it stands in XML and HTML, inside and outside attributes. What XML forbids, and marks that turn the direction
+/// of the text behind them, become a sign that something stood there.
 pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
@@ -139,8 +140,11 @@ pub(crate) fn escape(text: &str) -> String {
             '"' => escaped.push_str("&quot;"),
             '\'' => escaped.push_str("&#39;"),
             '\n' | '\t' => escaped.push(c),
-            '\u{FFFE}' | '\u{FFFF}' => {}
-            c if c.is_control() => {}
+            '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' => {
+                escaped.push('\u{FFFD}')
+            }
+            '\u{FFFE}' | '\u{FFFF}' => escaped.push('\u{FFFD}'),
+            c if c.is_control() => escaped.push('\u{FFFD}'),
             c => escaped.push(c),
         }
     }

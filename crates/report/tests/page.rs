@@ -2,7 +2,7 @@
 
 use retrial_report::{About, Axis, Block, Curve, Curves, Report, Section, Table};
 
-const ATTACK: &str = "<script>alert('x')</script> & \"quotes\"";
+const ATTACK: &str = "<script>alert('x')</script> & \"quotes\" \0\x1b[31m\u{9b}\u{202e}\u{2066}\u{fffe} --> ]]>";
 
 fn report() -> Report {
     let curves = Curves {
@@ -38,6 +38,7 @@ fn report() -> Report {
 fn nothing_a_caller_says_becomes_markup() {
     let page = report().html();
     assert!(!page.contains("<script") && !page.contains("alert('x')"));
+    assert!(!page.contains(|c: char| c.is_control() && c != '\n' || "\u{202e}\u{2066}\u{fffe}".contains(c)));
     assert!(page.matches("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt; &amp; &quot;quotes&quot;").count() > 15);
 }
 

@@ -13,6 +13,7 @@
 //! | [`recount`] | how the host of a GPU folds errors, and checks what the device counted |
 //! | [`observer`] | how a long call reports progress and is cancelled |
 //! | [`error`] | the one error type |
+//! | [`text`] | how a name that others chose is shown |
 //!
 //! It knows no GPU and no file format, prints nothing, and everything else stands on it.
 
@@ -25,6 +26,7 @@ pub mod observer;
 pub mod recount;
 pub mod rng;
 pub mod tally;
+pub mod text;
 mod values;
 
 pub use backend::{Backend, Device, Precision, Scorer};
