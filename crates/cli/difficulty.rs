@@ -14,6 +14,7 @@ use retrial_theory::{
     difficulty::{Class, Posterior, posterior, spectrum},
     npmle::{Npmle, npmle},
 };
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -44,8 +45,9 @@ pub struct Difficulty {
 impl Difficulty {
     pub fn run(&self) -> Result<()> {
         let (mut text, mut objects) = (String::new(), vec![]);
-        for group in self.input.read()? {
-            let data = self.input.data(&group)?;
+        let groups = self.input.read()?;
+        for group in &groups {
+            let data = self.input.data(group)?;
             let npmle = npmle(&data);
             // Equal counts have equal posteriors.
             let cells: BTreeMap<Counts, Posterior> =
@@ -57,9 +59,9 @@ impl Difficulty {
                 .map(|(name, counts)| (&**name, *counts, cells[counts]))
                 .collect();
             if self.json {
-                objects.push(self.object(&group, &data, &npmle, &problems));
+                objects.push(self.object(group, &data, &npmle, &problems));
             } else {
-                text += &self.text(&group, &data, &npmle, problems);
+                text += &self.text(group, &data, &npmle, problems);
             }
         }
         if self.json { ui::print_json(&objects) } else { ui::print(text.trim_start()) }
@@ -103,22 +105,47 @@ impl Difficulty {
         text
     }
 
-    fn object(&self, group: &Group, data: &Data, npmle: &Npmle, problems: &[Problem]) -> Value {
+    fn object<'a>(&self, group: &Group, data: &Data, npmle: &Npmle, problems: &[Problem<'a>]) -> Object<'a> {
         let spectrum = spectrum(npmle, data, self.per_decade);
         let bin = |(from, to, density): &(f64, f64, f64)| json!({ "from": from, "to": to, "density": density });
-        let problem = |(name, counts, p): &Problem| {
-            json!({
-                "problem": name, "attempts": counts.trials(), "successes": counts.successes(), "class": name_of(p.class),
-                "success": p.success, "low": p.low, "high": p.high, "next": p.next,
-            })
+        let problem = |&(problem, counts, Posterior { class, success, low, high, next }): &Problem<'a>| Row {
+            problem,
+            attempts: counts.trials(),
+            successes: counts.successes(),
+            class: name_of(class),
+            success,
+            low,
+            high,
+            next,
         };
-        json!({
+        let group = json!({
             "group": group.to_string(), "model": group.model, "benchmark": group.benchmark,
             "npmle": npmle, "resolution": spectrum.resolution, "unresolved": spectrum.unresolved,
             "density": spectrum.bins.iter().map(bin).collect::<Vec<_>>(),
-            "problems": problems.iter().map(problem).collect::<Vec<_>>(),
-        })
+        });
+        Object { group, problems: problems.iter().map(problem).collect() }
     }
+}
+
+/// A group as JSON.
+#[derive(Serialize)]
+struct Object<'a> {
+    #[serde(flatten)]
+    group: Value,
+    problems: Vec<Row<'a>>,
+}
+
+/// A problem as JSON. There may be millions, and a [`Value`] of each would take a kilobyte.
+#[derive(Serialize)]
+struct Row<'a> {
+    problem: &'a str,
+    attempts: u64,
+    successes: u64,
+    class: &'static str,
+    success: f64,
+    low: f64,
+    high: f64,
+    next: f64,
 }
 
 fn name_of(class: Class) -> &'static str {

@@ -15,6 +15,9 @@ pub struct InputArgs {
     /// One row per problem with model, benchmark, problem_id, num_samples, num_correct; or one row per attempt with
     /// success (0, 1, true, false) in place of the numbers; or one row per successful attempt with its number from 1
     /// in attempt, given --attempts and --problems. Without model and benchmark the file is one group.
+    ///
+    /// A table is read as a stream and may have rows of 16 MiB, 10,000 columns, 8 GiB as unpacked, fields of 64 KiB,
+    /// 10,000 groups, 3,000,000 problems, and attempts that fill 640 MiB (some 20 million).
     pub file: PathBuf,
     /// What the file calls its columns, such as problem_id=task,num_correct=passed
     #[arg(long, value_name = "COLUMN=NAME,..", value_delimiter = ',', value_parser = pair)]

@@ -2,7 +2,8 @@
 
 use crate::{folder, input::positive, ui};
 use clap::Args;
-use retrial_spec::{Error, Result};
+use retrial_counts::MOST_PROBLEMS;
+use retrial_spec::{Error, Result, text::visible};
 use retrial_theory::{
     coverage::Counts,
     laws::{BetaLaw, HutterLaw},
@@ -10,9 +11,6 @@ use retrial_theory::{
 };
 use retrial_vae::file::write_to;
 use std::path::PathBuf;
-
-/// More would not fit into memory.
-const MOST_PROBLEMS: u64 = 100_000_000;
 
 /// Draw success counts from the memorising model, in the format that the other commands read
 ///
@@ -75,14 +73,16 @@ impl DifficultyArgs {
 
 impl Simulate {
     pub fn run(&self) -> Result<()> {
-        if self.problems > MOST_PROBLEMS {
-            return Err(Error::input("problems", self.problems, format!("must be at most {MOST_PROBLEMS}")));
+        if self.problems > MOST_PROBLEMS as u64 {
+            let limit = format!("must be at most {MOST_PROBLEMS}, as in every table that is read");
+            return Err(Error::input("problems", self.problems, limit));
         }
         let (difficulty, benchmark) = self.difficulty.law()?;
         let design = Design { difficulty, samples: self.problems, trials: self.attempts, stopped: self.stopped };
         let counts = simulate(&design, self.seed)?;
+        let model = visible(&self.model); // the same bytes, printed or written
         let row =
-            |(problem, counts): (u64, &Counts)| (&self.model, &benchmark, problem, counts.trials(), counts.successes());
+            |(problem, counts): (u64, &Counts)| (&*model, &benchmark, problem, counts.trials(), counts.successes());
         let head = ["model", "benchmark", "problem_id", "num_samples", "num_correct"];
         let csv = folder::csv(head, (1..).zip(&counts).map(row))?;
         match &self.out {

@@ -13,8 +13,18 @@ use std::{
 
 /// Counts beyond this are no longer exact as f64.
 const MOST: u64 = 1 << 53;
-/// More would not fit into memory.
-const MOST_PROBLEMS: usize = 100_000_000;
+/// Problems of all groups of a table together.
+pub const MOST_PROBLEMS: usize = 3_000_000;
+/// More are no models and benchmarks, but a column taken for one.
+const MOST_GROUPS: usize = 10_000;
+/// Bytes of a field.
+const MOST_FIELD: usize = 64 << 10;
+/// Bytes that groups, problems and attempts may take together, with what is made of them.
+const MOST_MEMORY: usize = 640 << 20;
+/// Bytes of a group, a problem and an attempt, beside their names.
+const GROUP: usize = 1024;
+const PROBLEM: usize = 200;
+const ATTEMPT: usize = 32;
 
 /// What one row stands for.
 #[derive(Clone, Copy, PartialEq)]
@@ -52,6 +62,8 @@ pub struct Builder<'a> {
     index: HashMap<(Box<str>, Box<str>), usize>,
     /// Group of the row before: tables are mostly sorted.
     last: usize,
+    problems: usize,
+    memory: usize,
 }
 
 impl<'a> Builder<'a> {
@@ -100,11 +112,40 @@ impl<'a> Builder<'a> {
                 return Err(Error::file(path, fault, "stopped data need the number of attempts of every problem"));
             }
         }
-        Ok(Self { path: path.into(), options, kind, stem: stem(path), drafts: vec![], index: HashMap::new(), last: 0 })
+        Ok(Self {
+            path: path.into(),
+            options,
+            kind,
+            stem: stem(path),
+            drafts: vec![],
+            index: HashMap::new(),
+            last: 0,
+            problems: 0,
+            memory: 0,
+        })
+    }
+
+    /// Refuses a row that makes the table too large.
+    fn check(&self, fields: &Fields, place: Place<'_>) -> Result<()> {
+        let long = |&column: &Column| fields[column as usize].as_ref().is_some_and(|text| text.len() > MOST_FIELD);
+        let long = Column::ALL.into_iter().find(long);
+        let (column, limit, fix) = if let Some(column) = long {
+            (column, format!("{} KiB", MOST_FIELD >> 10), "give it a shorter name")
+        } else if self.drafts.len() > MOST_GROUPS {
+            (Column::Model, format!("{MOST_GROUPS} models on benchmarks"), "is it the column of the model?")
+        } else if self.problems > MOST_PROBLEMS {
+            (Column::Problem, format!("{MOST_PROBLEMS} problems"), "give the groups a table each")
+        } else if self.memory > MOST_MEMORY {
+            (Column::Problem, format!("{} MiB", MOST_MEMORY >> 20), "give counts instead of attempts, and short names")
+        } else {
+            return Ok(());
+        };
+        Err(place.fault(self.options.columns.name(column), format!("is more than {limit}"), fix))
     }
 
     /// Takes a row.
     pub fn add(&mut self, fields: &Fields, place: Place<'_>) -> Result<()> {
+        self.check(fields, place)?;
         let name = |column: Column| self.options.columns.name(column);
         let text = |column: Column| match fields[column as usize].as_deref() {
             None | Some("") => Err(place.fault(name(column), "is empty", "every row needs it")),
@@ -123,6 +164,7 @@ impl<'a> Builder<'a> {
             None => match self.index.entry((model.into(), benchmark.into())) {
                 Entry::Occupied(entry) => *entry.get(),
                 Entry::Vacant(entry) => {
+                    self.memory += GROUP + 2 * (model.len() + benchmark.len());
                     let (model, benchmark) = entry.key().clone();
                     self.drafts.push(Draft {
                         model,
@@ -138,6 +180,10 @@ impl<'a> Builder<'a> {
         self.last = at;
         let draft = &mut self.drafts[at];
         let known = draft.index.get(problem).copied();
+        if known.is_none() {
+            self.problems += 1;
+            self.memory += PROBLEM + problem.len();
+        }
         if self.kind == Kind::Counts {
             if known.is_some() {
                 let fault = format!("{problem} appears twice in {}", label(draft));
@@ -167,6 +213,7 @@ impl<'a> Builder<'a> {
             draft.attempts.push(vec![]);
             draft.attempts.len() - 1
         });
+        self.memory += ATTEMPT;
         let attempts = &mut draft.attempts[at];
         let success = self.kind == Kind::Successes || {
             let text = text(Column::Success)?;
@@ -192,6 +239,12 @@ impl<'a> Builder<'a> {
     /// The groups. An error without rows, or where attempts contradict each other or the options.
     pub fn finish(mut self) -> Result<Vec<Group>> {
         let drafts = std::mem::take(&mut self.drafts);
+        if let Some(wanted) = self.options.problems
+            && wanted.saturating_mul(drafts.len()) > MOST_PROBLEMS
+        {
+            let limit = format!("must be at most {MOST_PROBLEMS} in {} groups", drafts.len());
+            return Err(Error::input("problems", wanted, limit));
+        }
         if drafts.is_empty() {
             return Err(Error::file(&self.path, "holds a header and no rows", "give at least one problem"));
         }

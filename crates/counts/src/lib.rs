@@ -10,13 +10,20 @@
 //! Tables are CSV with a header or JSON lines, plain or gzipped, and [`Columns`] knows their columns by other names. With
 //! columns `model` and `benchmark` a table holds several groups. Every fault names file, row and column; row 1 is the
 //! first below the header.
+//!
+//! Tables are read as streams, within limits that keep memory below 1 GB: rows of 16 MiB, 10,000 columns, 8 GiB in all
+//! as unpacked, names of 64 KiB, 10,000 groups, [`MOST_PROBLEMS`] problems, and 640 MiB for what is kept of them, which
+//! is some 20 million rows of attempts. What exceeds one is refused by its name.
 
 mod builder;
 mod columns;
 mod group;
+mod json;
 mod run;
+mod stream;
 mod table;
 
+pub use builder::MOST_PROBLEMS;
 pub use columns::{Column, Columns};
 pub use group::{Group, Outcomes};
 

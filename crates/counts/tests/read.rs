@@ -85,6 +85,24 @@ fn json_lines_and_gzip_hold_the_same() {
 }
 
 #[test]
+fn values_of_json_are_what_csv_would_hold() {
+    let text = concat!(
+        r#"{"problem_id":" a\u0041 ","n":8,"num_correct":1e0,"x":{"y":[{}]}}"#,
+        "\n",
+        r#"{"problem_id":-2.50,"n":"8","num_correct":2}"#,
+        "\n",
+        r#"{"problem_id":true,"n":9007199254740992,"num_correct":9007199254740992.0}"#,
+    );
+    let columns = Columns::renamed([("num_samples", "n")]).unwrap();
+    let groups = parse("x.jsonl", text.as_bytes(), &Options { columns, ..Options::default() }).unwrap();
+    assert_eq!(pairs(&groups[0]), [("aA", 8, 1), ("-2.5", 8, 2), ("true", 1 << 53, 1 << 53)]);
+    // Two columns of one name.
+    let columns = Columns::renamed([("num_samples", "n"), ("num_correct", "n")]).unwrap();
+    let groups = parse("x.jsonl", b"{\"problem_id\":1,\"n\":3}", &Options { columns, ..Options::default() }).unwrap();
+    assert_eq!(pairs(&groups[0]), [("1", 3, 3)]);
+}
+
+#[test]
 fn columns_have_the_names_they_are_given() {
     let columns = Columns::renamed([("num_correct", "passed"), ("problem_id", "task"), ("model", "who")]).unwrap();
     let options = Options { columns, attempts: Some(8), ..Options::default() };
@@ -161,6 +179,8 @@ fn faults_name_row_and_column() {
     refused(" \n\n", none, &["empty"]);
     refused("[{}]", none, &["JSON array"]);
     refused("{\"problem_id\": 1\n", none, &["row 1 (line 1)", "no JSON object"]);
+    refused("{\"problem_id\": 1} x\n", none, &["row 1 (line 1)", "no JSON object"]);
+    refused("{\"problem_id\": 1, \"problem_id\": 2}\n", none, &["row 1 (line 1)", "problem_id appears twice"]);
     refused(
         "{\"problem_id\":1,\"num_samples\":[2],\"num_correct\":1}",
         none,
