@@ -3,7 +3,6 @@
 use crate::cli::{model, succeeds};
 use std::{
     fs,
-    io::Read,
     path::Path,
     process::{Child, Command, Output, Stdio},
     thread,
@@ -14,31 +13,14 @@ const SIGINT: u32 = 2;
 const SIGTERM: u32 = 15;
 const SIGHUP: u32 = 1;
 
-/// A command under way, which does not outlive its test.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.0.kill().ok();
-        self.0.wait().ok();
-    }
-}
-
-impl Running {
-    fn send(&self, signal: u32) {
-        let sent = Command::new("kill").args([format!("-{signal}"), self.0.id().to_string()]).status().unwrap();
-        assert!(sent.success());
-    }
-}
-
 /// Starts a command and waits until it catches signals.
-fn start(args: &str) -> Running {
+fn start(args: &str) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_retrial"));
-    let child = command.args(args.split_whitespace()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut child = Running(child);
-    let status = format!("/proc/{}/status", child.0.id());
+    let mut child =
+        command.args(args.split_whitespace()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let status = format!("/proc/{}/status", child.id());
     wait(args, || {
-        assert_eq!(child.0.try_wait().unwrap().and_then(|s| s.code()), None, "retrial {args} ended before its signal");
+        assert_eq!(child.try_wait().unwrap().and_then(|s| s.code()), None, "retrial {args} ended before its signal");
         let status = fs::read_to_string(&status).unwrap_or_default();
         let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).map(str::trim);
         caught.is_some_and(|mask| u64::from_str_radix(mask, 16).unwrap() & 1 << (SIGTERM - 1) != 0)
@@ -56,17 +38,15 @@ fn wait(args: &str, mut come: impl FnMut() -> bool) {
 }
 
 /// Sends one signal; what the command leaves, with exit code 130.
-fn end(child: Running, args: &str, signal: u32) -> Output {
-    child.send(signal);
+fn end(child: Child, args: &str, signal: u32) -> Output {
+    let sent = Command::new("kill").args([format!("-{signal}"), child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
     end_of(child, args)
 }
 
-fn end_of(mut child: Running, args: &str) -> Output {
-    wait(args, || child.0.try_wait().unwrap().is_some());
-    let (mut stdout, mut stderr) = (vec![], vec![]);
-    child.0.stdout.take().unwrap().read_to_end(&mut stdout).unwrap();
-    child.0.stderr.take().unwrap().read_to_end(&mut stderr).unwrap();
-    let out = Output { status: child.0.wait().unwrap(), stdout, stderr };
+fn end_of(mut child: Child, args: &str) -> Output {
+    wait(args, || child.try_wait().unwrap().is_some());
+    let out = child.wait_with_output().unwrap();
     assert_eq!(out.status.code(), Some(130), "retrial {args}: {out:?}");
     let stderr = String::from_utf8_lossy(&out.stderr);
     assert!(!stderr.contains("panicked") && !stderr.contains("error"), "{stderr}");
@@ -171,7 +151,8 @@ fn a_second_signal_waits_for_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let args = format!("train --epochs 1000000 --out {}", dir.path().join("model").display());
     let child = start(&args);
-    child.send(SIGINT);
-    child.send(SIGINT);
+    let kill = || Command::new("kill").args(["-2", &child.id().to_string()]).status().unwrap();
+    kill();
+    kill();
     end_of(child, &args);
 }

@@ -15,8 +15,13 @@ mod emulated;
 mod encode;
 mod faults;
 mod golden;
+#[cfg(unix)]
+mod hostile;
 mod l2_error;
 mod layout;
+#[cfg(unix)]
+mod limits;
+mod names;
 mod nvrtc;
 mod pass_at_k;
 mod sample_latent;
