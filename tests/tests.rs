@@ -6,6 +6,7 @@ mod correlation;
 mod counts;
 mod cuda;
 mod damaged;
+mod data;
 mod decode;
 #[cfg(unix)]
 mod directories;

@@ -213,7 +213,7 @@ impl Pipeline<'_> {
         let columns = errors.len() / images.samples();
         let errors = ndarray::Array2::from_shape_vec((images.samples(), columns), errors)
             .map_err(|e| Error::input("errors", e, "please report this"))?;
-        dir.write("errors.npy", arrays::npy(&errors)?)?;
+        dir.write("errors.npy", arrays::npy(&errors))?;
         drop(scorer);
         let analysis = report::write(&dir, &manifest, &tally, &errors, &problem, backend)?;
         summary::print(out, &manifest, &tally, &analysis, Some(speed), args.json)
@@ -238,13 +238,13 @@ pub fn problem(
 }
 
 fn write_arrays(dir: &RunDir, tally: &Tally) -> Result<()> {
-    dir.write("thresholds.npy", arrays::npy(&arrays::thresholds(tally))?)?;
-    dir.write("successes.npy", arrays::npy(&arrays::successes(tally))?)?;
-    dir.write("first_success.npy", arrays::npy(&arrays::first_success(tally))?)?;
+    dir.write("thresholds.npy", arrays::npy(&arrays::thresholds(tally)))?;
+    dir.write("successes.npy", arrays::npy(&arrays::successes(tally)))?;
+    dir.write("first_success.npy", arrays::npy(&arrays::first_success(tally)))?;
     if !tally.is_counts_only() {
         let (counts, edges) = arrays::histogram(tally);
-        dir.write("histogram.npy", arrays::npy(&counts)?)?;
-        dir.write("histogram_edges.npy", arrays::npy(&edges)?)?;
+        dir.write("histogram.npy", arrays::npy(&counts))?;
+        dir.write("histogram_edges.npy", arrays::npy(&edges))?;
     }
     dir.write("records.csv", arrays::records_csv(tally))
 }

@@ -5,12 +5,11 @@ use crate::{
     ui,
 };
 use clap::Args;
-use ndarray::{Array2, ArrayView3};
-use ndarray_npy::ViewNpyExt;
+use ndarray::Array2;
 use retrial_engine::arrays;
 use retrial_reference as reference;
 use retrial_spec::{Error, Noise, Precision, Problem, Result, Weights, text::visible};
-use retrial_vae::{file::write_to, weights};
+use retrial_vae::{Array, file::write_to, weights};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -27,7 +26,7 @@ pub struct Score {
     weights: PathBuf,
     #[command(flatten)]
     data: DataArgs,
-    /// Noise, .npy of f32 [sample, trial, dimension]; the first samples of the data are used
+    /// Noise, .npy of [sample, trial, dimension]: of the first --samples of the data, or as many as there is noise for
     #[arg(long)]
     noise: PathBuf,
     /// Temperature T in z = mu + T sigma eps
@@ -50,23 +49,24 @@ impl Score {
     pub fn run(&self) -> Result<()> {
         let model = weights::load(&self.weights)?.weights;
         let shape = model.shape()?;
-        let bytes = std::fs::read(&self.noise).map_err(Error::io("read", &self.noise))?;
-        let noise = self.view(&bytes)?;
-        let (samples, trials, latent) = noise.dim();
-        if latent != shape.latent || samples == 0 || trials == 0 {
-            let fault = format!("has shape [{samples}, {trials}, {latent}]");
-            let fix = format!("must be [samples >= 1, trials >= 1, {}] for this model", shape.latent);
-            return Err(Error::file(&self.noise, fault, fix));
+        let noise = Array::open(&self.noise)?;
+        let (samples, trials) = match *noise.shape() {
+            [samples, trials, latent] if latent == shape.latent && samples > 0 && trials > 0 => (samples, trials),
+            ref other => {
+                let fix = format!("must be [samples >= 1, trials >= 1, {}] for this model", shape.latent);
+                return Err(Error::file(&self.noise, format!("has shape {other:?}"), fix));
+            }
+        };
+        let samples = self.data.samples.unwrap_or(samples);
+        let noise = noise.read::<f32>(Some(samples))?;
+        noise.notes.iter().for_each(ui::note);
+        let noise = noise.values;
+        let images = DataArgs { samples: Some(samples), ..self.data.clone() }.load()?;
+        if images.pixels() != shape.pixels {
+            let got = format!("{} pixels per image", images.pixels());
+            return Err(Error::input(&self.data.data, got, format!("the model was made for {}", shape.pixels)));
         }
-        let data = DataArgs { samples: self.data.samples.or(Some(samples)), ..self.data.clone() };
-        let images = data.load()?;
-        if images.samples() != samples || images.pixels() != shape.pixels {
-            let got = format!("{} samples of {} pixels", images.samples(), images.pixels());
-            let limit = format!("the noise is for {samples} and the model for {}", shape.pixels);
-            return Err(Error::input(&self.data.data, got, limit));
-        }
-        let noise: Vec<f32> = noise.iter().copied().collect();
-        Noise::Given(&noise).check(samples, latent)?;
+        Noise::Given(&noise).check(samples, shape.latent)?;
         let chosen = self.device.open()?;
         let posterior = chosen.backend.encode(&model, images.values())?;
         // Built for the reference too: it checks the temperature and the ranges.
@@ -74,12 +74,11 @@ impl Score {
         let (errors, by) = match self.precision {
             Precision::F64 => {
                 let errors = self.reference(problem.weights(), images.values(), &noise);
-                (matrix(errors, samples, trials).and_then(|m| arrays::npy(&m))?, "reference".to_string())
+                (arrays::npy(&matrix(errors, samples, trials)?), "reference".to_string())
             }
             precision => {
                 let errors = chosen.backend.load(&problem, precision)?.errors(Noise::Given(&noise))?;
-                let bytes = matrix(errors, samples, trials).and_then(|m| arrays::npy(&m))?;
-                (bytes, chosen.backend.device().to_string())
+                (arrays::npy(&matrix(errors, samples, trials)?), chosen.backend.device().to_string())
             }
         };
         write_to(&self.out, &errors)?;
@@ -91,12 +90,6 @@ impl Score {
         }
         let out = self.out.display().to_string();
         ui::print(&format!("{}  {samples} x {trials} errors in {} by {by}\n", visible(&out), self.precision))
-    }
-
-    /// The noise as it lies in the file, so that a false header cannot claim memory.
-    fn view<'a>(&self, bytes: &'a [u8]) -> Result<ArrayView3<'a, f32>> {
-        ArrayView3::view_npy(bytes)
-            .map_err(|e| Error::file(&self.noise, e, "save it with numpy.save as float32 [sample, trial, dimension]"))
     }
 
     fn reference(&self, model: &Weights, images: &[f32], noise: &[f32]) -> Vec<f64> {
@@ -116,7 +109,10 @@ fn matrix<T>(values: Vec<T>, rows: usize, columns: usize) -> Result<Array2<T>> {
 
 /// Reads errors `[N, K]` that a run kept.
 pub fn read_errors(path: &Path) -> Result<Array2<f32>> {
-    let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
-    let view = ndarray::ArrayView2::<f32>::view_npy(&bytes);
-    Ok(view.map_err(|e| Error::file(path, e, "sample again"))?.to_owned())
+    let array = Array::open(path)?;
+    let &[samples, trials] = array.shape() else {
+        let fault = format!("has shape {:?}", array.shape());
+        return Err(Error::file(path, fault, "must be [samples, trials]; sample again"));
+    };
+    matrix(array.read(None)?.values, samples, trials)
 }

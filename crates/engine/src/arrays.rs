@@ -1,19 +1,48 @@
 //! Result arrays as NumPy files.
 
 use ndarray::{Array1, Array2, ArrayBase, Data, Dimension};
-use ndarray_npy::{WritableElement, WriteNpyExt};
-use retrial_spec::{Error, Result, Tally, tally::Histogram};
+use retrial_spec::{Tally, tally::Histogram};
 
-/// The bytes of a `.npy` file.
-pub fn npy<S, D>(array: &ArrayBase<S, D>) -> Result<Vec<u8>>
+/// A number as NumPy stores it.
+pub trait Element: Copy {
+    /// NumPy's name of the type.
+    const DTYPE: &str;
+    /// Its bytes, least first.
+    fn bytes(self) -> impl IntoIterator<Item = u8>;
+}
+
+macro_rules! element {
+    ($($number:ty: $dtype:literal),*) => {$(
+        impl Element for $number {
+            const DTYPE: &str = $dtype;
+            fn bytes(self) -> impl IntoIterator<Item = u8> {
+                self.to_le_bytes()
+            }
+        }
+    )*};
+}
+element!(f32: "<f4", f64: "<f8", u64: "<u8");
+
+/// The bytes of a `.npy` file, version 1, C order.
+pub fn npy<S, D>(array: &ArrayBase<S, D>) -> Vec<u8>
 where
     S: Data,
-    S::Elem: WritableElement,
+    S::Elem: Element,
     D: Dimension,
 {
-    let mut bytes = vec![];
-    array.write_npy(&mut bytes).map_err(|e| Error::input(".npy array", e, "please report this"))?;
-    Ok(bytes)
+    /// What comes before the header: magic, version, length.
+    const START: usize = 10;
+    let axes: String = array.shape().iter().map(|axis| format!("{axis}, ")).collect();
+    // Python's tuple of one has a comma.
+    let axes = if array.ndim() == 1 { axes.trim_end() } else { axes.trim_end_matches(", ") };
+    let header = format!("{{'descr': '{}', 'fortran_order': False, 'shape': ({axes})}}", S::Elem::DTYPE);
+    // Values begin at a multiple of 64 bytes, and a line ends before them.
+    let len = (START + header.len() + 1).next_multiple_of(64) - START;
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((len as u16).to_le_bytes());
+    bytes.extend(format!("{header:<width$}\n", width = len - 1).bytes());
+    bytes.extend(array.iter().flat_map(|value| value.bytes()));
+    bytes
 }
 
 /// `thresholds.npy`: f32 `[thresholds]`.

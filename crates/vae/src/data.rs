@@ -1,9 +1,6 @@
 //! Data sets: where images come from and what makes them usable.
 
-use crate::{
-    file::sha256_hex,
-    format::{self, Source},
-};
+use crate::{array::Array, file::sha256_hex, stream::Stream};
 use retrial_spec::{Error, Result, Shape};
 use std::path::Path;
 
@@ -32,7 +29,7 @@ impl Images {
     pub fn new(name: impl Into<String>, values: Vec<f32>, pixels: usize) -> Result<Self> {
         let name = name.into();
         if !(1..=Shape::MAX.pixels).contains(&pixels) {
-            return Err(Error::input(&name, format!("{pixels} pixels per image"), format::pixels_limit()));
+            return Err(Error::input(&name, format!("{pixels} pixels per image"), pixels_limit()));
         }
         if values.is_empty() || !values.len().is_multiple_of(pixels) {
             let got = format!("{} values", values.len());
@@ -49,8 +46,8 @@ impl Images {
     /// Loads the first `samples` images of a source, or all of them.
     ///
     /// A source is [`FASHION_MNIST`] or the path of a file, plain or gzipped, recognised by its content:
-    /// - IDX with unsigned bytes, `[N, rows, columns]`, flattened and divided by 255;
-    /// - `.npy` of `[N, pixels]`, C or Fortran order: float32 or float64 within `[0, 1]`, or uint8, divided by 255.
+    /// - `.npy` or IDX of `[N, pixels]`, `[N, rows, columns]`, or that with one channel, in C or Fortran order: floats
+    ///   within `[0, 1]`, truth values, or unsigned bytes, divided by 255.
     ///
     /// # Errors
     /// [`Error::Io`] where the file cannot be read; [`Error::File`] where it is malformed, truncated, followed by
@@ -60,7 +57,7 @@ impl Images {
         if source == FASHION_MNIST {
             return fashion_mnist(samples);
         }
-        let (values, pixels) = Source::open(Path::new(source))?.read(samples)?;
+        let (values, pixels) = read(Array::open(Path::new(source))?, samples)?;
         Self::new(source, values, pixels)
     }
 
@@ -96,9 +93,39 @@ impl Images {
 }
 
 fn fashion_mnist(samples: Option<usize>) -> Result<Images> {
-    let path = Path::new(FASHION_MNIST);
-    let (values, pixels) = Source::new(path, FASHION_IMAGES)?.read(samples)?;
+    let open = |bytes| Array::new(Stream::new(Path::new(FASHION_MNIST), bytes)?);
+    let (values, pixels) = read(open(FASHION_IMAGES)?, samples)?;
     let images = Images::new(FASHION_MNIST, values, pixels)?;
-    let labels = format::labels(path, FASHION_LABELS, images.samples())?;
+    let labels = open(FASHION_LABELS)?.read::<f32>(Some(images.samples()))?;
+    let labels = labels.values.into_iter().map(|label| label as u8).collect();
     Ok(Images { labels: Some(labels), ..images })
+}
+
+/// The first images of an array, and the number of pixels in one.
+fn read(array: Array, samples: Option<usize>) -> Result<(Vec<f32>, usize)> {
+    let (path, shape, dtype) = (array.path(), array.shape(), array.dtype());
+    let pixels = match *shape {
+        [_, pixels] => pixels,
+        [_, rows, columns] | [_, 1, rows, columns] | [_, rows, columns, 1] => rows.saturating_mul(columns),
+        _ => {
+            let fix = "must be [N, pixels] or [N, rows, columns], N images of grey; save x.reshape(len(x), -1)";
+            return Err(Error::file(path, format!("has shape {shape:?}"), fix));
+        }
+    };
+    if !(1..=Shape::MAX.pixels).contains(&pixels) {
+        return Err(Error::file(path, format!("has {pixels} pixels per image"), pixels_limit()));
+    }
+    if dtype.is_integer() && !dtype.is_byte() {
+        return Err(Error::file(path, format!("has dtype {dtype}"), "save x.astype('<f4'), scaled to [0, 1]"));
+    }
+    let mut values = array.read(samples)?.values;
+    if dtype.is_byte() {
+        values.iter_mut().for_each(|v| *v /= 255.0);
+    }
+    Ok((values, pixels))
+}
+
+/// What is said of a width out of range.
+fn pixels_limit() -> String {
+    format!("must be 1 to {} pixels per image; crop or scale the images", Shape::MAX.pixels)
 }

@@ -2,6 +2,7 @@
 //!
 //! | module | does |
 //! |---|---|
+//! | [`array`] | reads `.npy` and IDX, whoever wrote them |
 //! | [`data`] | loads and checks the images to memorise; Fashion-MNIST's first 400 are embedded |
 //! | [`train`] | trains the model, reproducibly to the byte, with checkpoints |
 //! | [`weights`] | loads and saves safetensors with PyTorch's names |
@@ -18,15 +19,17 @@
 //! # }
 //! ```
 
+pub mod array;
 mod checkpoint;
 pub mod data;
 pub mod file;
-mod format;
 mod layers;
 mod model;
+mod stream;
 pub mod train;
 pub mod weights;
 
+pub use array::Array;
 pub use data::Images;
 pub use model::Loss;
 pub use train::{Checkpoint, Train, Trained, evaluate, evaluate_sampled};

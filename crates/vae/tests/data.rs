@@ -143,18 +143,18 @@ fn paths_that_cannot_be_read() {
 fn malformed_idx_is_refused() {
     let whole = small_idx();
     refused(b"", None, &["is empty"]);
-    refused(b"PNG", None, &["ends inside its header"]);
-    refused(b"\x89PNG\r\n\x1a\n0000", None, &["starts with the bytes [89, 50, 4e, 47]", "idx3-ubyte"]);
-    refused(&idx(0x801, &[3], &[1, 2, 3]), None, &["starts with the bytes [00, 00, 08, 01]"]);
+    refused(b"PNG", None, &["starts with the bytes [50, 4e, 47]"]);
+    refused(b"\x89PNG\r\n\x1a\n0000", None, &["starts with the bytes [89, 50, 4e, 47]"]);
+    refused(&idx(0x801, &[3], &[1, 2, 3]), None, &["has shape [3]"]);
     refused(&whole[..10], None, &["ends inside its header"]);
-    refused(&whole[..whole.len() - 1], None, &["ends inside image 3 of 3"]);
-    refused(&[&whole[..], &[0]].concat(), None, &["goes on behind its 3 images of 4 pixels"]);
+    refused(&whole[..whole.len() - 1], None, &["ends inside sample 3 of 3"]);
+    refused(&[&whole[..], &[0]].concat(), None, &["goes on behind its values of shape [3, 2, 2]"]);
     refused(&[&whole[..], &[0]].concat(), Some(3), &["goes on behind"]);
     refused(&idx(0x803, &[0, 2, 2], &[]), None, &["holds 0 samples"]);
     refused(&idx(0x803, &[1, 0, 2], &[]), None, &["has 0 pixels per image"]);
     refused(&idx(0x803, &[1, 65, 64], &[0; 4160]), None, &["has 4160 pixels per image", "1 to 4096"]);
     refused(&idx(0x803, &[u32::MAX; 3], &[0; 64]), None, &["pixels per image"]);
-    refused(&idx(0x803, &[u32::MAX, 64, 64], &[0; 5000]), None, &["ends inside image 2 of 4294967295"]);
+    refused(&idx(0x803, &[u32::MAX, 64, 64], &[0; 5000]), None, &["ends inside sample 2 of 4294967295"]);
     refused(&whole, Some(0), &["got 0", "1 to 3"]);
     refused(&whole, Some(4), &["got 4", "1 to 3"]);
 }
@@ -177,11 +177,12 @@ fn damaged_gzip_is_refused() {
 fn malformed_npy_is_refused() {
     let good = |shape, values: &[f32]| npy(1, &header("<f4", "False", shape), &f32s(values));
     let whole = good("(2, 2)", &[0.0, 0.1, 0.2, 0.3]);
-    refused(&whole[..whole.len() - 1], None, &["ends inside image 2 of 2"]);
+    refused(&whole[..whole.len() - 1], None, &["ends inside sample 2 of 2"]);
     refused(&[&whole[..], &[0]].concat(), None, &["goes on behind"]);
     refused(&whole[..20], None, &["ends inside its header"]);
     refused(&good("(4,)", &[0.0; 4]), None, &["has shape [4]", "[N, pixels]"]);
-    refused(&good("(1, 2, 2)", &[0.0; 4]), None, &["has shape [1, 2, 2]"]);
+    refused(&good("(1, 2, 2, 2)", &[0.0; 8]), None, &["has shape [1, 2, 2, 2]"]);
+    refused(&good("(1, 1, 2, 2, 1)", &[0.0; 4]), None, &["has shape [1, 1, 2, 2, 1]"]);
     refused(&good("()", &[0.0]), None, &["has shape []"]);
     refused(&good("(0, 2)", &[]), None, &["holds 0 samples"]);
     refused(&good("(2, 0)", &[]), None, &["has 0 pixels"]);
@@ -192,7 +193,7 @@ fn malformed_npy_is_refused() {
     refused(&good("(2, 2)", &[0.0, 0.5, f32::NAN, 0.5]), None, &["value [1, 0]: got NaN", "[0, 1]"]);
     refused(&good("(2, 2)", &[0.0, 0.5, 1.0, 1.5]), None, &["value [1, 1]: got 1.5"]);
     refused(&good("(2, 2)", &[0.0, -0.5, 1.0, 1.0]), None, &["value [0, 1]: got -0.5"]);
-    for dtype in [">f4", "<i8", "<f2", "|b1"] {
+    for dtype in ["<i8", "<c8", "<U1", "<M8[ns]", "|O", "=f4"] {
         refused(&npy(1, &header(dtype, "False", "(1, 1)"), &[0; 8]), None, &["has dtype", dtype, "astype"]);
     }
     refused(
@@ -203,14 +204,14 @@ fn malformed_npy_is_refused() {
     refused(&npy(1, "{'descr': '<f4', 'fortran_order': False}", &[0; 4]), None, &["lacks 'shape'"]);
     refused(&npy(9, &header("<f4", "False", "(1, 1)"), &[0; 4]), None, &["unknown version"]);
     refused(b"\x93NUMPY\x02\x00\xff\xff\xff\xff{", None, &["header of 4294967295 bytes"]);
-    refused(b"\x93NUMEROUS", None, &["unknown version"]);
+    refused(b"\x93NUMEROUS", None, &["starts with"]);
 }
 
 /// Headers that promise far more than the file or the machine holds.
 #[test]
 fn hostile_lengths_are_refused_without_memory() {
     let most = usize::MAX.to_string();
-    for (fortran, place) in [("False", "ends inside image 3 of"), ("True", "ends inside pixel 1 of 4")] {
+    for (fortran, place) in [("False", "ends inside sample 3 of"), ("True", "ends inside column 1 of 4")] {
         let bytes = npy(1, &header("<f4", fortran, &format!("({most}, 4)")), &[0; 32]);
         refused(&bytes, None, &[place]);
         refused(&gzip(&bytes), None, &[place]);
