@@ -1,6 +1,6 @@
 //! Files of data and noise as a user meets them.
 
-use crate::cli::{model, refuses, succeeds};
+use crate::cli::{model, refuses, retrial, succeeds};
 use ndarray::{Array1, Array2, Array3, s};
 use ndarray_npy::{WriteNpyExt, read_npy, write_npy};
 use retrial_engine::arrays;
@@ -91,4 +91,24 @@ fn arrays_are_written_as_others_write_them() {
         assert_eq!(arrays::npy(&b), bytes(&|to| b.write_npy(to).unwrap()));
         assert_eq!(arrays::npy(&c), bytes(&|to| c.write_npy(to).unwrap()));
     }
+}
+
+/// What was decided of the data is said on stderr, and the run goes on from it.
+#[test]
+fn other_sources_are_taken_and_told_of() {
+    let dir = tempfile::tempdir().unwrap();
+    let (csv, labels) = (dir.path().join("d.csv"), dir.path().join("labels.npy"));
+    let line = |label: u8| format!("{label}{}\n", ",0,128,255,64".repeat(196));
+    fs::write(&csv, line(3) + &line(7)).unwrap();
+    let args = |data: &std::path::Path| {
+        let out = dir.path().join("run");
+        format!("sample --weights {} --data {} --trials 20 --out {}", model().display(), data.display(), out.display())
+    };
+    let out = retrial(&args(&csv));
+    let stderr = String::from_utf8(out.stderr).unwrap();
+    assert!(out.status.success(), "{stderr}");
+    let note = "2 images; the first column left out, 784 pixels remain; whole numbers are divided by 255";
+    assert!(stderr.lines().any(|line| line.starts_with("note: ") && line.ends_with(note)), "{stderr}");
+    write_npy(&labels, &Array1::from_vec(vec![3u64, 7])).unwrap();
+    refuses(&args(&labels), &["these are labels"]);
 }

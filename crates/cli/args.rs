@@ -115,7 +115,8 @@ pub fn precision(name: &str) -> Result<Precision, String> {
 /// Samples to memorise.
 #[derive(Args, Clone)]
 pub struct DataArgs {
-    /// fashion-mnist (embedded), an IDX file (plain or .gz), or a .npy of [N, pixels] in [0, 1]
+    /// fashion-mnist (embedded), IDX, .npy or .npz (file.npz:name) of [N, pixels] or [N, rows, columns], a CSV of pixels
+    /// (any of these may be .gz), or a folder of PNGs; floats in [0, 1], or whole numbers, divided by 255
     #[arg(long, default_value = "fashion-mnist")]
     pub data: String,
     /// Use the first N samples (default: all)
@@ -126,6 +127,13 @@ pub struct DataArgs {
 impl DataArgs {
     /// Reads the samples.
     pub fn load(&self) -> Result<Images> {
-        Images::load(&self.data, self.samples)
+        load(&self.data, self.samples)
     }
+}
+
+/// Reads the first samples of a source, and tells what there is to know of them.
+pub fn load(source: &str, samples: Option<usize>) -> Result<Images> {
+    let images = Images::load(source, samples)?;
+    images.notes().iter().for_each(ui::note);
+    Ok(images)
 }

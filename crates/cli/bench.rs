@@ -2,11 +2,14 @@
 
 mod work;
 
-use crate::{args::DeviceArgs, ui};
+use crate::{
+    args::{self, DeviceArgs},
+    ui,
+};
 use clap::Args;
 use retrial_check::{Case, Kernel, Verdict};
 use retrial_spec::{Backend, Error, Precision, Problem, Result, Shape};
-use retrial_vae::{Images, weights};
+use retrial_vae::weights;
 use serde_json::json;
 use std::path::PathBuf;
 use work::{Work, accuracy};
@@ -169,7 +172,7 @@ impl Bench {
         let Some(path) = &self.weights else {
             return self.random(Kernel::Score).problem();
         };
-        let (model, images) = (weights::load(path)?, Images::load(&self.data, Some(self.samples))?);
+        let (model, images) = (weights::load(path)?, args::load(&self.data, Some(self.samples))?);
         crate::sample::problem(&model, &images, backend, self.temperature, 11)
     }
 

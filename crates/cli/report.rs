@@ -1,12 +1,18 @@
 //! `retrial report`, and the report that every run ends with.
 
-use crate::{args::DeviceArgs, figures, sample::problem, score::read_errors, summary, ui};
+use crate::{
+    args::{self, DeviceArgs},
+    figures,
+    sample::problem,
+    score::read_errors,
+    summary, ui,
+};
 use clap::Args;
 use ndarray::Array2;
 use retrial_engine::{Analysis, Manifest, RunDir};
 use retrial_report::{Block, Section, Table};
 use retrial_spec::{Backend, Error, Problem, Result, Tally};
-use retrial_vae::{Images, file::read_up_to, weights};
+use retrial_vae::{file::read_up_to, weights};
 use std::path::PathBuf;
 
 /// Draw the figures and the report of a run again
@@ -35,7 +41,7 @@ impl Report {
             return Err(Error::file(dir.path().join("tally.bin"), fault, "sample with --resume to finish the run"));
         }
         let model = weights::load(&dir.path().join("weights.safetensors"))?;
-        let images = Images::load(&manifest.data.source, Some(manifest.data.samples))?;
+        let images = args::load(&manifest.data.source, Some(manifest.data.samples))?;
         if images.sha256() != manifest.data.sha256 {
             let got = format!("SHA-256 {}", images.sha256());
             return Err(Error::input(&manifest.data.source, got, format!("the run used {}", manifest.data.sha256)));

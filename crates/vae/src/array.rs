@@ -1,4 +1,4 @@
-//! Arrays in files: `.npy` and IDX, plain or gzipped, read as streams.
+//! Arrays in files: `.npy`, `.npz` and IDX, plain or gzipped, read as streams.
 //!
 //! A header is never believed: it is read in linear time, and memory is taken for what was read, not for what a header
 //! promises.
@@ -20,7 +20,10 @@ mod npy;
 
 pub use dtype::{Dtype, Float};
 
-use crate::stream::{FETCH_AGAIN, Stream};
+use crate::{
+    foreign,
+    stream::{FETCH_AGAIN, Stream},
+};
 use retrial_spec::{Error, Result};
 use std::{fmt::Display, path::Path};
 
@@ -30,7 +33,7 @@ const MOST: usize = 1 << 30;
 const MOST_UNPACKED: usize = 1 << 27;
 /// Bytes read at once: whole values of every type.
 const CHUNK: usize = 1 << 16;
-const WANTED: &str = "give a .npy or IDX file, plain or gzipped";
+const WANTED: &str = "give a .npy, .npz or IDX file";
 
 /// What a header says.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,13 +60,15 @@ pub struct Values<T> {
 }
 
 impl<'a> Array<'a> {
-    /// Opens a file and reads its header; what the file is, its content says.
+    /// Opens a file and reads its header; what the file is, its content says. Of an archive (`.npz`), its only array is
+    /// taken, or the one named in `file.npz:name`.
     ///
     /// Understood are `.npy` of versions 1 to 3, in C or Fortran order, and IDX; of truth values, integers and floats of
     /// 2, 4 and 8 bytes, of either byte order.
     ///
     /// # Errors
-    /// [`Error::Io`] where the file cannot be read; [`Error::File`] where it is none of these or its header is malformed.
+    /// [`Error::Io`] where the file cannot be read; [`Error::File`] where it is none of these, its header
+    /// is malformed, or an archive holds several arrays or none of the name.
     pub fn open(path: &'a Path) -> Result<Self> {
         Self::new(Stream::open(path)?)
     }
@@ -74,10 +79,7 @@ impl<'a> Array<'a> {
             [] => return Err(Error::file(stream.path(), "is empty", WANTED)),
             [0, 0, 0x08..=0x0E, axes, ..] if axes > 0 => idx(&mut stream)?,
             [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => npy::header(&mut stream)?,
-            ref head => {
-                let fault = format!("starts with the bytes {:02x?}", &head[..head.len().min(4)]);
-                return Err(Error::file(stream.path(), fault, WANTED));
-            }
+            ref head => return Err(unknown(stream.path(), head, WANTED)),
         };
         Ok(Self { stream, header })
     }
@@ -204,6 +206,19 @@ impl<'a> Array<'a> {
             end.map_err(|e| self.stream.fault(e, format!("inside {}", place(count - left))))?;
         }
         Ok(inexact)
+    }
+}
+
+/// Whether the first bytes are those of an array.
+pub(crate) fn is_array(head: &[u8]) -> bool {
+    matches!(*head, [0, 0, 0x08..=0x0E, axes, ..] if axes > 0) || head.starts_with(b"\x93NUMPY")
+}
+
+/// What is said of a file that is none of those `wanted`.
+pub(crate) fn unknown(path: &Path, head: &[u8], wanted: &str) -> Error {
+    match foreign::recognise(head) {
+        Some((fault, cure)) => Error::file(path, fault, cure),
+        None => Error::file(path, format!("starts with the bytes {:02x?}", &head[..head.len().min(4)]), wanted),
     }
 }
 

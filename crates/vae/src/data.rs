@@ -1,12 +1,24 @@
 //! Data sets: where images come from and what makes them usable.
 
-use crate::{array::Array, file::sha256_hex, stream::Stream};
+mod csv;
+mod folder;
+mod grey;
+
+use crate::{
+    array::{self, Array},
+    file::sha256_hex,
+    foreign::is_text,
+    stream::Stream,
+};
+use grey::{Grey, ROUNDING};
 use retrial_spec::{Error, Result, Shape};
 use std::path::Path;
 
 /// The source that needs no file: the first 400 training images of Fashion-MNIST, embedded with their labels.
 pub const FASHION_MNIST: &str = "fashion-mnist";
 
+const WANTED: &str =
+    "give an IDX file of images (idx3-ubyte), a .npy or .npz of [N, pixels], a CSV of pixels, or a folder of PNGs";
 const FASHION_IMAGES: &[u8] = include_bytes!("../assets/fashion-mnist-400-images-idx3-ubyte.gz");
 const FASHION_LABELS: &[u8] = include_bytes!("../assets/fashion-mnist-400-labels-idx1-ubyte.gz");
 
@@ -18,49 +30,75 @@ pub struct Images {
     pixels: usize,
     labels: Option<Vec<u8>>,
     sha256: String,
+    notes: Vec<String>,
 }
 
 impl Images {
-    /// Checks `values`, `[N, pixels]`. The name stands for them in messages and reports.
+    /// Checks `values`, `[N, pixels]`; what lies a rounding error beyond `[0, 1]`, 1e-5 at most, is clipped, and
+    /// [said](Self::notes). The name stands for them in messages and reports.
     ///
     /// # Errors
     /// [`Error::Input`] where there is no image, a width is out of range, the values do not fill whole images, or one
-    /// of them is NaN or outside `[0, 1]`.
+    /// of them is NaN or further outside `[0, 1]`.
     pub fn new(name: impl Into<String>, values: Vec<f32>, pixels: usize) -> Result<Self> {
         let name = name.into();
         if !(1..=Shape::MAX.pixels).contains(&pixels) {
-            return Err(Error::input(&name, format!("{pixels} pixels per image"), pixels_limit()));
+            return Err(Error::input(&name, format!("{pixels} pixels per image"), grey::pixels_limit()));
         }
         if values.is_empty() || !values.len().is_multiple_of(pixels) {
             let got = format!("{} values", values.len());
             return Err(Error::input(&name, got, format!("must be one or more images of {pixels} pixels")));
         }
-        if let Some(at) = values.iter().position(|v| !(0.0..=1.0).contains(v)) {
-            let object = format!("{name}: value [{}, {}]", at / pixels, at % pixels);
-            return Err(Error::input(object, values[at], "must be within [0, 1]; scale the data, as in x / 255"));
-        }
+        Self::of(name, Grey { values, pixels, labels: None, rounding: ROUNDING, notes: vec![] })
+    }
+
+    fn of(name: String, mut grey: Grey) -> Result<Self> {
+        grey.clip(&name)?;
+        let Grey { values, pixels, labels, notes, .. } = grey;
         let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-        Ok(Self { name, sha256: sha256_hex(&bytes), values, pixels, labels: None })
+        Ok(Self { name, sha256: sha256_hex(&bytes), values, pixels, labels, notes })
     }
 
     /// Loads the first `samples` images of a source, or all of them.
     ///
-    /// A source is [`FASHION_MNIST`] or the path of a file, plain or gzipped, recognised by its content:
-    /// - `.npy` or IDX of `[N, pixels]`, `[N, rows, columns]`, or that with one channel, in C or Fortran order: floats
-    ///   within `[0, 1]`, truth values, or unsigned bytes, divided by 255.
+    /// A source is [`FASHION_MNIST`], a folder, or the path of a file, plain, gzipped or zipped, recognised by its
+    /// content:
+    /// - `.npy`, an array of a `.npz` (the only one, or `file.npz:name`), or IDX, of `[N, pixels]`, `[N, rows, columns]`
+    ///   or that with one channel: floats within `[0, 1]`, truth values, or whole numbers, divided by 255;
+    /// - CSV, an image a line, with or without names of columns and a label: values within `[0, 1]`, or whole numbers to
+    ///   255, divided by 255;
+    /// - a folder of PNGs of one size, grey and opaque, in natural order of their names.
+    ///
+    /// What lies a rounding error beyond `[0, 1]` is clipped. Whatever was decided for the user, [`notes`](Self::notes)
+    /// say.
     ///
     /// # Errors
     /// [`Error::Io`] where the file cannot be read; [`Error::File`] where it is malformed, truncated, followed by
-    /// more bytes, empty, or has a type or shape other than the above; [`Error::Input`] where `samples` is 0 or more
-    /// than there are, or a value is NaN or outside `[0, 1]`.
+    /// more bytes, empty, or has a type or shape other than the above, or whole numbers of which none is above 1;
+    /// [`Error::Input`] where `samples` is 0 or more than there are, there are more than 2^27 values in a packed file, a
+    /// table or a folder, or 2^30 elsewhere, or a value is NaN or outside `[0, 1]`.
     pub fn load(source: &str, samples: Option<usize>) -> Result<Self> {
+        let path = Path::new(source);
         if source == FASHION_MNIST {
             return fashion_mnist(samples);
         }
-        let (values, pixels) = read(Array::open(Path::new(source))?, samples)?;
-        Self::new(source, values, pixels)
+        if path.is_dir() {
+            return Self::of(source.into(), folder::read(path, samples)?);
+        }
+        let stream = Stream::open(path)?;
+        let grey = match stream.head() {
+            [] => return Err(Error::file(path, "is empty", WANTED)),
+            head if array::is_array(head) => Grey::of_array(Array::new(stream)?, samples)?,
+            head if is_text(head) && crate::foreign::recognise(head).is_none() => csv::read(stream, samples)?,
+            head => return Err(array::unknown(path, head, WANTED)),
+        };
+        Self::of(source.into(), grey)
     }
 
+    /// What the user should know of how the source was read, a line each: what was divided, left out, rounded, clipped.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
     /// Where the images come from: the source given to [`load`](Self::load).
     pub fn name(&self) -> &str {
         &self.name
@@ -94,38 +132,8 @@ impl Images {
 
 fn fashion_mnist(samples: Option<usize>) -> Result<Images> {
     let open = |bytes| Array::new(Stream::new(Path::new(FASHION_MNIST), bytes)?);
-    let (values, pixels) = read(open(FASHION_IMAGES)?, samples)?;
-    let images = Images::new(FASHION_MNIST, values, pixels)?;
+    let images = Images::of(FASHION_MNIST.into(), Grey::of_array(open(FASHION_IMAGES)?, samples)?)?;
     let labels = open(FASHION_LABELS)?.read::<f32>(Some(images.samples()))?;
     let labels = labels.values.into_iter().map(|label| label as u8).collect();
     Ok(Images { labels: Some(labels), ..images })
-}
-
-/// The first images of an array, and the number of pixels in one.
-fn read(array: Array, samples: Option<usize>) -> Result<(Vec<f32>, usize)> {
-    let (path, shape, dtype) = (array.path(), array.shape(), array.dtype());
-    let pixels = match *shape {
-        [_, pixels] => pixels,
-        [_, rows, columns] | [_, 1, rows, columns] | [_, rows, columns, 1] => rows.saturating_mul(columns),
-        _ => {
-            let fix = "must be [N, pixels] or [N, rows, columns], N images of grey; save x.reshape(len(x), -1)";
-            return Err(Error::file(path, format!("has shape {shape:?}"), fix));
-        }
-    };
-    if !(1..=Shape::MAX.pixels).contains(&pixels) {
-        return Err(Error::file(path, format!("has {pixels} pixels per image"), pixels_limit()));
-    }
-    if dtype.is_integer() && !dtype.is_byte() {
-        return Err(Error::file(path, format!("has dtype {dtype}"), "save x.astype('<f4'), scaled to [0, 1]"));
-    }
-    let mut values = array.read(samples)?.values;
-    if dtype.is_byte() {
-        values.iter_mut().for_each(|v| *v /= 255.0);
-    }
-    Ok((values, pixels))
-}
-
-/// What is said of a width out of range.
-fn pixels_limit() -> String {
-    format!("must be 1 to {} pixels per image; crop or scale the images", Shape::MAX.pixels)
 }

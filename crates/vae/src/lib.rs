@@ -2,7 +2,7 @@
 //!
 //! | module | does |
 //! |---|---|
-//! | [`array`] | reads `.npy` and IDX, whoever wrote them |
+//! | [`array`] | reads `.npy`, `.npz` and IDX, whoever wrote them |
 //! | [`data`] | loads and checks the images to memorise; Fashion-MNIST's first 400 are embedded |
 //! | [`train`] | trains the model, reproducibly to the byte, with checkpoints |
 //! | [`weights`] | loads and saves safetensors with PyTorch's names |
@@ -19,10 +19,12 @@
 //! # }
 //! ```
 
+mod archive;
 pub mod array;
 mod checkpoint;
 pub mod data;
 pub mod file;
+mod foreign;
 mod layers;
 mod model;
 mod stream;

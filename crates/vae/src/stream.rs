@@ -1,5 +1,6 @@
-//! A file read from its beginning to its end, unpacked on the way where it is gzipped.
+//! A file read from its beginning to its end, unpacked on the way where it is gzipped or lies in an archive.
 
+use crate::archive;
 use flate2::bufread::MultiGzDecoder;
 use retrial_spec::{Error, Result};
 use std::{
@@ -10,11 +11,13 @@ use std::{
 };
 
 /// First bytes by which a file is recognised.
-pub(crate) const HEAD: usize = 8;
+pub(crate) const HEAD: usize = 16;
 /// What to do about a damaged file.
 pub(crate) const FETCH_AGAIN: &str = "fetch or write it again";
 
 const GZIP: [u8; 2] = [0x1F, 0x8B];
+/// The first file of an archive, or the end of an empty one.
+const ZIP: [&[u8]; 2] = [b"PK\x03\x04", b"PK\x05\x06"];
 
 /// An open file. Its path stands for it in messages.
 pub(crate) struct Stream<'a> {
@@ -25,9 +28,17 @@ pub(crate) struct Stream<'a> {
 }
 
 impl<'a> Stream<'a> {
+    /// Opens a file, the only one in an archive, or `archive:name`.
     pub fn open(path: &'a Path) -> Result<Self> {
+        if let Some((archive, name)) = archive::split(path) {
+            return Ok(Self { unpacked: true, ..Self::new(path, archive::open(path, &archive, Some(name))?)? });
+        }
         let file = File::open(path).map_err(Error::io("read", path))?;
-        Self::new(path, BufReader::with_capacity(1 << 16, file))
+        let stream = Self::new(path, BufReader::with_capacity(1 << 16, file))?;
+        if stream.unpacked || !ZIP.iter().any(|zip| stream.head.starts_with(zip)) {
+            return Ok(stream);
+        }
+        Ok(Self { unpacked: true, ..Self::new(path, archive::open(path, path, None)?)? })
     }
 
     /// Unpacks gzip where the first bytes say so.
@@ -87,6 +98,24 @@ impl<'a> Stream<'a> {
         match io::copy(&mut self.from.by_ref().take(bytes), &mut io::sink())? == bytes {
             true => Ok(()),
             false => Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+    }
+
+    /// The next line, without its end; none at the end of the file.
+    pub fn line(&mut self, longest: usize, at: impl Display) -> Result<Option<String>> {
+        let mut line = vec![];
+        let limit = longest as u64 + 1;
+        let read = self.from.by_ref().take(limit).read_until(b'\n', &mut line).map_err(|e| self.fault(e, &at))?;
+        while matches!(line.last(), Some(b'\n' | b'\r')) {
+            line.pop();
+        }
+        if line.len() > longest {
+            let fault = format!("has more than {longest} bytes {at}");
+            return Err(Error::file(self.path, fault, "give a table of pixels, an image a line"));
+        }
+        match String::from_utf8(line) {
+            Ok(line) => Ok((read > 0).then_some(line)),
+            Err(_) => Err(Error::file(self.path, format!("is no UTF-8 {at}"), "save it as UTF-8")),
         }
     }
 
