@@ -112,3 +112,12 @@ fn other_sources_are_taken_and_told_of() {
     write_npy(&labels, &Array1::from_vec(vec![3u64, 7])).unwrap();
     refuses(&args(&labels), &["these are labels"]);
 }
+
+/// No device samples in f64, so no command but `score`, which has the reference, lets one ask for it.
+#[test]
+fn f64_is_offered_where_it_can_be_had() {
+    let sample = format!("sample --weights {} --out never --precision f64", model().display());
+    for args in [&*sample, "reproduce --out never --precision f64", "validate --shape 9-8-2 --precision f64"] {
+        refuses(args, &["f64", "must be f32, f16 or bf16", "retrial score"]);
+    }
+}

@@ -43,7 +43,7 @@ pub struct SampleArgs {
     pub window: Option<u64>,
     #[command(flatten)]
     pub device: DeviceArgs,
-    /// Precision
+    /// Precision: f32, f16 or bf16, as the device computes
     #[arg(long, default_value = "f32", value_parser = precision)]
     pub precision: Precision,
     /// Keep only what lies below the largest threshold, several times faster where few trials do: counts and first

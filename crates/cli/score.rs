@@ -1,7 +1,7 @@
 //! `retrial score`
 
 use crate::{
-    args::{DataArgs, DeviceArgs, precision},
+    args::{DataArgs, DeviceArgs, precision_or_f64},
     ui,
 };
 use clap::Args;
@@ -37,8 +37,8 @@ pub struct Score {
     out: PathBuf,
     #[command(flatten)]
     device: DeviceArgs,
-    /// Precision: f32, or f64 for the reference
-    #[arg(long, default_value = "f32", value_parser = precision)]
+    /// Precision: f32, f16 or bf16 as the device computes, or f64 for the reference
+    #[arg(long, default_value = "f32", value_parser = precision_or_f64)]
     precision: Precision,
     /// Print JSON
     #[arg(long)]

@@ -2,7 +2,7 @@
 //!
 //! | module | does |
 //! |---|---|
-//! | [`array`] | reads `.npy`, `.npz` and IDX, whoever wrote them |
+//! | [`mod@array`] | reads `.npy`, `.npz` and IDX, whoever wrote them |
 //! | [`data`] | loads and checks the images to memorise; Fashion-MNIST's first 400 are embedded |
 //! | [`train`] | trains the model, reproducibly to the byte, with checkpoints |
 //! | [`weights`] | loads and saves safetensors with PyTorch's names |
