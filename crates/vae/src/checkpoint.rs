@@ -9,10 +9,10 @@ use crate::{
     layers::Layers,
     model::Loss,
     train::Train,
-    weights::{self, Tensor, read_f32, read_f64, read_weights},
+    weights::{self, Tensor, read_weights},
 };
 use retrial_spec::{Error, Result};
-use safetensors::SafeTensors;
+use safetensors::{Dtype, SafeTensors};
 use std::path::Path;
 
 const KEY: &str = "retrial-training";
@@ -108,16 +108,26 @@ pub(crate) fn load(path: &Path, identity: &str, layers: &Layers) -> Result<Optio
     if shape != layers.shape {
         return Err(refuse(format!("holds a {shape} model, not the {} one of this training", layers.shape)));
     }
-    let ([_, columns], curve) = read_f64::<2>(path, &file, "curve")?;
-    if columns != 2 {
-        return Err(refuse(format!("has a loss curve of {columns} columns, not 2")));
+    let tensor = |name: &str, dtype: Dtype| match file.tensor(name) {
+        Ok(tensor) if tensor.dtype() == dtype => Ok(tensor),
+        _ => Err(refuse(format!("has no tensor {name} of {dtype}"))),
+    };
+    let f32s = |name| -> Result<Vec<f32>> {
+        Ok(tensor(name, Dtype::F32)?.data().as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)).collect())
+    };
+    let f64s = |name| -> Result<Vec<f64>> {
+        Ok(tensor(name, Dtype::F64)?.data().as_chunks().0.iter().map(|&b| f64::from_le_bytes(b)).collect())
+    };
+    let (curve, epoch) = (f64s("curve")?, f64s("epoch")?);
+    let axes = tensor("curve", Dtype::F64)?.shape().to_vec();
+    if !matches!(axes[..], [_, 2]) {
+        return Err(refuse(format!("has a loss curve of shape {axes:?}, not [epochs, 2]")));
     }
-    let (_, epoch) = read_f64::<1>(path, &file, "epoch")?;
     let [step, bce, kl] = epoch[..] else { return Err(refuse(format!("has an epoch of {} numbers", epoch.len()))) };
     let state = State {
         params: Layers::flatten(&weights),
-        mean: read_f32::<1>(path, &file, "adam.mean")?.1,
-        square: read_f32::<1>(path, &file, "adam.square")?.1,
+        mean: f32s("adam.mean")?,
+        square: f32s("adam.square")?,
         curve: curve.as_chunks().0.iter().map(|&[bce, kl]| Loss { bce, kl }).collect(),
         step: step as usize,
         sum: Loss { bce, kl },
