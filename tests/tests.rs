@@ -22,6 +22,7 @@ mod l2_error;
 mod layout;
 #[cfg(unix)]
 mod limits;
+mod models;
 mod names;
 mod nvrtc;
 mod pass_at_k;

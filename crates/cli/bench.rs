@@ -4,12 +4,12 @@ mod work;
 
 use crate::{
     args::{self, DeviceArgs},
+    model::{ModelArgs, ReadingArgs},
     ui,
 };
 use clap::Args;
 use retrial_check::{Case, Kernel, Verdict};
 use retrial_spec::{Backend, Error, Precision, Problem, Result, Shape};
-use retrial_vae::weights;
 use serde_json::json;
 use std::path::PathBuf;
 use work::{Work, accuracy};
@@ -31,9 +31,13 @@ pub struct Bench {
     /// Only this kernel
     #[arg(long)]
     kernel: Option<String>,
-    /// Weights of your own, safetensors, instead of random ones of the paper's shape
+    /// Weights of your own, as retrial sample takes them, instead of random ones of the paper's shape
+    ///
+    /// ReLU in both hidden layers, a sigmoid at the pixels, no clamp of the log variance.
     #[arg(long)]
     weights: Option<PathBuf>,
+    #[command(flatten)]
+    reading: ReadingArgs,
     /// Data for these weights, as retrial sample takes it
     #[arg(long, default_value = "fashion-mnist", requires = "weights")]
     data: String,
@@ -169,11 +173,16 @@ impl Bench {
 
     /// The given model on its data, or a random one of the paper's shape.
     fn problem(&self, backend: &dyn Backend) -> Result<Problem> {
-        let Some(path) = &self.weights else {
+        let Some(weights) = self.weights.clone() else {
+            if self.reading.is_given() {
+                return Err(Error::input("--weights", "none", "--rename, --mu and --logvar need it"));
+            }
             return self.random(Kernel::Score).problem();
         };
-        let (model, images) = (weights::load(path)?, args::load(&self.data, Some(self.samples))?);
-        crate::sample::problem(&model, &images, backend, self.temperature, 11)
+        let args = ModelArgs { weights, reading: self.reading.clone() };
+        let (model, images) = (args.load()?, args::load(&self.data, Some(self.samples))?);
+        let given = args.posterior(images.samples(), &model)?;
+        crate::sample::problem(&model, given.as_ref(), &images, backend, self.temperature, 11)
     }
 
     /// A kernel at the paper's shape.

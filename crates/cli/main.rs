@@ -13,6 +13,7 @@ mod forecast;
 mod info;
 mod input;
 mod laws;
+mod model;
 mod price;
 mod report;
 mod reproduce;

@@ -12,7 +12,7 @@ use ndarray::Array2;
 use retrial_engine::{Analysis, Manifest, RunDir};
 use retrial_report::{Block, Section, Table};
 use retrial_spec::{Backend, Error, Problem, Result, Tally};
-use retrial_vae::{file::read_up_to, weights};
+use retrial_vae::{GivenPosterior, file::read_up_to, weights};
 use std::path::PathBuf;
 
 /// Draw the figures and the report of a run again
@@ -40,16 +40,30 @@ impl Report {
             let fault = format!("holds {} of {} trials", tally.trials(), manifest.trials);
             return Err(Error::file(dir.path().join("tally.bin"), fault, "sample with --resume to finish the run"));
         }
-        let model = weights::load(&dir.path().join("weights.safetensors"))?;
+        let decoder_only = manifest.model.posterior.is_some();
+        let options = weights::Options { decoder_only, renames: vec![] };
+        let model = options.load(&dir.path().join("weights.safetensors"))?;
         let images = args::load(&manifest.data.source, Some(manifest.data.samples))?;
         if images.sha256() != manifest.data.sha256 {
             let got = format!("SHA-256 {}", images.sha256());
             return Err(Error::input(&manifest.data.source, got, format!("the run used {}", manifest.data.sha256)));
         }
+        let given = match &manifest.model.posterior {
+            Some(sha256) => {
+                let [mu, logvar] = ["mu.npy", "logvar.npy"].map(|name| dir.path().join(name));
+                let given = GivenPosterior::load(&mu, &logvar, manifest.data.samples, manifest.model.shape.latent)?;
+                if given.sha256 != *sha256 {
+                    let fault = format!("and logvar.npy have SHA-256 {}", given.sha256);
+                    return Err(Error::file(mu, fault, format!("the run used {sha256}; sample again")));
+                }
+                Some(given)
+            }
+            None => None,
+        };
         let errors = read_errors(&dir.path().join("errors.npy"))?;
         let chosen = self.device.open()?;
         let backend = chosen.backend.as_ref();
-        let problem = problem(&model, &images, backend, manifest.temperature, manifest.seed)?;
+        let problem = problem(&model, given.as_ref(), &images, backend, manifest.temperature, manifest.seed)?;
         let analysis = write(&dir, &manifest, &tally, &errors, &problem, backend)?;
         summary::print(&self.run, &manifest, &tally, &analysis, None, self.json)
     }
@@ -182,6 +196,13 @@ fn page(
             Block::Details(vec![
                 ("Retrial".into(), manifest.version.clone()),
                 ("model".into(), format!("{}, SHA-256 {}", model.shape, model.sha256)),
+                (
+                    "posterior".into(),
+                    model
+                        .posterior
+                        .as_ref()
+                        .map_or("of the encoder".into(), |sha256| format!("given, SHA-256 {sha256}")),
+                ),
                 ("data".into(), format!("{}, SHA-256 {}", data.source, data.sha256)),
                 ("seed".into(), seed.to_string()),
                 ("precision".into(), precision.to_string()),

@@ -51,7 +51,7 @@ impl Reproduce {
             at_mean: trained.at_mean,
             at_samples: trained.at_samples,
         };
-        Pipeline { args: sampling, model, images, chosen, training: Some(info), out: &out }.run()
+        Pipeline { args: sampling, model, given: None, images, chosen, training: Some(info), out: &out }.run()
     }
 
     /// `runs/reproduce`, numbered on when it is taken and neither --force nor --resume says to use it.

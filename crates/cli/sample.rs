@@ -2,6 +2,7 @@
 
 use crate::{
     args::{Chosen, DataArgs, DeviceArgs, precision},
+    model::ModelArgs,
     report,
     summary::{self, Speed},
     train::existing,
@@ -13,7 +14,7 @@ use retrial_engine::{
     sample::{self, PILOT_QUANTILES},
 };
 use retrial_spec::{Error, Noise, Observer, Precision, Problem, Result, Tally};
-use retrial_vae::{Images, WeightFile, weights};
+use retrial_vae::{GivenPosterior, Images, WeightFile};
 use std::{
     cell::Cell,
     path::{Path, PathBuf},
@@ -95,11 +96,12 @@ impl SampleArgs {
                         --thresholds 1.5,2,2.5 --seed 1 --out run\n  \
                         retrial sample --weights w.safetensors --trials 1000000 --thresholds 1.2,1.4 --counts-only \
                         --out run\n  \
+                        retrial sample --weights checkpoint.pt --rename net.lin1=encoder.fc1 --out run\n  \
+                        retrial sample --weights decoder.pt --mu mu.npy --logvar logvar.npy --out run\n  \
                         retrial sample --weights w.safetensors --trials 2000000 --out run --resume")]
 pub struct Sample {
-    /// Weights, safetensors with PyTorch's names and layout
-    #[arg(long)]
-    weights: PathBuf,
+    #[command(flatten)]
+    model: ModelArgs,
     #[command(flatten)]
     data: DataArgs,
     #[command(flatten)]
@@ -112,10 +114,11 @@ pub struct Sample {
 impl Sample {
     pub fn run(&self) -> Result<()> {
         self.sampling.check()?;
-        let model = weights::load(&self.weights)?;
+        let model = self.model.load()?;
         let images = self.data.load()?;
+        let given = self.model.posterior(images.samples(), &model)?;
         let chosen = self.sampling.device.open()?;
-        Pipeline { args: &self.sampling, model, images, chosen, training: None, out: &self.out }.run()
+        Pipeline { args: &self.sampling, model, given, images, chosen, training: None, out: &self.out }.run()
     }
 }
 
@@ -123,6 +126,8 @@ impl Sample {
 pub struct Pipeline<'a> {
     pub args: &'a SampleArgs,
     pub model: WeightFile,
+    /// What stands in for the encoder.
+    pub given: Option<GivenPosterior>,
     pub images: Images,
     pub chosen: Chosen,
     pub training: Option<TrainingInfo>,
@@ -131,9 +136,9 @@ pub struct Pipeline<'a> {
 
 impl Pipeline<'_> {
     pub fn run(self) -> Result<()> {
-        let Self { args, model, images, chosen, training, out } = self;
+        let Self { args, model, given, images, chosen, training, out } = self;
         let (backend, terminal) = (chosen.backend.as_ref(), Terminal::new());
-        let problem = problem(&model, &images, backend, args.temperature, args.seed)?;
+        let problem = problem(&model, given.as_ref(), &images, backend, args.temperature, args.seed)?;
         let mut scorer = backend.load(&problem, args.precision)?;
         let dir = match &training {
             // The directory was made for the training.
@@ -148,7 +153,11 @@ impl Pipeline<'_> {
         };
         let manifest = Manifest {
             version: env!("CARGO_PKG_VERSION").into(),
-            model: ModelInfo { shape: problem.shape(), sha256: model.sha256.clone() },
+            model: ModelInfo {
+                shape: problem.shape(),
+                sha256: model.sha256.clone(),
+                posterior: given.as_ref().map(|given| given.sha256.clone()),
+            },
             data: DataInfo { source: images.name().into(), samples: images.samples(), sha256: images.sha256().into() },
             temperature: args.temperature,
             seed: args.seed,
@@ -168,7 +177,12 @@ impl Pipeline<'_> {
             Some(kept) => kept,
             None => manifest.tally()?,
         };
-        weights::save(&dir.path().join("weights.safetensors"), &model.weights)?;
+        model.save(&dir.path().join("weights.safetensors"))?;
+        if let Some(GivenPosterior { posterior, .. }) = &given {
+            for (name, values) in [("mu.npy", &posterior.mu), ("logvar.npy", &posterior.logvar)] {
+                dir.write(name, arrays::npy(&arrays::rows(values, images.samples())?))?;
+            }
+        }
         dir.write_manifest(&manifest)?;
 
         let (start, before) = (Instant::now(), tally.trials());
@@ -210,9 +224,7 @@ impl Pipeline<'_> {
         };
         write_arrays(&dir, &tally)?;
         let errors = scorer.errors(Noise::Trials(0..args.correlate.min(args.trials).max(1)))?;
-        let columns = errors.len() / images.samples();
-        let errors = ndarray::Array2::from_shape_vec((images.samples(), columns), errors)
-            .map_err(|e| Error::input("errors", e, "please report this"))?;
+        let errors = arrays::rows(&errors, images.samples())?.to_owned();
         dir.write("errors.npy", arrays::npy(&errors))?;
         drop(scorer);
         let analysis = report::write(&dir, &manifest, &tally, &errors, &problem, backend)?;
@@ -220,9 +232,10 @@ impl Pipeline<'_> {
     }
 }
 
-/// Encodes the images and checks everything.
+/// Encodes the images, unless what they encode to is given, and checks everything.
 pub fn problem(
     model: &WeightFile,
+    given: Option<&GivenPosterior>,
     images: &Images,
     backend: &dyn retrial_spec::Backend,
     temperature: f64,
@@ -233,7 +246,10 @@ pub fn problem(
         let limit = format!("the model was made for {}", shape.pixels);
         return Err(Error::input(images.name(), format!("{} pixels per image", images.pixels()), limit));
     }
-    let posterior = backend.encode(&model.weights, images.values())?;
+    let posterior = match given {
+        Some(given) => given.posterior.clone(),
+        None => backend.encode(&model.weights, images.values())?,
+    };
     Problem::new(model.weights.clone(), images.values().to_vec(), &posterior, temperature, seed)
 }
 

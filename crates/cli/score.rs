@@ -2,14 +2,16 @@
 
 use crate::{
     args::{DataArgs, DeviceArgs, precision_or_f64},
+    model::ModelArgs,
+    sample::problem,
     ui,
 };
 use clap::Args;
 use ndarray::Array2;
 use retrial_engine::arrays;
 use retrial_reference as reference;
-use retrial_spec::{Error, Noise, Precision, Problem, Result, Weights, text::visible};
-use retrial_vae::{Array, file::write_to, weights};
+use retrial_spec::{Error, Noise, Precision, Result, text::visible};
+use retrial_vae::{Array, GivenPosterior, WeightFile, file::write_to};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -21,9 +23,8 @@ use std::path::{Path, PathBuf};
 #[command(after_help = "Example:\n  retrial score --weights weights.safetensors --data fashion-mnist --noise eps.npy \
                         --temperature 1 --out err.npy")]
 pub struct Score {
-    /// Weights, safetensors
-    #[arg(long)]
-    weights: PathBuf,
+    #[command(flatten)]
+    model: ModelArgs,
     #[command(flatten)]
     data: DataArgs,
     /// Noise, .npy of [sample, trial, dimension]: of the first --samples of the data, or as many as there is noise for
@@ -47,8 +48,8 @@ pub struct Score {
 
 impl Score {
     pub fn run(&self) -> Result<()> {
-        let model = weights::load(&self.weights)?.weights;
-        let shape = model.shape()?;
+        let file = self.model.load()?;
+        let shape = file.weights.shape()?;
         let noise = Array::open(&self.noise)?;
         let (samples, trials) = match *noise.shape() {
             [samples, trials, latent] if latent == shape.latent && samples > 0 && trials > 0 => (samples, trials),
@@ -67,13 +68,13 @@ impl Score {
             return Err(Error::input(&self.data.data, got, format!("the model was made for {}", shape.pixels)));
         }
         Noise::Given(&noise).check(samples, shape.latent)?;
+        let given = self.model.posterior(samples, &file)?;
         let chosen = self.device.open()?;
-        let posterior = chosen.backend.encode(&model, images.values())?;
         // Built for the reference too: it checks the temperature and the ranges.
-        let problem = Problem::new(model, images.values().to_vec(), &posterior, self.temperature, 0)?;
+        let problem = problem(&file, given.as_ref(), &images, chosen.backend.as_ref(), self.temperature, 0)?;
         let (errors, by) = match self.precision {
             Precision::F64 => {
-                let errors = self.reference(problem.weights(), images.values(), &noise);
+                let errors = self.reference(&file, given.as_ref(), images.values(), &noise);
                 (arrays::npy(&matrix(errors, samples, trials)?), "reference".to_string())
             }
             precision => {
@@ -92,13 +93,19 @@ impl Score {
         ui::print(&format!("{}  {samples} x {trials} errors in {} by {by}\n", visible(&out), self.precision))
     }
 
-    fn reference(&self, model: &Weights, images: &[f32], noise: &[f32]) -> Vec<f64> {
+    fn reference(&self, file: &WeightFile, given: Option<&GivenPosterior>, images: &[f32], noise: &[f32]) -> Vec<f64> {
+        let model = &file.weights;
         let wide = |v: &[f32]| -> Vec<f64> { v.iter().map(|&v| v.into()).collect() };
         let images = wide(images);
         // A posterior is f32 by contract, whoever computes it.
         let narrow = |v: Vec<f64>| -> Vec<f64> { v.into_iter().map(|v| f64::from(v as f32)).collect() };
-        let (mu, logvar) = reference::encode(model, &images);
-        let (mu, logvar) = (narrow(mu), narrow(logvar));
+        let (mu, logvar) = match given {
+            Some(GivenPosterior { posterior, .. }) => (wide(&posterior.mu), wide(&posterior.logvar)),
+            None => {
+                let (mu, logvar) = reference::encode(model, &images);
+                (narrow(mu), narrow(logvar))
+            }
+        };
         reference::score(model, &images, (&mu, &logvar), self.temperature, &wide(noise))
     }
 }

@@ -1,7 +1,7 @@
 //! Result arrays as NumPy files.
 
-use ndarray::{Array1, Array2, ArrayBase, Data, Dimension};
-use retrial_spec::{Tally, tally::Histogram};
+use ndarray::{Array1, Array2, ArrayBase, ArrayView2, Data, Dimension};
+use retrial_spec::{Error, Result, Tally, tally::Histogram};
 
 /// A number as NumPy stores it.
 pub trait Element: Copy {
@@ -43,6 +43,12 @@ where
     bytes.extend(format!("{header:<width$}\n", width = len - 1).bytes());
     bytes.extend(array.iter().flat_map(|value| value.bytes()));
     bytes
+}
+
+/// Values of all samples, row-major `[N, ...]`, as a matrix of `N` rows.
+pub fn rows(values: &[f32], samples: usize) -> Result<ArrayView2<'_, f32>> {
+    let columns = values.len() / samples.max(1);
+    ArrayView2::from_shape((samples, columns), values).map_err(|e| Error::input("rows", e, "please report this"))
 }
 
 /// `thresholds.npy`: f32 `[thresholds]`.

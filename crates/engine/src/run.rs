@@ -49,8 +49,11 @@ pub struct Manifest {
 pub struct ModelInfo {
     /// Widths.
     pub shape: Shape,
-    /// SHA-256 of the weight file, hex.
+    /// SHA-256 of `weights.safetensors`, hex: of the weights as Retrial writes them, whatever file they came from.
     pub sha256: String,
+    /// SHA-256 of the means and log variances that were given in place of an encoder, kept as `mu.npy` and `logvar.npy`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub posterior: Option<String>,
 }
 
 /// The data of a run.
@@ -85,8 +88,9 @@ impl Manifest {
         let Self { model, data, temperature, seed, thresholds, counts_only, precision, device, .. } = self;
         let thresholds: Vec<u32> = thresholds.iter().map(|t| t.to_bits()).collect();
         let keeps = if *counts_only { "counts" } else { "errors" };
+        let given = model.posterior.as_ref().map(|sha256| format!(" posterior={sha256}")).unwrap_or_default();
         format!(
-            "{} {} {} T={temperature} seed={seed} {precision} {} {keeps} {thresholds:x?}",
+            "{} {} {} T={temperature} seed={seed} {precision} {} {keeps} {thresholds:x?}{given}",
             model.sha256, data.sha256, data.samples, device.backend
         )
     }
@@ -101,8 +105,9 @@ impl Manifest {
     pub fn command(&self) -> String {
         let thresholds: Vec<String> = self.thresholds.iter().map(f32::to_string).collect();
         format!(
-            "retrial sample --weights weights.safetensors --data {} --samples {} --trials {} --temperature {} \
+            "retrial sample --weights weights.safetensors{} --data {} --samples {} --trials {} --temperature {} \
              --thresholds {} --seed {} --device {} --precision {}{} --out RUN",
+            if self.model.posterior.is_some() { " --mu mu.npy --logvar logvar.npy" } else { "" },
             self.data.source,
             self.data.samples,
             self.trials,
@@ -162,7 +167,7 @@ impl RunDir {
         clear_temporaries(path);
         if occupied && existing == Existing::Replace {
             // What stays behind must not be taken for part of the new run.
-            for name in ["run.json", "tally.bin", "training.safetensors"] {
+            for name in ["run.json", "tally.bin", "training.safetensors", "mu.npy", "logvar.npy"] {
                 match fs::remove_file(path.join(name)) {
                     Err(e) if e.kind() != io::ErrorKind::NotFound => {
                         return Err(Error::io("remove", path.join(name))(e));

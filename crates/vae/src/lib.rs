@@ -5,7 +5,7 @@
 //! | [`mod@array`] | reads `.npy`, `.npz` and IDX, whoever wrote them |
 //! | [`data`] | loads and checks the images to memorise; Fashion-MNIST's first 400 are embedded |
 //! | [`train`] | trains the model, reproducibly to the byte, with checkpoints |
-//! | [`weights`] | loads and saves safetensors with PyTorch's names |
+//! | [`weights`] | reads safetensors and PyTorch's archives, under the names that others give too; saves safetensors |
 //! | [`mod@file`] | atomic writes and fingerprints |
 //!
 //! ```no_run
@@ -27,6 +27,7 @@ pub mod file;
 mod foreign;
 mod layers;
 mod model;
+mod posterior;
 mod stream;
 pub mod train;
 pub mod weights;
@@ -34,5 +35,6 @@ pub mod weights;
 pub use array::Array;
 pub use data::Images;
 pub use model::Loss;
+pub use posterior::GivenPosterior;
 pub use train::{Checkpoint, Train, Trained, evaluate, evaluate_sampled};
 pub use weights::WeightFile;

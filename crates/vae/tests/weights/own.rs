@@ -53,7 +53,7 @@ fn endless_files_are_refused() {
     let (_dir, path) = write(b"");
     fs::File::options().write(true).open(&path).unwrap().set_len(257 << 20).unwrap(); // a hole takes no disk
     let message = weights::load(&path).unwrap_err().to_string();
-    assert!(message.ends_with("is larger than 256 MiB; no model of this family is; check the path"), "{message}");
+    assert!(message.ends_with("is larger than 256 MiB; no such file of Retrial is; check the path"), "{message}");
 }
 
 #[test]
