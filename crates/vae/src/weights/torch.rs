@@ -6,6 +6,7 @@
 use super::{
     foreign,
     stored::{Stored, of_torch},
+    unknown,
 };
 use pytorch_reader::PytorchReader;
 use retrial_spec::{Error, Result};
@@ -83,9 +84,7 @@ fn check_activations(path: &Path, pickle: &[u8]) -> Result<()> {
             class.map_or("an activation".into(), |class| String::from_utf8_lossy(&class[..class.len().min(40)]));
         if !matches!(&*class, "ReLU" | "Sigmoid") {
             let fault = format!("holds a module with {}", class.escape_debug());
-            let fix = "Retrial computes ReLU in the hidden layers and a sigmoid at the pixels; a state dict of such a \
-                       model would be accepted";
-            return Err(Error::file(path, fault, fix));
+            return Err(Error::file(path, fault, unknown::COMPUTES));
         }
     }
     Ok(())

@@ -75,6 +75,7 @@ pub(crate) fn is_record(component: &str) -> bool {
         "n_averaged",
     ];
     starts.iter().any(|start| name.starts_with(start))
+        || name == "rng"
         || name.contains("rng_state")
         || name.contains("loss")
         || whole.contains(&name.as_str())

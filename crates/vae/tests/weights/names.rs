@@ -213,14 +213,19 @@ fn both_heads_in_one_layer() {
 fn what_a_training_keeps_is_left_out_and_said() {
     let mut entries =
         named(["model.encoder.0", "model.fc_mu", "model.fc_logvar", "model.decoder.0", "model.decoder.2"]);
-    for name in
-        ["optimizer.state.0.exp_avg", "optimizer.state.0.exp_avg_sq", "scheduler.last", "torch_rng_state", "epoch"]
-    {
+    for name in [
+        "optimizer.state.0.exp_avg",
+        "optimizer.state.0.exp_avg_sq",
+        "scheduler.last",
+        "torch_rng_state",
+        "rng",
+        "epoch",
+    ] {
         entries.push(Entry::zeros(name, &[2]));
     }
     holds(
         &same(&bytes(&entries)).join("\n"),
-        &["no part of the model: \"epoch\", \"optimizer\" (2 tensors), \"scheduler\""],
+        &["no part of the model: \"epoch\", \"optimizer\" (2 tensors), \"rng\", \"scheduler\""],
     );
 }
 
