@@ -9,13 +9,16 @@ use std::collections::BTreeMap;
 pub fn trials_to_reach(coverage: impl Fn(f64) -> f64, target: f64, most: f64) -> Option<f64> {
     let reached = |k: f64| coverage(k) >= target;
     let (mut low, mut high) = (0.0, 1.0);
+    let most = if most >= 1.0 { most.min(f64::MAX / 4.0) } else { 1.0 };
+    // At most 1,022 doublings.
     while !reached(high) {
         if high >= most {
             return None;
         }
         (low, high) = (high, (2.0 * high).min(most));
     }
-    // Above 2^53 not every whole number is a float, and the middle may be one of the ends.
+    // The bracket is half of `high` at most: 53 halvings leave neighbours. Above 2^53 not every whole number is a float,
+    // and the middle may be one of the ends.
     loop {
         let middle = ((low + high) / 2.0).floor();
         if middle <= low || middle >= high {

@@ -9,9 +9,6 @@ use crate::{
 use retrial_spec::{Error, Result};
 pub use tail::{all_succeed, most_succeed};
 
-/// The 0.975 quantile of the standard normal law.
-const Z: f64 = 1.959963984540054;
-
 /// How often one sample was tried and solved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub struct Counts {
@@ -94,11 +91,12 @@ impl Estimator {
 }
 
 /// Distinct numbers of trials from 1 to `k_max`, both included, about `per_decade` (at least 1) per factor of ten.
-/// Empty when `k_max` is 0.
+/// Empty when `k_max` is 0. More than 10,000 per decade are taken for so many.
 pub fn log_grid(k_max: u64, per_decade: u32) -> Vec<u64> {
-    let ratio = 1.0 / f64::from(per_decade.max(1));
-    let mut ks: Vec<u64> =
-        (0..).map(|step| 10f64.powf(f64::from(step) * ratio).round() as u64).take_while(|&k| k < k_max).collect();
+    let per_decade = per_decade.clamp(1, 10_000);
+    let k = |step: u32| 10f64.powf(f64::from(step) / f64::from(per_decade)).round() as u64;
+    // u64 ends within its 20th decade.
+    let mut ks: Vec<u64> = (0..=20 * per_decade).map(k).take_while(|&k| k < k_max).collect();
     ks.extend((k_max > 0).then_some(k_max));
     ks.dedup();
     ks
@@ -164,6 +162,8 @@ pub(crate) fn unbiased_cells(cells: &[(Counts, f64)], ks: &[u64], estimator: Est
         };
         cells.iter().map(|(s, _)| alike(s)).collect()
     };
+    /// The 0.975 quantile of the standard normal law.
+    const Z: f64 = 1.959963984540054;
     let widen = (student_t(samples - 1.0) / Z).powi(2);
     let point = |&k: &u64| {
         let alike = ln_alike(k);
@@ -271,7 +271,8 @@ pub fn first_success_curve(first: &[Option<u64>], trials: u64, ks: &[u64]) -> Re
 /// The 0.975 quantile of Student's t law: `t^2 = d (1/x - 1)` where `x` is Beta(d/2, 1/2). Infinite for `d = 0`.
 fn student_t(d: f64) -> f64 {
     if d > 0.0 {
-        (d * (1.0 / beta_quantile(0.05, -1.6448536269514722, 0.5 * d, 0.5) - 1.0)).sqrt()
+        let (x, rest) = beta_quantile(0.05, 0.5 * d, 0.5);
+        (d * rest / x).sqrt()
     } else {
         f64::INFINITY
     }
@@ -280,7 +281,7 @@ fn student_t(d: f64) -> f64 {
 /// Clopper and Pearson's 95 % interval of a proportion `value` among `observations`, which need not be whole.
 pub(crate) fn proportion(k: u64, value: f64, observations: f64) -> Point {
     let (yes, no) = (value * observations, (1.0 - value) * observations);
-    let low = if yes > 0.0 { beta_quantile(0.025, -Z, yes, no + 1.0) } else { 0.0 };
-    let high = if no > 0.0 { beta_quantile(0.975, Z, yes + 1.0, no) } else { 1.0 };
+    let low = if yes > 0.0 { beta_quantile(0.025, yes, no + 1.0).0 } else { 0.0 };
+    let high = if no > 0.0 { beta_quantile(0.975, yes + 1.0, no).0 } else { 1.0 };
     Point { k, value, low: low.min(value), high: high.max(value) }
 }

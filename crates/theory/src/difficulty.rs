@@ -28,7 +28,7 @@ pub fn spectrum(npmle: &Npmle, data: &Data, per_decade: u32) -> Spectrum {
     };
     // At the other end, what fails less often than once in all trials cannot be told from what never fails.
     let top = (1.0 / resolution).ln().max(10.0 * resolution);
-    let step = 10f64.powf(1.0 / f64::from(per_decade.max(1)));
+    let step = 10f64.powf(1.0 / f64::from(per_decade.clamp(1, 10_000)));
     let count = ((top / resolution).ln() / step.ln()).ceil() as i32;
     let bins = (0..count).map(|i| {
         let (from, to) = (resolution * step.powi(i), resolution * step.powi(i + 1));

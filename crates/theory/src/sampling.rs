@@ -1,5 +1,6 @@
 //! Exact random variates from a [`Stream`].
 
+use crate::special::one_minus_exp;
 use retrial_spec::rng::Stream;
 
 /// Uniform on `(0, 1]`, so that it has a logarithm.
@@ -85,13 +86,14 @@ pub fn first_success(q: f64, stream: &mut Stream) -> f64 {
 }
 
 /// A Zipf variable: `i = 1, 2, ...` with probability proportional to `i^-s`, `s > 1`, by rejection (Devroye 1986,
-/// X.6.1). It may be infinite where `s` is barely above 1.
+/// X.6.1): at least half of the proposals are accepted. It may be infinite where `s` is barely above 1.
 pub fn zipf(s: f64, stream: &mut Stream) -> f64 {
-    let b = (s - 1.0).exp2();
+    let power = s - 1.0;
+    // 1 - 1/t and 1 - 1/b: t and b themselves overflow for large s.
+    let loss = |ratio: f64| one_minus_exp(-power * ratio.ln_1p());
     loop {
-        let x = positive(stream).powf(-1.0 / (s - 1.0)).floor();
-        let t = (1.0 + 1.0 / x).powf(s - 1.0);
-        if stream.uniform() * x * (t - 1.0) / (b - 1.0) <= t / b || x.is_infinite() {
+        let x = positive(stream).powf(-1.0 / power).floor();
+        if stream.uniform() * x * loss(1.0 / x) <= loss(1.0) || x.is_infinite() {
             return x;
         }
     }
@@ -150,6 +152,9 @@ mod tests {
     #[test]
     fn zipf_variables_have_their_law() {
         let mut stream = Stream::new(4, 0);
+        // Exponents whose powers overflow, where only the first is ever drawn, and hardly any, where all are huge.
+        assert!([40.0, 2e3, 1e300].iter().all(|&s| (0..100).all(|_| zipf(s, &mut stream) == 1.0)));
+        assert!((0..100).all(|_| zipf(1.0 + 1e-12, &mut stream) > 1e100));
         let mut seen = [0.0; 4];
         for _ in 0..100_000 {
             let i = zipf(1.7, &mut stream);

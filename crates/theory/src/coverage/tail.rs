@@ -37,10 +37,14 @@ pub fn most_succeed(n: u64, c: u64, k: u64, tau: f64) -> Option<f64> {
     let mode = ((k + 1.0) * (c + 1.0) / (n + 2.0)).floor();
     let upwards = least > mode;
     let mut x = if upwards { least } else { least - 1.0 };
-    let (mut term, mut sum) = (ln_term(x).exp(), 0.0);
-    while term > sum * 1e-17 {
+    // Relative to the first, so that none underflows before it is nothing beside the sum. The law is narrower than a
+    // normal one of its variance: ten standard deviations on, terms are, and no later than at its end.
+    let (first, mut term, mut sum) = (ln_term(x), 1.0, 0.0);
+    let steps = if upwards { high - x } else { x - low };
+    let deviations = 10.0 * (k * (c / n) * ((n - c) / n)).sqrt() + 100.0;
+    for _ in 0..=steps.min(deviations) as u64 {
         sum += term;
-        if x == (if upwards { high } else { low }) {
+        if term <= sum * 1e-17 {
             break;
         }
         if upwards {
@@ -51,5 +55,6 @@ pub fn most_succeed(n: u64, c: u64, k: u64, tau: f64) -> Option<f64> {
             x -= 1.0;
         }
     }
+    let sum = (first + sum.ln()).exp();
     Some(if upwards { sum.min(1.0) } else { (1.0 - sum).max(0.0) })
 }

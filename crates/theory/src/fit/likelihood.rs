@@ -184,13 +184,15 @@ pub(super) fn likeliest_share(groups: &[Group], law: &BetaLaw) -> f64 {
     }
     // If every unsolved sample that could be solved had been, A would be the share of the solved.
     let (mut low, mut high) = (solved / (solved + unsolved.iter().map(|(_, weight)| weight).sum::<f64>()), 1.0);
-    loop {
+    // To the last bit: the share of the solved is no less than one in all samples.
+    for _ in 0..128 {
         let middle = 0.5 * (low + high);
         if middle <= low || middle >= high {
-            return middle;
+            break;
         }
         if slope(middle) > 0.0 { low = middle } else { high = middle }
     }
+    0.5 * (low + high)
 }
 
 /// The negative log likelihood and its gradient in `(ln alpha, ln beta)` at fixed `A`.

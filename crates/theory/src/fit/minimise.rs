@@ -13,6 +13,8 @@ pub fn bfgs<const D: usize>(
     const STEPS: u32 = 500;
     /// The longest step. Parameters are logarithms, and a factor e^2 at a time keeps a poor start from overshooting.
     const LONGEST: f64 = 2.0;
+    /// After so many the longest step is below the rounding of a logarithm.
+    const HALVINGS: i32 = 60;
     let dot = |a: &[f64; D], b: &[f64; D]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
     let steepest: [[f64; D]; D] = from_fn(|i| from_fn(|j| f64::from(u8::from(i == j))));
 
@@ -28,21 +30,16 @@ pub fn bfgs<const D: usize>(
         let slope = dot(&direction, &gradient);
         // A gain below the rounding of the value cannot be seen.
         let rounding = (1e-16 * value.abs().max(1e-12)).max(gain);
-        if slope.is_nan() || -slope <= rounding {
+        if !slope.is_finite() || -slope <= rounding {
             break;
         }
-        let mut t = (LONGEST / dot(&direction, &direction).sqrt()).min(1.0);
-        let next = loop {
+        let longest = (LONGEST / dot(&direction, &direction).sqrt()).min(1.0);
+        let shorter = (0..HALVINGS).map(|halvings| longest * 0.5f64.powi(halvings));
+        let next = shorter.take_while(|t| t * -slope > rounding).find_map(|t| {
             let trial: [f64; D] = from_fn(|i| x[i] + t * direction[i]);
             let (trial_value, trial_gradient) = f(trial);
-            if trial_value <= value + 1e-4 * t * slope {
-                break Some((trial, trial_value, trial_gradient));
-            }
-            t *= 0.5;
-            if t * -slope <= rounding {
-                break None;
-            }
-        };
+            (trial_value <= value + 1e-4 * t * slope).then_some((trial, trial_value, trial_gradient))
+        });
         let Some((next, next_value, next_gradient)) = next else {
             // Either the minimum, to rounding, or a direction spoilt by old curvature: try straight downhill once.
             if inverse == steepest || -slope <= 1e4 * rounding {
@@ -85,7 +82,8 @@ pub fn golden(f: impl Fn(f64) -> f64, low: f64, high: f64) -> f64 {
     };
     let coarse = (1..=CELLS).fold(low, |_, i| consider(low + cell * f64::from(i)));
     let (mut a, mut b) = ((coarse - cell).max(low), (coarse + cell).min(high));
-    while b - a > 1e-10 * (high - low) {
+    // 0.618^44 cells is below 1e-10 of the interval.
+    for _ in 0..44 {
         let (c, d) = (b - ratio * (b - a), a + ratio * (b - a));
         if f(c) < f(d) { b = d } else { a = c }
     }

@@ -8,7 +8,7 @@ use crate::{
     Data,
     laws::BetaLaw,
     sampling,
-    special::{digamma, ln_largest_binomial, ln_rising_ratio, one_minus_exp},
+    special::{digamma_rise, ln_largest_binomial, ln_rising_ratio, one_minus_exp},
 };
 use retrial_spec::rng::Stream;
 
@@ -234,9 +234,9 @@ fn beta_binomial(law: &BetaLaw, n: f64, c: f64) -> (f64, [f64; 2]) {
         return (law.ln_loss(n), [by_alpha * alpha, by_beta * beta]);
     }
     let ln = ln_weight(beta, c) + ln_weight(alpha, failures) - ln_weight(alpha + beta, n);
-    let common = digamma(alpha + beta) - digamma(alpha + beta + n);
-    let by_alpha = digamma(alpha + failures) - digamma(alpha) + common;
-    let by_beta = digamma(beta + c) - digamma(beta) + common;
+    let common = digamma_rise(alpha + beta, n);
+    let by_alpha = digamma_rise(alpha, failures) - common;
+    let by_beta = digamma_rise(beta, c) - common;
     (ln, [by_alpha * alpha, by_beta * beta])
 }
 

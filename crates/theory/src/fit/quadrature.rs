@@ -7,7 +7,7 @@
 use super::mixing::{Gradient, NONE};
 use crate::{
     laws::BetaLaw,
-    special::{digamma, ln_beta, ln_likelihood_ratio, one_minus_exp},
+    special::{digamma_rise, ln_beta, ln_likelihood_ratio, one_minus_exp},
 };
 
 /// One point of the integral.
@@ -51,8 +51,8 @@ impl Scaled {
     /// The law of these parameters.
     pub fn new(scale: [f64; 2], law: BetaLaw) -> Self {
         let (alpha, beta) = (law.alpha(), law.beta());
-        let sum = digamma(alpha + beta);
-        Self { scale, law, ln_beta: ln_beta(alpha, beta), digamma: [sum - digamma(alpha), sum - digamma(beta)] }
+        let digamma = [digamma_rise(alpha, beta), digamma_rise(beta, alpha)];
+        Self { scale, law, ln_beta: ln_beta(alpha, beta), digamma }
     }
 }
 
@@ -179,7 +179,11 @@ fn integral(
     /// millions.
     const MOST: u32 = 4000;
     let (mut low, mut high) = (-740.0, 740.0);
-    while high - low > 1e-3 * family.scale(n) {
+    // Scales are above 1/50: after 28 halvings the bracket is a thousandth of one, after 40 it would be of any.
+    for _ in 0..40 {
+        if high - low <= 1e-3 * family.scale(n) {
+            break;
+        }
         let middle = 0.5 * (low + high);
         if slope(&family.node(middle)) > 0.0 { low = middle } else { high = middle }
     }

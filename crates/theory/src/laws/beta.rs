@@ -1,6 +1,6 @@
 //! Failure probabilities spread by a Beta law: Eqs 7 to 10.
 
-use crate::special::{digamma, ln_beta, ln_gamma_ratio, ln_rising_ratio, one_minus_exp, rising_ratio};
+use crate::special::{digamma_rise, ln_beta_density, ln_gamma_ratio, ln_rising_ratio, one_minus_exp, rising_ratio};
 use retrial_spec::{Error, Result};
 
 /// The failure probability of a sample, drawn from Beta(alpha, beta) (Eq 7).
@@ -44,7 +44,7 @@ impl BetaLaw {
         if p <= 0.0 || p >= 1.0 {
             return 0.0;
         }
-        ((self.alpha - 1.0) * p.ln() + (self.beta - 1.0) * (-p).ln_1p() - ln_beta(self.alpha, self.beta)).exp()
+        ln_beta_density(p, 1.0 - p, self.alpha, self.beta).exp()
     }
 
     /// The density of the difficulty `s = -ln p` (Eq 10), `e^-s P(e^-s)`: its Laplace transform is [`Self::loss`].
@@ -53,8 +53,9 @@ impl BetaLaw {
         if s <= 0.0 {
             return 0.0;
         }
-        let ln_success = one_minus_exp(-s).ln();
-        ((self.beta - 1.0) * ln_success - self.alpha * s - ln_beta(self.alpha, self.beta)).exp()
+        let (failure, success) = ((-s).exp(), one_minus_exp(-s));
+        // Far out the failure probability underflows, and the density with it.
+        if failure > 0.0 { (ln_beta_density(failure, success, self.alpha, self.beta) - s).exp() } else { 0.0 }
     }
 
     /// The inference loss `<p^k>`: the share of samples that `k >= 0` trials leave unsolved (Eq 9).
@@ -87,7 +88,7 @@ impl BetaLaw {
     /// The derivatives of `ln <p^k>` by alpha and beta.
     pub(crate) fn ln_loss_gradient(&self, k: f64) -> [f64; 2] {
         let sum = self.alpha + self.beta;
-        let by_beta = digamma(sum) - digamma(sum + k);
-        [digamma(self.alpha + k) - digamma(self.alpha) + by_beta, by_beta]
+        let by_beta = -digamma_rise(sum, k);
+        [digamma_rise(self.alpha, k) + by_beta, by_beta]
     }
 }

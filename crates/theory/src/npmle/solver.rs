@@ -86,7 +86,7 @@ impl<'a> Solver<'a> {
             points.extend((-16..=16).map(|j| centre + wide * f64::from(j)).filter(|t| (0.0..=FRAC_PI_2).contains(t)));
         }
         // Below 1/n the counts are blind, but (1-q)^K is not: down to q = 1e-3 / K.
-        let lowest = (1e-3 / k.max(1.0)).sqrt();
+        let lowest = (1e-3 / k.clamp(1.0, 1e18)).sqrt();
         let finest = 1.15f64;
         points.extend(
             std::iter::successors(Some(lowest), |t| Some(t * finest)).take_while(|&t| t < 4.0 * fine.max(lowest)),
@@ -206,20 +206,13 @@ impl<'a> Solver<'a> {
         let y = quadratic::minimise(&h, &(&h * &x + &slope), &x);
         let direction = y - &x;
         let gain = slope.dot(&direction);
-        let mut step = 1.0;
-        let found = loop {
+        let found = (0..34).map(|halvings| 0.5f64.powi(halvings)).find_map(|step| {
             let weights = &x + &direction * step;
             atoms.iter_mut().zip(weights.iter()).for_each(|(atom, &weight)| atom.weight = weight.max(0.0));
             let next = self.mixture(atoms);
             let next_value = self.value(atoms, &next);
-            if next_value >= value + 0.1 * step * gain {
-                break Some((next, next_value));
-            }
-            step *= 0.5;
-            if step < 1e-10 {
-                break None;
-            }
-        };
+            (next_value >= value + 0.1 * step * gain).then_some((next, next_value))
+        });
         let Some(_) = found else {
             atoms.iter_mut().zip(x.iter()).for_each(|(atom, &weight)| atom.weight = weight);
             atoms.retain(|atom| atom.weight > 0.0);
@@ -345,10 +338,10 @@ fn vertex([a, b, c]: [f64; 3], [fa, fb, fc]: [f64; 3]) -> f64 {
 /// The maximum of `f` on `[low, high]`, where it has one only, by golden sections to 1e-6 of the interval.
 fn peak(f: impl Fn(f64) -> f64, mut low: f64, mut high: f64) -> f64 {
     let ratio = (5f64.sqrt() - 1.0) / 2.0;
-    let end = 1e-6 * (high - low);
     let (mut c, mut d) = (high - ratio * (high - low), low + ratio * (high - low));
     let (mut fc, mut fd) = (f(c), f(d));
-    while high - low > end {
+    // 0.618^29 is below 1e-6.
+    for _ in 0..29 {
         if fc > fd {
             (high, d, fd) = (d, c, fc);
             c = high - ratio * (high - low);

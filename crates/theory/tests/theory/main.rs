@@ -11,6 +11,7 @@ mod npmle;
 mod simulate;
 mod spectrum;
 mod study;
+mod sweep;
 
 /// Fails unless `got` is within a relative error of `want`.
 #[track_caller]
