@@ -7,7 +7,13 @@ use super::{
     minimise::bfgs,
     mixing::{Mixing, Point, nll_at},
 };
-use crate::{Data, coverage::Counts, laws::BetaLaw, special::ln_beta};
+use crate::{
+    Data,
+    coverage::Counts,
+    laws::BetaLaw,
+    npmle::{Solver, Tilt},
+    special::ln_beta,
+};
 
 /// Replicates of a bootstrap are fitted until a step promises fewer nats than this.
 const ROUGH: f64 = 1e-5;
@@ -39,7 +45,11 @@ pub fn estimate(kind: Kind, data: &Data, curve: &[(f64, f64)]) -> Result<Law, No
         Kind::ZeroInflated => beta(likeliest_share).map(|(share, law)| Law::ZeroInflated(share, law)),
         Kind::ScaledBeta | Kind::Kumaraswamy | Kind::TwoBetas => {
             let (_, law) = beta(all_solvable)?;
-            let ends = starts(kind, data, &law).into_iter().map(|start| bfgs(|x| nll_at(kind, data, x), start, 1e-9));
+            // Roughly from everywhere, then to the end from where the three best are.
+            let descend = |start, gain| bfgs(|x| nll_at(kind, data, x), start, gain);
+            let mut ends: Vec<_> = starts(kind, data, &law).into_iter().map(|start| descend(start, 1e-2)).collect();
+            ends.sort_by(|a, b| a.1.total_cmp(&b.1));
+            let ends = ends.into_iter().take(3).map(|(near, _)| descend(near, 1e-9));
             let best = ends.min_by(|a, b| a.1.total_cmp(&b.1)).ok_or(NoFit::NoSpread)?;
             Mixing::at(kind, best.0).map(|mixing| mixing.law()).ok_or(NoFit::NoSpread)
         }
@@ -123,36 +133,54 @@ fn starts(kind: Kind, data: &Data, law: &BetaLaw) -> Vec<Point> {
             };
             [0.95, 0.4, 0.02].map(scale).to_vec()
         }
-        // Two halves of the samples, by success rate, each with its mean and spread.
-        _ => [0.3, 0.5, 0.7, 0.9].into_iter().filter_map(|share| halves(data, share)).collect(),
+        // Two parts of the samples, by success rate: halves, the easiest few, and between any two clusters of the NPMLE.
+        _ => {
+            let shares = [0.3, 0.5, 0.7, 0.9, 0.95, 0.98].map(|share| split(&rates(data), share));
+            let clusters = clusters(data);
+            let mut below = 0.0;
+            let between = clusters.iter().map(|(_, weight)| {
+                below += weight;
+                split(&clusters, below)
+            });
+            shares.into_iter().chain(between).flatten().collect()
+        }
     }
 }
 
-/// The start of a mixture whose first law describes the `share` of samples with the lowest success rates.
-fn halves(data: &Data, share: f64) -> Option<Point> {
-    let mut rates: Vec<(f64, f64)> = data
-        .cells()
-        .iter()
-        .map(|(s, weight)| ((s.successes() as f64 + 0.5) / (s.trials() as f64 + 1.0), *weight))
-        .collect();
+/// Success rates and shares of the samples, increasing.
+fn rates(data: &Data) -> Vec<(f64, f64)> {
+    let rate = |s: &Counts| (s.successes() as f64 + 0.5) / (s.trials() as f64 + 1.0);
+    let mut rates: Vec<_> = data.cells().iter().map(|(s, weight)| (rate(s), weight / data.samples())).collect();
     rates.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let (mut below, most) = (0.0, share * data.samples());
-    let split = rates.iter().take_while(|(_, weight)| {
+    rates
+}
+
+/// The same by the NPMLE, found roughly: rates without the noise of the trials.
+fn clusters(data: &Data) -> Vec<(f64, f64)> {
+    let free = Solver::new(data.cells(), 0.0).solve(Tilt::default(), &[], 0.05 / data.samples(), false);
+    free.atoms.iter().map(|&(angle, weight)| (angle.sin().powi(2), weight)).collect()
+}
+
+/// The start of a mixture whose first law describes the `share` of samples with the lowest success rates, or the nearest
+/// share that leaves something to either law.
+fn split(rates: &[(f64, f64)], share: f64) -> Option<Point> {
+    let mut below = 0.0;
+    let lowest = rates.iter().take_while(|(_, weight)| {
         below += weight;
-        below <= most
+        below <= share + 1e-9
     });
-    let split = split.count().clamp(1, rates.len().checked_sub(1)?.max(1));
-    let (low, high) = rates.split_at(split.min(rates.len()));
+    let at = lowest.count().clamp(1, rates.len().checked_sub(1).filter(|&most| most > 0)?);
+    let (low, high) = rates.split_at(at);
     let moments = |part: &[(f64, f64)]| {
         let total: f64 = part.iter().map(|(_, weight)| weight).sum();
-        let mean = part.iter().map(|(rate, weight)| rate * weight).sum::<f64>() / total;
+        let mean = (part.iter().map(|(rate, weight)| rate * weight).sum::<f64>() / total).clamp(1e-9, 1.0 - 1e-9);
         let variance = part.iter().map(|(rate, weight)| (rate - mean).powi(2) * weight).sum::<f64>() / total;
         // Of a Beta law: mean (1 - mean) / (alpha + beta + 1).
         let sum = (mean * (1.0 - mean) / variance - 1.0).clamp(0.5, 1e3);
-        (total > 0.0).then(|| [((1.0 - mean) * sum).ln(), (mean * sum).ln()])
+        (total, [((1.0 - mean) * sum).ln(), (mean * sum).ln()])
     };
-    let ([a, b], [c, d]) = (moments(low)?, moments(high)?);
-    Some([a, b, c, d, (share / (1.0 - share)).ln()])
+    let ((one, [a, b]), (two, [c, d])) = (moments(low), moments(high));
+    Some([a, b, c, d, (one / two).ln()])
 }
 
 impl BetaLaw {

@@ -76,6 +76,17 @@ fn laws_recover_what_was_drawn() {
     }
 }
 
+/// Negative log likelihoods that exist: by searches from hundreds of places.
+#[test]
+fn two_laws_are_found_where_they_are() {
+    let Some(sets) = llm_sets() else { return };
+    for (set, want) in [("pythia_math Pythia 410M", 508.980), ("pythia_math Pythia 6.9B", 697.876)] {
+        let (_, counts) = sets.iter().find(|(name, _)| name == set).unwrap();
+        let nll = fit(Kind::TwoBetas, &Data::new(counts).unwrap()).unwrap().nll.unwrap();
+        assert!(nll < want + 2e-3, "{set}: {nll}");
+    }
+}
+
 /// The rule does not matter for the likelihood: the same law from stopped samples, while their shares are biased.
 #[test]
 fn stopped_samples_yield_the_same_law() {
