@@ -4,7 +4,7 @@ use crate::{
     folder::{self, Folder, FolderArgs},
     input::{Convention, InputArgs, headline, law, replicates, threads},
     laws,
-    summary::Short,
+    summary::{Short, fixed, interval},
     ui::{self, Terminal},
 };
 use clap::Args;
@@ -206,7 +206,7 @@ impl Fits {
                 continue;
             };
             let value = |name| parameter(fitted, convention, name).map_or("-".into(), |v| Short(v).to_string());
-            let places = |v: Option<f64>, places: usize| v.map_or("-".into(), |v| format!("{v:.places$}"));
+            let places = |v: Option<f64>, places: usize| v.map_or("-".into(), |v| fixed(v, places));
             rows.push(vec![
                 kind.name().into(),
                 by(*kind).into(),
@@ -259,13 +259,13 @@ impl Fits {
     fn intervals(&self, convention: Convention) -> Vec<Vec<String>> {
         let mut rows = vec![["law", "parameter", "value", "interval", "by"].map(String::from).to_vec()];
         for fitted in self.laws.iter().filter_map(|(_, law)| law.as_ref().ok()) {
-            for interval in &fitted.intervals {
+            for of in &fitted.intervals {
                 rows.push(vec![
                     fitted.law.kind().name().into(),
-                    convention.name(interval.parameter).into(),
-                    fitted.law.parameter(interval.parameter).map_or("-".into(), |v| Short(v).to_string()),
-                    format!("[{}, {}]", Short(interval.low), Short(interval.high)),
-                    interval.method.into(),
+                    convention.name(of.parameter).into(),
+                    fitted.law.parameter(of.parameter).map_or("-".into(), |v| Short(v).to_string()),
+                    interval(of.low, of.high, range(of.parameter)),
+                    of.method.into(),
                 ]);
             }
         }
@@ -281,7 +281,12 @@ impl Fits {
             let parameters: Option<Map<String, Value>> = fitted.map(|f| {
                 f.law.parameters().into_iter().map(|(name, v)| (convention.name(name).into(), json!(v))).collect()
             });
-            let interval = |i: &retrial_theory::fit::Interval| json!({ "parameter": convention.name(i.parameter), "method": i.method, "low": i.low, "high": i.high });
+            let interval = |i: &retrial_theory::fit::Interval| {
+                json!({
+                    "parameter": convention.name(i.parameter), "method": i.method, "low": i.low, "high": i.high,
+                    "identified": i.low > range(i.parameter)[0] || i.high < range(i.parameter)[1],
+                })
+            };
             let goodness = fitted.and_then(|f| self.behind(f).map(|nats| (nats, f.goodness)));
             json!({
                 "group": self.group.to_string(), "model": model, "benchmark": benchmark,
@@ -300,6 +305,11 @@ impl Fits {
         };
         self.laws.iter().map(object).collect()
     }
+}
+
+/// All that a parameter can be.
+fn range(parameter: &str) -> [f64; 2] {
+    if ["A", "scale", "share", "p"].contains(&parameter) { [0.0, 1.0] } else { [0.0, f64::INFINITY] }
 }
 
 fn by(kind: Kind) -> &'static str {

@@ -149,6 +149,24 @@ pub fn laws(analysis: &Analysis, show: impl Fn(&Fit) -> bool) -> Vec<Vec<String>
     rows
 }
 
+/// A number with so many decimals, and never a negative zero.
+pub fn fixed(v: f64, places: usize) -> String {
+    let text = format!("{v:.places$}");
+    match text.strip_prefix('-') {
+        Some(zero) if zero.chars().all(|c| c == '0' || c == '.') => zero.into(),
+        _ => text,
+    }
+}
+
+/// A 95 % interval. An end that no data would move is no bound: where both are such, the parameter is not identified.
+pub fn interval(low: f64, high: f64, free: [f64; 2]) -> String {
+    match [low <= free[0], high >= free[1]] {
+        [true, true] => "not identified".into(),
+        [false, true] if high.is_infinite() => format!("at least {}", Short(low)),
+        _ => format!("[{}, {}]", Short(low), Short(high)),
+    }
+}
+
 /// Three significant digits.
 pub struct Short(pub f64);
 

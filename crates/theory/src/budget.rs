@@ -150,8 +150,9 @@ pub fn allocate(npmle: &Npmle, counts: &[Counts], trials: u64) -> Result<Allocat
         more as f64 * cell.gain(each + 1) + (cell.members.len() as u64 - more) as f64 * cell.gain(each)
     };
     Ok(Allocation {
-        gain: cells.iter().map(gain).sum(),
-        even_gain: cells.iter().map(&mut even).sum(),
+        // An empty sum is a negative zero.
+        gain: cells.iter().map(gain).sum::<f64>() + 0.0,
+        even_gain: cells.iter().map(&mut even).sum::<f64>() + 0.0,
         trials: allotted,
     })
 }

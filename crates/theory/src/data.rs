@@ -80,7 +80,8 @@ impl Data {
     /// likelihood with binomial coefficients is short of one without.
     pub(crate) fn orders(&self) -> f64 {
         let solved = self.cells.iter().filter(|(s, _)| self.stopped && s.successes() > 0);
-        solved.map(|(s, weight)| weight * (s.trials() as f64).ln()).sum()
+        // An empty sum is a negative zero.
+        solved.map(|(s, weight)| weight * (s.trials() as f64).ln()).sum::<f64>() + 0.0
     }
 
     /// The mean failure probability of one trial: the mean over samples of the share of failures; for stopped samples,

@@ -66,9 +66,9 @@ impl Fitted {
         let miss = format!("misses the measured coverage by {rmse:.3} (RMS), at most {max:.3}");
         match self.goodness {
             Some(Goodness { nats, p_value, .. }) if p_value < 0.05 => {
-                format!("does not fit (p = {p_value:.2}): a free law is {nats:.1} nats likelier; {miss}")
+                format!("does not fit (p = {p_value:.3}): a free law is {nats:.1} nats likelier; {miss}")
             }
-            Some(Goodness { p_value, .. }) => format!("is not refuted (p = {p_value:.2}); {miss}"),
+            Some(Goodness { p_value, .. }) => format!("is not refuted (p = {p_value:.3}); {miss}"),
             None => miss,
         }
     }
