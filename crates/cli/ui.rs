@@ -137,7 +137,8 @@ impl Lines {
             return None;
         }
         self.last = now;
-        let left = (now - self.started).mul_f64(p.total.saturating_sub(p.done) as f64 / p.done as f64);
+        let left = (now - self.started).as_secs_f64() * p.total.saturating_sub(p.done) as f64 / p.done as f64;
+        let left = Duration::try_from_secs_f64(left).unwrap_or(Duration::MAX);
         let percent = (100.0 * p.done as f64 / p.total.max(1) as f64).floor();
         Some(format!("{}: {percent} % of {} {}, {} left", p.stage, p.total, p.unit, HumanDuration(left)))
     }

@@ -334,7 +334,7 @@ impl Driver for Nvidia {
             time
         };
         let milliseconds = time.map_err(|error| fault("running kernels", error))?;
-        Ok(Duration::from_secs_f64(f64::from(milliseconds) / 1e3))
+        Ok(Duration::try_from_secs_f64(f64::from(milliseconds) / 1e3).unwrap_or_default())
     }
 }
 

@@ -301,7 +301,8 @@ impl Gpu {
         let ticks = stamps[1].saturating_sub(stamps[0]);
         let time = match &slot.timer {
             Some(_) if ticks > 0 => {
-                let time = Duration::from_secs_f64(ticks as f64 * f64::from(self.queue.get_timestamp_period()) * 1e-9);
+                let time = ticks as f64 * f64::from(self.queue.get_timestamp_period()) * 1e-9;
+                let time = Duration::try_from_secs_f64(time).unwrap_or_default();
                 *lock(&self.busy) += time;
                 time
             }
