@@ -1,164 +1,128 @@
-//! Numbers of a PyTorch-trained model, evaluated by PyTorch in f64. The files lie beside the repository, not in it: without
-//! them these tests say SKIPPED, and fail when `RETRIAL_REQUIRE` names `golden`.
+//! Numbers of PyTorch, in f64, for two trained models: `tests/golden` holds them, and `make.py` there makes them.
 
-use crate::cpus;
-use ndarray::{Array2, Array3};
+use crate::each_backend;
 use ndarray_npy::{ReadableElement, read_npy};
-use retrial_cpu::{Cpu, Isa};
 use retrial_reference as reference;
-use retrial_spec::{Backend, Noise, Posterior, Precision, Problem, Tally, Weights};
-use retrial_vae::{Images, evaluate, evaluate_sampled};
-use std::path::PathBuf;
+use retrial_spec::{Noise, Posterior, Precision, Problem, Weights};
+use retrial_vae::Images;
+use std::path::{Path, PathBuf};
 
-fn folder() -> Option<PathBuf> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/golden");
-    if folder.exists() {
-        return Some(folder);
-    }
-    crate::skip("golden", &format!("no data at {}", folder.display()));
-    None
-}
+/// `[8, 4]` errors at each temperature.
+const TEMPERATURES: [(f64, &str); 2] = [(1.0, "errors_1"), (2.0, "errors_2")];
 
 struct Golden {
-    folder: PathBuf,
+    name: &'static str,
     weights: Weights,
     images: Vec<f32>,
     noise: Vec<f32>,
+    mu: Vec<f64>,
+    logvar: Vec<f64>,
 }
 
 impl Golden {
-    fn load() -> Option<Self> {
-        let folder = folder()?;
-        let weights = retrial_vae::weights::load(&folder.join("weights.safetensors")).unwrap().weights;
-        let images = read_npy::<_, Array2<f32>>(folder.join("x400.npy")).unwrap().into_raw_vec_and_offset().0;
-        let noise = read_npy::<_, Array3<f32>>(folder.join("golden_eps.npy")).unwrap().into_raw_vec_and_offset().0;
-        Some(Self { folder, weights, images, noise })
+    /// 784-400-20, its weights in bfloat16, and 97-61-7.
+    fn both() -> [Self; 2] {
+        ["paper", "small"].map(|name| Self {
+            name,
+            weights: retrial_vae::weights::load(&file(&format!("{name}.safetensors"))).unwrap().weights,
+            images: array(name, "images"),
+            noise: array(name, "noise"),
+            mu: array(name, "mu"),
+            logvar: array(name, "logvar"),
+        })
     }
 
-    fn matrix<T: ReadableElement>(&self, name: &str) -> Vec<T> {
-        read_npy::<_, Array2<T>>(self.folder.join(name)).unwrap().into_raw_vec_and_offset().0
+    /// Errors of the trials by PyTorch.
+    fn errors(&self, name: &str) -> Vec<f64> {
+        array(self.name, name)
     }
 
-    fn problem(&self, cpu: &Cpu, temperature: f64) -> Problem {
-        let posterior: Posterior = cpu.encode(&self.weights, &self.images).unwrap();
-        Problem::new(self.weights.clone(), self.images.clone(), &posterior, temperature, 1).unwrap()
+    /// PyTorch's posterior, which is f32 by contract.
+    fn posterior(&self) -> Posterior {
+        let narrow = |values: &[f64]| values.iter().map(|&v| v as f32).collect();
+        Posterior { mu: narrow(&self.mu), logvar: narrow(&self.logvar) }
     }
 }
 
-fn largest_relative<T: Copy + Into<f64>>(got: &[T], want: &[f64]) -> f64 {
+fn file(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
+}
+
+fn array<T: ReadableElement>(model: &str, name: &str) -> Vec<T> {
+    let values: ndarray::ArrayD<T> = read_npy(file(&format!("{model}_{name}.npy"))).unwrap();
+    values.into_raw_vec_and_offset().0
+}
+
+pub fn largest_relative<T: Copy + Into<f64>>(got: &[T], want: &[f64]) -> f64 {
     assert_eq!(got.len(), want.len());
     got.iter().zip(want).map(|(&g, &w)| ((g.into() - w) / w).abs()).fold(0.0, f64::max)
 }
 
-fn wide(values: &[f32]) -> Vec<f64> {
+pub fn wide(values: &[f32]) -> Vec<f64> {
     values.iter().map(|&v| v.into()).collect()
+}
+
+fn largest_difference(got: &[f32], want: &[f64]) -> f64 {
+    assert_eq!(got.len(), want.len());
+    got.iter().zip(want).map(|(&g, w)| (f64::from(g) - w).abs()).fold(0.0, f64::max)
 }
 
 #[test]
 fn the_embedded_images_are_those_of_pytorch() {
-    let Some(folder) = folder() else { return };
-    let golden = Images::load(folder.join("x400.npy").to_str().unwrap(), None).unwrap();
-    let embedded = Images::load("fashion-mnist", None).unwrap();
-    assert_eq!((golden.values(), golden.sha256()), (embedded.values(), embedded.sha256()));
-}
-
-/// The loss of the trained model at `z = mu`, by NumPy in f64.
-#[test]
-fn the_trained_model_has_the_loss_that_numpy_finds() {
-    let Some(golden) = Golden::load() else { return };
-    let loss = evaluate(&golden.weights, &Images::load("fashion-mnist", None).unwrap()).unwrap();
-    assert!((loss.bce - 197.957_445_1).abs() < 1e-3 && (loss.kl - 19.284_823_4).abs() < 1e-4, "{loss:?}");
-    // PyTorch's own evaluation at sampled z printed 223.49; sixteen draws for each image leave about 0.1 of noise.
-    let sampled = evaluate_sampled(&golden.weights, &Images::load("fashion-mnist", None).unwrap(), 0, 16).unwrap();
-    assert!((sampled.total() - 223.49).abs() < 0.3, "{sampled:?}");
-}
-
-#[test]
-fn the_encoder_is_within_1e_5() {
-    let Some(golden) = Golden::load() else { return };
-    let (mu, logvar): (Vec<f32>, Vec<f32>) = (golden.matrix("mu.npy"), golden.matrix("logvar.npy"));
-    for cpu in cpus() {
-        let got = cpu.encode(&golden.weights, &golden.images).unwrap();
-        for (got, want) in got.mu.iter().zip(&mu).chain(got.logvar.iter().zip(&logvar)) {
-            assert!((got - want).abs() <= 1e-5, "{got} {want}");
-        }
-    }
-}
-
-#[test]
-fn errors_in_f32_are_within_2e_6() {
-    let Some(golden) = Golden::load() else { return };
-    // The portable path gives the same bits (tests/score.rs) and takes minutes where the compiler has no fma.
-    for cpu in cpus().into_iter().filter(|cpu| cpu.device().detail != Isa::Portable.to_string()) {
-        for (temperature, file) in [(1.0, "golden_err_T1.0.npy"), (2.0, "golden_err_T2.0.npy")] {
-            let problem = golden.problem(&cpu, temperature);
-            let errors = cpu.load(&problem, Precision::F32).unwrap().errors(Noise::Given(&golden.noise)).unwrap();
-            let off = largest_relative(&errors, &golden.matrix(file));
-            assert!(off <= 2e-6, "{} T = {temperature}: {off:e}", cpu.device());
-        }
-    }
-}
-
-/// bf16 moves an error by about 1.5e-3 at random, and by next to nothing on average.
-#[test]
-fn errors_in_bf16_are_unbiased() {
-    let Some(golden) = Golden::load() else { return };
-    let Some(cpu) = cpus().into_iter().find(|cpu| cpu.device().precisions.contains(&Precision::Bf16)) else {
-        return crate::skip("avx512bf16", "this CPU lacks it");
-    };
-    for (temperature, file) in [(1.0, "golden_err_T1.0.npy"), (2.0, "golden_err_T2.0.npy")] {
-        let problem = golden.problem(&cpu, temperature);
-        let errors = cpu.load(&problem, Precision::Bf16).unwrap().errors(Noise::Given(&golden.noise)).unwrap();
-        let want: Vec<f64> = golden.matrix(file);
-        let off: Vec<f64> = errors.iter().zip(&want).map(|(&got, want)| f64::from(got) - want).collect();
-        let bias = off.iter().sum::<f64>() / off.len() as f64;
-        let deviation = (off.iter().map(|d| d * d).sum::<f64>() / off.len() as f64 - bias * bias).sqrt();
-        assert!(bias.abs() <= 3e-4 && deviation <= 3e-3, "T = {temperature}: bias {bias:e}, deviation {deviation:e}");
-        eprintln!("bf16, T = {temperature}: bias {bias:.1e}, standard deviation {deviation:.1e}");
-    }
+    let [paper, _] = Golden::both();
+    assert_eq!(Images::load("fashion-mnist", Some(8)).unwrap().values(), paper.images);
 }
 
 #[test]
 fn the_reference_is_within_1e_12() {
-    let Some(golden) = Golden::load() else { return };
-    let samples = 40; // a tenth: the reference is slow on purpose
-    let images = wide(&golden.images[..samples * 784]);
-    let noise = wide(&golden.noise[..samples * 64 * 20]);
-    // The posterior is f32 by contract, and so it was when PyTorch computed the golden errors.
-    let narrow = |v: Vec<f64>| -> Vec<f64> { v.into_iter().map(|v| f64::from(v as f32)).collect() };
-    let (mu, logvar) = reference::encode(&golden.weights, &images);
-    let (mu, logvar) = (narrow(mu), narrow(logvar));
-    for (temperature, file) in [(1.0, "golden_err_T1.0.npy"), (2.0, "golden_err_T2.0.npy")] {
-        let errors = reference::score(&golden.weights, &images, (&mu, &logvar), temperature, &noise);
-        let off = largest_relative(&errors, &golden.matrix::<f64>(file)[..samples * 64]);
-        assert!(off <= 1e-12, "T = {temperature}: {off:e}");
+    for golden in Golden::both() {
+        let (images, posterior) = (wide(&golden.images), golden.posterior());
+        let (mu, logvar) = reference::encode(&golden.weights, &images);
+        for (got, want) in mu.iter().chain(&logvar).zip(golden.mu.iter().chain(&golden.logvar)) {
+            assert!((got - want).abs() <= 1e-12 * (1.0 + want.abs()), "{}: {got} {want}", golden.name);
+        }
+        let posterior = (&*wide(&posterior.mu), &*wide(&posterior.logvar));
+        for (temperature, errors) in TEMPERATURES {
+            let got = reference::score(&golden.weights, &images, posterior, temperature, &wide(&golden.noise));
+            let off = largest_relative(&got, &golden.errors(errors));
+            assert!(off <= 1e-12, "{}, T = {temperature}: {off:e}", golden.name);
+        }
     }
 }
 
-/// pass@1 at thresholds where 20,000 PyTorch trials per image gave 1e-4 to 0.5, at every temperature of the table. Our
-/// noise is another, so the two agree within binomial error: five standard errors of both counts together.
 #[test]
-fn pass_at_1_agrees_with_pytorch_within_binomial_error() {
-    let Some(golden) = Golden::load() else { return };
-    let cpu = Cpu::new(None).unwrap();
-    let expected = [1e-4, 1e-3, 1e-2, 0.1, 0.5];
-    let table: [(f64, [f32; 5]); 4] = [
-        (0.5, [0.8891, 0.9760, 1.1612, 1.4138, 1.8162]),
-        (1.0, [1.0235, 1.1732, 1.3864, 1.7315, 2.2282]),
-        (2.0, [1.3511, 1.6124, 1.9768, 2.5635, 3.4006]),
-        (3.0, [1.7059, 2.0871, 2.6135, 3.4445, 4.6478]),
-    ];
-    let trials = 5000;
-    for (temperature, thresholds) in table {
-        let problem = golden.problem(&cpu, temperature);
-        let mut tally = Tally::new(400, &thresholds).unwrap();
-        cpu.load(&problem, Precision::F32).unwrap().tally(0..trials, &mut tally).unwrap();
-        for (t, p) in expected.into_iter().enumerate() {
-            let rate = tally.successes(t).iter().sum::<u64>() as f64 / (400 * trials) as f64;
-            let (ours, theirs) = (400.0 * trials as f64, 400.0 * 20_000.0);
-            // The thresholds were printed with four decimals: half a unit moves pass@1 by about 1.5 p per unit of error.
-            let sigma = (p * (1.0 - p) * (1.0 / ours + 1.0 / theirs)).sqrt() + 5e-5 * 5.0 * p;
-            assert!((rate - p).abs() <= 5.0 * sigma, "T = {temperature}, {}: {rate} for {p}", thresholds[t]);
+fn every_encoder_is_within_1e_5() {
+    for golden in Golden::both() {
+        each_backend(|backend| {
+            let got = backend.encode(&golden.weights, &golden.images).unwrap();
+            let off = largest_difference(&got.mu, &golden.mu).max(largest_difference(&got.logvar, &golden.logvar));
+            assert!(off <= 1e-5, "{} on {}: {off:e}", golden.name, backend.device());
+        });
+    }
+}
+
+/// f32 within 2e-6; half precisions within what their eight or eleven bits give a sum over hundreds of pixels.
+#[test]
+fn errors_are_those_of_pytorch_in_every_precision() {
+    for golden in Golden::both() {
+        for (temperature, errors) in TEMPERATURES {
+            let want = golden.errors(errors);
+            let (weights, images) = (golden.weights.clone(), golden.images.clone());
+            let problem = Problem::new(weights, images, &golden.posterior(), temperature, 1).unwrap();
+            each_backend(|backend| {
+                for &precision in &backend.device().precisions {
+                    let mut scorer = backend.load(&problem, precision).unwrap();
+                    let off = largest_relative(&scorer.errors(Noise::Given(&golden.noise)).unwrap(), &want);
+                    let bound = match precision {
+                        Precision::F64 => 1e-12,
+                        Precision::F32 => 2e-6,
+                        Precision::F16 => 2e-3,
+                        Precision::Bf16 => 1.5e-2,
+                    };
+                    let case = format!("{}, T = {temperature}, {precision}", golden.name);
+                    assert!(off <= bound, "{case} on {}: {off:e}", backend.device());
+                }
+            });
         }
     }
 }

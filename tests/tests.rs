@@ -16,6 +16,7 @@ mod emulated;
 mod encode;
 mod faults;
 mod golden;
+mod golden_full;
 #[cfg(unix)]
 mod hostile;
 mod l2_error;
