@@ -6,11 +6,15 @@ use crate::{
 };
 use retrial_counts::{Group, Outcomes};
 use retrial_spec::{Error, Result};
-use retrial_theory::backtest::{Attempts, Score, backtest};
+use retrial_theory::backtest::{Attempts, Comparison, Mean, Score, backtest};
 use serde_json::json;
 
 /// Scores every method on every group and prints forecasts and mean errors.
 pub fn run(groups: &[Group], shown: &[u64], terminal: &Terminal, json: bool) -> Result<()> {
+    let mut shown = shown.to_vec();
+    shown.sort_unstable();
+    shown.dedup();
+    let shown = &shown[..];
     let mut scored = vec![];
     for group in groups {
         let Outcomes::Listed(successes) = &group.outcomes else {
@@ -26,60 +30,94 @@ pub fn run(groups: &[Group], shown: &[u64], terminal: &Terminal, json: bool) -> 
         scored.push((group, backtest(&attempts, shown, terminal)?));
     }
     terminal.clear();
+    let (groups, scores): (Vec<&Group>, Vec<Vec<Score>>) = scored.into_iter().unzip();
+    let compared: Vec<Comparison> = shown.iter().map(|&m| Comparison::new(&scores, m)).collect();
     if json {
-        let object = |(group, score): (&Group, &Score)| {
+        let object = |at: usize, score: &Score| {
+            let group = groups[at];
+            let compared = compared.iter().find(|c| c.shown == score.shown);
+            let mean = compared.and_then(|c| c.methods.iter().find(|mean| mean.method == score.method));
             json!({
                 "group": group.to_string(), "model": group.model, "benchmark": group.benchmark,
                 "attempts": group.most_trials(), "shown": score.shown, "method": score.method,
                 "forecast": score.forecast, "low": score.low, "high": score.high, "truth": score.truth,
-                "error": score.error(),
+                "error": score.error(), "groups": groups.len(), "answered": mean.map(|m| m.answered),
+                "common": compared.map(|c| c.common[at]), "mean_error": mean.and_then(|m| m.error),
+                "best": compared.and_then(Comparison::best).is_some_and(|(method, _)| method == score.method),
             })
         };
-        let flat = scored.iter().flat_map(|(group, scores)| scores.iter().map(|score| (*group, score)));
-        return ui::print_json(&flat.map(object).collect::<Vec<_>>());
+        let flat = scores.iter().enumerate().flat_map(|(at, scores)| scores.iter().map(move |score| (at, score)));
+        return ui::print_json(&flat.map(|(at, score)| object(at, score)).collect::<Vec<_>>());
     }
     let mut text = String::new();
-    for (group, scores) in &scored {
+    for (group, scores) in groups.iter().zip(&scores) {
         let truth = scores.first().map_or(f64::NAN, |score| score.truth);
         let trials = ui::thousands(group.most_trials());
-        text +=
-            &format!("{group}: coverage at {trials} attempts is {}; forecast from the first attempts\n", share(truth));
-        text += &ui::table(&table(scores, shown, |scores| {
-            let [score] = scores else { return "-".into() };
-            let interval = score.low.zip(score.high).map(|(low, high)| format!("[{}, {}]", share(low), share(high)));
-            [score.forecast.map(share), interval].into_iter().flatten().collect::<Vec<_>>().join(" ")
-        }));
+        text += &format!(
+            "{group}: coverage at {trials} attempts is {}; forecast from the first attempts, with 95 % intervals by profile \
+             likelihood where there is one\n",
+            share(truth)
+        );
+        text += &ui::table(&each(scores, shown));
         text.push('\n');
     }
-    let all: Vec<Score> = scored.into_iter().flat_map(|(_, scores)| scores).collect();
-    text += &format!("Mean absolute error over {}, and how many intervals held the truth\n", counted(groups.len()));
-    text += &ui::table(&table(&all, shown, |scores| {
-        let errors: Vec<f64> = scores.iter().filter_map(|score| score.error()).collect();
-        let within = |s: &&Score| Some(s.low? <= s.truth && s.truth <= s.high?);
-        let held: Vec<bool> = scores.iter().filter_map(within).collect();
-        let mean = (!errors.is_empty()).then(|| format!("{:.4}", errors.iter().sum::<f64>() / errors.len() as f64));
-        let held = (!held.is_empty()).then(|| format!("{}/{}", held.iter().filter(|held| **held).count(), held.len()));
-        [mean, held].into_iter().flatten().collect::<Vec<_>>().join("  ")
-    }));
+    text += "Mean absolute error over the common groups, which every method with a forecast for at least half of the groups \
+             forecasts; groups forecast; intervals over the common groups that held the truth\n";
+    text += &ui::table(&means(&compared, groups.len()));
+    text += &compared.iter().map(|c| closest(c, groups.len())).collect::<String>();
     ui::print(&text)
 }
 
-/// A row per method and a column per number of attempts shown.
-fn table(scores: &[Score], shown: &[u64], cell: impl Fn(&[&Score]) -> String) -> Vec<Vec<String>> {
-    let mut methods: Vec<&str> = vec![];
-    for score in scores {
-        if !methods.contains(&score.method) {
-            methods.push(score.method);
-        }
-    }
-    let head = shown.iter().map(|m| format!("first {}", ui::thousands(*m)));
-    let mut rows = vec![["method".to_string()].into_iter().chain(head).collect::<Vec<_>>()];
-    for method in methods {
-        let of = |m: u64| scores.iter().filter(|s| s.method == method && s.shown == m).collect::<Vec<_>>();
-        let cells = shown.iter().map(|&m| Some(cell(&of(m))).filter(|cell| !cell.is_empty()).unwrap_or("-".into()));
-        rows.push([method.to_string()].into_iter().chain(cells).collect());
-    }
+/// The forecasts of one group: a row per method and a column per number of attempts shown.
+fn each(scores: &[Score], shown: &[u64]) -> Vec<Vec<String>> {
+    let methods = scores.iter().filter(|s| s.shown == scores[0].shown).map(|s| s.method);
+    let cell = |method: &str, m: u64| {
+        let Some(score) = scores.iter().find(|s| s.method == method && s.shown == m) else { return "-".into() };
+        let interval = score.low.zip(score.high).map(|(low, high)| format!("[{}, {}]", share(low), share(high)));
+        let text = [score.forecast.map(share), interval].into_iter().flatten().collect::<Vec<_>>().join(" ");
+        if text.is_empty() { "no forecast".into() } else { text }
+    };
+    let row = |method: &str| row(method, shown.iter().map(|&m| cell(method, m)));
+    [head(shown)].into_iter().chain(methods.map(row)).collect()
+}
+
+/// How the methods compare: a row per method and a column per number of attempts shown.
+fn means(compared: &[Comparison], groups: usize) -> Vec<Vec<String>> {
+    let cell = |mean: &Mean| {
+        let error = mean.error.map_or("-".into(), |error| format!("{error:.4}"));
+        let held = if mean.intervals > 0 { format!("{}/{}", mean.held, mean.intervals) } else { "-".into() };
+        format!("{error}  {} of {groups}  {held}", mean.answered)
+    };
+    let shown: Vec<u64> = compared.iter().map(|c| c.shown).collect();
+    let common = |c: &Comparison| format!("{} of {groups}", c.common.iter().filter(|common| **common).count());
+    let mut rows = vec![head(&shown), row("common groups", compared.iter().map(common))];
+    let methods = compared.first().map_or(&[][..], |c| &c.methods);
+    rows.extend(
+        methods.iter().enumerate().map(|(i, mean)| row(mean.method, compared.iter().map(|c| cell(&c.methods[i])))),
+    );
     rows
+}
+
+/// Which method came closest, in words.
+fn closest(c: &Comparison, groups: usize) -> String {
+    let (shown, common) = (ui::thousands(c.shown), c.common.iter().filter(|common| **common).count());
+    match c.best() {
+        Some((method, error)) => {
+            format!(
+                "From the first {shown}: {method} is closest, off by {error:.4} on average over {common} of {}\n",
+                counted(groups)
+            )
+        }
+        None => format!("From the first {shown}: the methods have no group in common to be compared on\n"),
+    }
+}
+
+fn head(shown: &[u64]) -> Vec<String> {
+    row("method", shown.iter().map(|m| format!("first {}", ui::thousands(*m))))
+}
+
+fn row(first: &str, cells: impl Iterator<Item = String>) -> Vec<String> {
+    [first.to_string()].into_iter().chain(cells).collect()
 }
 
 fn counted(groups: usize) -> String {

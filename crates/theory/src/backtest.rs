@@ -75,6 +75,74 @@ impl Score {
     }
 }
 
+/// How one method did over several groups.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Mean {
+    /// The method.
+    pub method: &'static str,
+    /// Groups that it gave a forecast for.
+    pub answered: usize,
+    /// Its mean absolute error over the common groups; `None` unless it gave a forecast for each of them.
+    pub error: Option<f64>,
+    /// Its intervals over the common groups that held the truth.
+    pub held: usize,
+    /// Its intervals over the common groups.
+    pub intervals: usize,
+}
+
+/// How the methods did over the same groups, and so how they compare: a method without an answer where the others are
+/// far off would be the better for it.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Comparison {
+    /// Attempts shown.
+    pub shown: u64,
+    /// By group, whether it is common: whether every method that forecasts at least half of the groups forecasts it.
+    pub common: Vec<bool>,
+    /// In the order of the scores.
+    pub methods: Vec<Mean>,
+}
+
+impl Comparison {
+    /// Compares the methods at `shown` attempts; `groups` holds the scores of [`backtest`] by group.
+    pub fn new(groups: &[Vec<Score>], shown: u64) -> Self {
+        let scores: Vec<Vec<&Score>> =
+            groups.iter().map(|scores| scores.iter().filter(|s| s.shown == shown).collect()).collect();
+        let of = |method: &str, group: usize| scores[group].iter().find(|s| s.method == method);
+        let forecasts = |method: &str, group: usize| of(method, group).is_some_and(|s| s.forecast.is_some());
+        let mut methods: Vec<&'static str> = vec![];
+        for score in scores.iter().flatten() {
+            if !methods.contains(&score.method) {
+                methods.push(score.method);
+            }
+        }
+        let answered = |method: &str| (0..groups.len()).filter(|&group| forecasts(method, group)).count();
+        let most: Vec<&str> = methods.iter().copied().filter(|m| 2 * answered(m) >= groups.len()).collect();
+        let common: Vec<bool> =
+            (0..groups.len()).map(|group| !most.is_empty() && most.iter().all(|m| forecasts(m, group))).collect();
+        let mean = |method: &'static str| {
+            let scores: Vec<&Score> =
+                (0..groups.len()).filter(|&g| common[g]).filter_map(|g| of(method, g).copied()).collect();
+            let errors: Option<Vec<f64>> = scores.iter().map(|s| s.error()).collect();
+            let error = errors.filter(|e| !e.is_empty()).map(|e| e.iter().sum::<f64>() / e.len() as f64);
+            let held: Vec<bool> = scores.iter().filter_map(|s| Some(s.low? <= s.truth && s.truth <= s.high?)).collect();
+            Mean {
+                method,
+                answered: answered(method),
+                error,
+                held: held.iter().filter(|held| **held).count(),
+                intervals: held.len(),
+            }
+        };
+        Self { shown, methods: methods.into_iter().map(mean).collect(), common }
+    }
+
+    /// The method of the least mean error, the first among equals; `None` without a common group.
+    pub fn best(&self) -> Option<(&'static str, f64)> {
+        let means = self.methods.iter().filter_map(|mean| Some((mean.method, mean.error?)));
+        means.min_by(|a, b| a.1.total_cmp(&b.1))
+    }
+}
+
 /// Scores every method at each number of attempts `shown`, forecasting coverage at all trials. Laws by maximum
 /// likelihood come with profile-likelihood intervals, those by least squares without. An error where `shown` is 0 or not
 /// below the number of trials.

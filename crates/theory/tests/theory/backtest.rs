@@ -4,7 +4,7 @@ use crate::data::{pythia_attempts, shared_csv};
 use retrial_spec::Silent;
 use retrial_theory::{
     Data,
-    backtest::{Attempts, Score, backtest},
+    backtest::{Attempts, Comparison, Score, backtest},
     fit::{Kind, fit},
     forecast::bounds,
 };
@@ -73,4 +73,35 @@ fn impossible_attempts_are_errors() {
     for shown in [0, 5] {
         assert!(backtest(&attempts, &[shown], &Silent).unwrap_err().is_input());
     }
+}
+
+/// A method that keeps silent where it would be wrong gains nothing by it: means are over the same groups.
+#[test]
+fn methods_are_compared_on_common_groups() {
+    let score = |method, forecast: Option<f64>| Score {
+        shown: 10,
+        method,
+        forecast,
+        low: forecast.map(|f| f - 0.05),
+        high: forecast.map(|f| f + 0.05),
+        truth: 0.5,
+    };
+    let groups: Vec<Vec<Score>> = [
+        // steady, silent where hard, nearly always silent, an interval alone
+        [Some(0.52), Some(0.53), Some(0.5), None],
+        [Some(0.9), None, None, None],
+        [Some(0.46), Some(0.42), None, None],
+    ]
+    .iter()
+    .map(|row| ["steady", "silent", "rare", "bounds"].into_iter().zip(row).map(|(m, f)| score(m, *f)).collect())
+    .collect();
+    let got = Comparison::new(&groups, 10);
+    assert_eq!(got.common, [true, false, true]);
+    let of = |method: &str| got.methods.iter().find(|m| m.method == method).unwrap();
+    assert_eq!(got.methods.iter().map(|m| m.answered).collect::<Vec<_>>(), [3, 2, 1, 0]);
+    assert!((of("steady").error.unwrap() - 0.03).abs() < 1e-12 && (of("silent").error.unwrap() - 0.055).abs() < 1e-12);
+    assert_eq!((of("rare").error, of("bounds").error), (None, None));
+    assert_eq!((of("silent").held, of("silent").intervals), (1, 2));
+    assert_eq!(got.best().unwrap().0, "steady");
+    assert_eq!(Comparison::new(&groups, 11).best(), None);
 }
