@@ -2,7 +2,7 @@
 
 use crate::{
     folder::{self, Folder, FolderArgs},
-    input::{InputArgs, headline, law},
+    input::{InputArgs, headline, law, notes},
     laws,
     price::PriceArgs,
     summary::{Short, share, table_ks},
@@ -260,7 +260,7 @@ impl Cost {
             .collect();
         json!({
             "group": p.group.to_string(), "model": p.group.model, "benchmark": p.group.benchmark, "unit": self.price.unit(),
-            "law": p.fitted.as_ref().map(|f| f.law.kind().name()), "measured": curve, "target": p.target, "budget": p.budget,
+            "notes": notes(&p.data), "law": p.fitted.as_ref().map(|f| f.law.kind().name()), "measured": curve, "target": p.target, "budget": p.budget,
             "best": best,
         })
     }

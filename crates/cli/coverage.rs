@@ -1,7 +1,7 @@
 //! `retrial coverage`
 
 use crate::{
-    input::{InputArgs, headline, positive},
+    input::{InputArgs, headline, notes, positive},
     summary::{share, table_ks},
     ui,
 };
@@ -20,12 +20,15 @@ use serde_json::json;
 /// pass@k by the unbiased estimator 1 - C(n-c, k) / C(n, k) and, where single attempts are known, by first successes;
 /// pass^k: all of k attempts succeed; G-Pass@k: at least tau k of them do. 95 % intervals say what they hold for: the
 /// same problems tried again (fixed benchmark), or other problems of the same kind (resampled problems). A k beyond the
-/// attempts that were made is not available.
+/// attempts that were made is not available. Attempts that ended at a success (--stopped, --batch) have pass@k alone, by
+/// the product limit (Kaplan-Meier) over batches: without bias at every k, with intervals for resampled problems that are
+/// wide for a fixed benchmark.
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  retrial coverage counts.csv\n  retrial coverage counts.csv.gz --k 1,10,1e3 --tau 0.5,1 --json\n  \
                         retrial coverage results.jsonl --columns problem_id=task_id,success=passed\n  \
-                        retrial coverage successes.csv --attempts 1e4 --problems 128\n  retrial coverage runs/reproduce"
+                        retrial coverage successes.csv --attempts 1e4 --problems 128\n  \
+                        retrial coverage counts.csv --stopped --batch 60\n  retrial coverage runs/reproduce"
 )]
 pub struct Coverage {
     #[command(flatten)]
@@ -75,12 +78,17 @@ impl Coverage {
             text += &format!("\n{}\n{}", headline(&group, &data), table(&estimates));
             if data.is_stopped() {
                 text += "unbiased pass@k, pass^k and G-Pass@k are not available: attempts that stop at a success bias them\n";
+                if let Some(batch) = data.batch().filter(|batch| *batch > 1) {
+                    text += &format!(
+                        "product limit over batches of {batch}; within a batch its successes are taken to lie anywhere in it\n"
+                    );
+                }
             }
             let Group { model, benchmark, .. } = &group;
             objects.push(json!({
                 "group": group.to_string(), "model": model, "benchmark": benchmark, "problems": data.samples() as u64,
                 "solved": data.solved() as u64, "attempts": [group.least_trials(), group.most_trials()],
-                "stopped": data.is_stopped(), "confidence": 0.95, "estimates": estimates,
+                "stopped": data.is_stopped(), "batch": data.batch(), "notes": notes(&data), "confidence": 0.95, "estimates": estimates,
             }));
         }
         if self.json { ui::print_json(&objects) } else { ui::print(&text) }
@@ -105,7 +113,8 @@ impl Coverage {
             Ok::<_, Error>(())
         };
         if data.is_stopped() {
-            add("first-success pass@k".into(), &|scope| Ok(data.curve(&ks, scope)))?;
+            let name = if data.batch() == Some(1) { "first-success pass@k" } else { "product-limit pass@k" };
+            add(name.into(), &|scope| Ok(data.curve(&ks, scope)))?;
             return Ok(estimates);
         }
         add("unbiased pass@k".into(), &|scope| data.unbiased(Estimator::Pass, &ks, scope))?;

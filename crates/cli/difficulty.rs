@@ -1,7 +1,7 @@
 //! `retrial difficulty`
 
 use crate::{
-    input::{InputArgs, headline},
+    input::{InputArgs, headline, notes},
     summary::Short,
     ui,
 };
@@ -120,7 +120,7 @@ impl Difficulty {
         };
         let group = json!({
             "group": group.to_string(), "model": group.model, "benchmark": group.benchmark,
-            "npmle": npmle, "resolution": spectrum.resolution, "unresolved": spectrum.unresolved,
+            "notes": notes(data), "npmle": npmle, "resolution": spectrum.resolution, "unresolved": spectrum.unresolved,
             "density": spectrum.bins.iter().map(bin).collect::<Vec<_>>(),
         });
         Object { group, problems: problems.iter().map(problem).collect() }

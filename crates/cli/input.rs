@@ -28,9 +28,12 @@ pub struct InputArgs {
     /// Problems per group, where the file lists successful attempts only
     #[arg(long, value_name = "N", value_parser = count)]
     pub problems: Option<u64>,
-    /// Attempts at a problem ended at its first success
+    /// Attempts at a problem ended at its first success, or with --batch at the end of the batch that held it
     #[arg(long)]
     pub stopped: bool,
+    /// Attempts came by N until a batch held a success; the most there are may cut the last batch short
+    #[arg(long, value_name = "N", requires = "stopped", value_parser = positive)]
+    pub batch: Option<u64>,
     /// Only groups whose "model, benchmark" contains this
     #[arg(long, value_name = "TEXT")]
     pub group: Option<String>,
@@ -43,7 +46,7 @@ impl InputArgs {
             columns: Columns::renamed(self.columns.iter().map(|(column, name)| (column.as_str(), name.as_str())))?,
             attempts: self.attempts,
             problems: self.problems.map(|n| usize::try_from(n).unwrap_or(usize::MAX)),
-            stopped: self.stopped,
+            stopped: self.stopped.then(|| self.batch.unwrap_or(1)),
         };
         let mut groups = retrial_counts::read(&self.file, &options)?;
         if let Some(wanted) = &self.group {
@@ -57,10 +60,26 @@ impl InputArgs {
         Ok(groups)
     }
 
-    /// The counts of a group as the laws take them.
+    /// The counts of a group as the laws take them. Says so on stderr where they seem to have been stopped.
     pub fn data(&self, group: &Group) -> Result<Data> {
-        if self.stopped { Data::stopped(&group.counts) } else { Data::new(&group.counts) }
+        let data = match self.stopped {
+            true => Data::batched(&group.counts, self.batch.unwrap_or(1)),
+            false => Data::new(&group.counts),
+        }?;
+        notes(&data).iter().for_each(|line| ui::note(format_args!("{group}: {line}")));
+        Ok(data)
     }
+}
+
+/// What a user of these counts should know.
+pub fn notes(data: &Data) -> Vec<String> {
+    let stopped = |[solved, unsolved]: [f64; 2]| {
+        format!(
+            "solved problems have fewer attempts ({solved:.1} on average) than unsolved ones ({unsolved:.1}): if attempts \
+             ended at a success, all that follows is biased without --stopped (and --batch N where they came by N)"
+        )
+    };
+    data.seems_stopped().map(stopped).into_iter().collect()
 }
 
 /// What a group is: problems, attempts, and how many were solved.
@@ -70,7 +89,11 @@ pub fn headline(group: &Group, data: &Data) -> String {
         true => format!("{} attempts each", ui::thousands(most)),
         false => format!("{} to {} attempts", ui::thousands(least), ui::thousands(most)),
     };
-    let stopped = if data.is_stopped() { ", stopped at the first success" } else { "" };
+    let stopped = match data.batch() {
+        None => String::new(),
+        Some(1) => ", stopped at the first success".into(),
+        Some(batch) => format!(", by {} until one succeeds", ui::thousands(batch)),
+    };
     let [problems, solved] = [data.samples(), data.solved()].map(|n| ui::thousands(n as u64));
     format!("{group}: {problems} problems, {attempts}{stopped}; {solved} solved")
 }

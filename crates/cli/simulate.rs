@@ -20,7 +20,8 @@ use std::path::PathBuf;
 #[command(
     after_help = "Examples:\n  retrial simulate --beta 4.65,0.361 --problems 1000 --attempts 1e4 > counts.csv\n  \
                         retrial simulate --zipf 1 --problems 1e6 --attempts 1e9 --out counts.csv\n  \
-                        retrial simulate --point 0.999 --problems 100 --attempts 1e4 --stopped --seed 7"
+                        retrial simulate --point 0.999 --problems 100 --attempts 1e4 --stopped --seed 7\n  \
+                        retrial simulate --beta 4.65,0.36 --problems 128 --attempts 600 --stopped --batch 60"
 )]
 pub struct Simulate {
     #[command(flatten)]
@@ -34,6 +35,9 @@ pub struct Simulate {
     /// End the attempts at a problem at its first success
     #[arg(long)]
     stopped: bool,
+    /// With --stopped: try a problem by N attempts at a time, and end with the batch that holds a success
+    #[arg(long, value_name = "N", requires = "stopped", value_parser = positive)]
+    batch: Option<u64>,
     /// Seed of the draws
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -78,7 +82,8 @@ impl Simulate {
             return Err(Error::input("problems", self.problems, limit));
         }
         let (difficulty, benchmark) = self.difficulty.law()?;
-        let design = Design { difficulty, samples: self.problems, trials: self.attempts, stopped: self.stopped };
+        let batch = self.stopped.then(|| self.batch.unwrap_or(1));
+        let design = Design { difficulty, samples: self.problems, trials: self.attempts, batch };
         let counts = simulate(&design, self.seed)?;
         let model = visible(&self.model); // the same bytes, printed or written
         let row =

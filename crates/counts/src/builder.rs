@@ -49,6 +49,8 @@ struct Draft {
     index: HashMap<Box<str>, usize>,
     counts: Vec<Counts>,
     attempts: Vec<Vec<Attempt>>,
+    /// Where stopped attempts cut the last batch short: attempts, and the row that says so.
+    cut: Vec<(u64, u64)>,
 }
 
 /// Collects the rows of a table.
@@ -108,9 +110,12 @@ impl<'a> Builder<'a> {
                 let fix = "say with --problems how many there are: those never solved are not in the table";
                 return Err(Error::file(path, fault, fix));
             }
-            if options.stopped {
+            if options.stopped.is_some() {
                 return Err(Error::file(path, fault, "stopped data need the number of attempts of every problem"));
             }
+        }
+        if options.stopped == Some(0) {
+            return Err(Error::input("batch", 0, "must be at least 1"));
         }
         Ok(Self {
             path: path.into(),
@@ -172,6 +177,7 @@ impl<'a> Builder<'a> {
                         index: HashMap::new(),
                         counts: vec![],
                         attempts: vec![],
+                        cut: vec![],
                     });
                     *entry.insert(self.drafts.len() - 1)
                 }
@@ -195,17 +201,30 @@ impl<'a> Builder<'a> {
                 let fix = "a problem needs at least one attempt: leave out those that were not tried";
                 return Err(place.fault(name(Column::Samples), "is 0", fix));
             }
-            let most = if self.options.stopped { 1 } else { samples };
-            if correct > samples.min(most) {
-                let fix = if correct > samples {
-                    format!("there are only {samples} attempts")
-                } else {
-                    "attempts that stop at the first success have 0 or 1".into()
-                };
+            if correct > samples {
+                let fix = format!("there are only {samples} attempts");
                 return Err(place.fault(name(Column::Correct), format!("is {correct}"), fix));
             }
+            let counts = Counts::new(samples, correct)?;
+            if let Some(batch) = self.options.stopped {
+                let last = counts.last_batch(batch);
+                if correct > last {
+                    let fix = match batch {
+                        1 => {
+                            "attempts that stop at the first success have 0 or 1; with --batch N they come by N".into()
+                        }
+                        _ => format!(
+                            "by {batch}, the last batch of {samples} attempts has {last}, and none before succeeded"
+                        ),
+                    };
+                    return Err(place.fault(name(Column::Correct), format!("is {correct}"), fix));
+                }
+                if last < batch {
+                    draft.cut.push((samples, place.row));
+                }
+            }
             draft.index.insert(problem.into(), draft.counts.len());
-            draft.counts.push(Counts::new(samples, correct)?);
+            draft.counts.push(counts);
             return Ok(());
         }
         let at = known.unwrap_or_else(|| {
@@ -261,7 +280,13 @@ impl<'a> Builder<'a> {
         for (attempts, problem) in draft.attempts.iter_mut().zip(&problems) {
             listed.push(self.successes(attempts, problem, &group)?);
             let samples = self.options.attempts.unwrap_or(attempts.len() as u64);
-            draft.counts.push(Counts::new(samples, listed[listed.len() - 1].len() as u64)?);
+            let counts = Counts::new(samples, listed[listed.len() - 1].len() as u64)?;
+            if let (Some(batch), Some(last)) = (self.options.stopped, attempts.last())
+                && counts.last_batch(batch) < batch
+            {
+                draft.cut.push((samples, last.row.into()));
+            }
+            draft.counts.push(counts);
         }
         if let (Some(wanted), Some(attempts)) = (self.options.problems, self.options.attempts) {
             if problems.len() > wanted {
@@ -273,9 +298,21 @@ impl<'a> Builder<'a> {
             draft.counts.extend(vec![Counts::new(attempts, 0)?; unlisted]);
             listed.resize(wanted, vec![]);
         }
+        let most = draft.counts.iter().map(Counts::trials).max().unwrap_or(0);
+        if let (Some(batch), Some((samples, row))) =
+            (self.options.stopped, draft.cut.iter().find(|(samples, _)| *samples < most))
+        {
+            let column = if self.kind == Kind::Counts { Column::Samples } else { Column::Success };
+            let column = self.options.columns.name(column);
+            let fault = format!("row {row}, column {column}: attempts at a problem end at {samples}");
+            let fix = format!("by {batch} they end with a batch, or at the most in {group}, {most}");
+            return Err(Error::file(&self.path, fault, fix));
+        }
         let stopped = |counts: &Counts| (counts.successes() > 0).then(|| counts.trials() - 1);
         let outcomes = match self.kind {
-            Kind::Counts if self.options.stopped => Outcomes::First(draft.counts.iter().map(stopped).collect()),
+            Kind::Counts if self.options.stopped == Some(1) => {
+                Outcomes::First(draft.counts.iter().map(stopped).collect())
+            }
             Kind::Counts => Outcomes::Counted,
             _ => Outcomes::Listed(listed),
         };
@@ -295,12 +332,18 @@ impl<'a> Builder<'a> {
             Kind::Successes => attempts.iter().map(|attempt| attempt.number - 1).collect(),
             _ => (0..).zip(&*attempts).filter(|(_, attempt)| attempt.success).map(|(at, _)| at).collect::<Vec<u64>>(),
         };
-        if self.options.stopped
-            && let Some(early) = successes.iter().find(|&&at| at + 1 < attempts.len() as u64)
+        if let (Some(batch), Some(&first)) = (self.options.stopped, successes.first())
+            && attempts.len() as u64 > (first / batch + 1).saturating_mul(batch)
         {
-            let (column, row) = (self.options.columns.name(Column::Success), attempts[*early as usize].row);
+            let (column, row) = (self.options.columns.name(Column::Success), attempts[first as usize].row);
             let fault = format!("row {row}, column {column}: attempts at problem {problem} go on after this success");
-            return Err(Error::file(&self.path, fault, "drop --stopped, or the attempts after the first success"));
+            let fix = match batch {
+                1 => {
+                    "drop --stopped, or the attempts after the first success; --batch for attempts that come in batches"
+                }
+                _ => "drop --stopped, or give the right --batch: no batch follows one that holds a success",
+            };
+            return Err(Error::file(&self.path, fault, fix));
         }
         Ok(successes)
     }

@@ -39,8 +39,9 @@ pub struct Options {
     pub attempts: Option<u64>,
     /// Problems per group, where only successes are listed: the others were never solved.
     pub problems: Option<usize>,
-    /// Attempts at a problem ended at its first success.
-    pub stopped: bool,
+    /// Attempts at a problem came by so many and ended with the first batch that held a success, or were cut short at the
+    /// most there are of its group; by 1, they ended at the first success.
+    pub stopped: Option<u64>,
 }
 
 /// Reads a table or a run directory: at least one group, in the order in which they first appear.

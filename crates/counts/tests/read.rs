@@ -145,13 +145,45 @@ fn successes_alone_need_to_be_told_the_rest() {
 
 #[test]
 fn stopped_data_know_their_first_successes() {
-    let stopped = Options { stopped: true, ..Options::default() };
+    let stopped = Options { stopped: Some(1), ..Options::default() };
     let text = "problem_id,num_samples,num_correct\na,3,1\nb,9,0\n";
     let groups = parse("t.csv", text.as_bytes(), &stopped).unwrap();
     assert_eq!(groups[0].outcomes, Outcomes::First(vec![Some(2), None]));
     refused("problem_id,num_samples,num_correct\na,3,2\n", &stopped, &["row 1", "num_correct", "is 2", "0 or 1"]);
     let early = "problem_id,success\na,0\na,1\na,0\n";
     refused(early, &stopped, &["row 2", "column success", "after this success", "--stopped"]);
+}
+
+/// Attempts by 3, at most 8, until a batch succeeds: what keeps to that, and the row of what does not.
+#[test]
+fn batches_end_with_a_success() {
+    let by = |batch| Options { stopped: Some(batch), ..Options::default() };
+    let head = "model,problem_id,num_samples,num_correct\n";
+    let good = format!("{head}x,a,3,2\nx,b,8,2\nx,c,6,3\nx,d,8,0\nx,e,6,0\ny,a,4,1\n");
+    let groups = parse("t.csv", good.as_bytes(), &by(3)).unwrap();
+    assert_eq!(groups[0].outcomes, Outcomes::Counted);
+    assert_eq!(pairs(&groups[0])[1], ("b", 8, 2));
+    for (row, words) in [
+        ("x,f,8,3", ["row 3", "num_correct", "is 3", "last batch of 8 attempts has 2"]),
+        ("x,f,4,1", ["row 3", "num_samples", "end at 4", "most in x, 8"]),
+        ("x,f,7,0", ["row 3", "num_samples", "end at 7", "most in x, 8"]),
+        ("x,f,6,4", ["row 3", "num_correct", "is 4", "has 3"]),
+        ("x,f,2,3", ["row 3", "num_correct", "is 3", "only 2"]),
+    ] {
+        refused(&format!("{head}x,d,8,0\ny,a,5,0\n{row}\n"), &by(3), &words);
+    }
+    let listed = |outcomes: &[(&str, &str)]| {
+        let row = |(problem, all): &(&str, &str)| all.chars().map(|c| format!("{problem},{c}\n")).collect::<String>();
+        "problem_id,success\n".to_string() + &outcomes.iter().map(row).collect::<String>()
+    };
+    let good = listed(&[("a", "011"), ("b", "000010"), ("c", "00000011"), ("d", "00000000"), ("e", "000")]);
+    let groups = parse("t.csv", good.as_bytes(), &by(3)).unwrap();
+    assert_eq!(groups[0].outcomes, Outcomes::Listed(vec![vec![1, 2], vec![4], vec![6, 7], vec![], vec![]]));
+    let on = listed(&[("a", "00000000"), ("b", "0100")]);
+    refused(&on, &by(3), &["row 10", "column success", "problem b", "after this success", "--batch"]);
+    let short = listed(&[("a", "00000000"), ("b", "0001")]);
+    refused(&short, &by(3), &["row 12", "column success", "end at 4", "most in table, 8"]);
+    assert!(parse("t.csv", b"problem_id,success\na,0\n", &by(0)).unwrap_err().contains("batch"));
 }
 
 #[test]

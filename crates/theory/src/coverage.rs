@@ -1,5 +1,6 @@
 //! Estimators of coverage (pass@k) from what was counted, and how sure they are.
 
+mod stopped;
 mod tail;
 
 use crate::{
@@ -7,6 +8,7 @@ use crate::{
     special::{beta_quantile, ln_rising_ratio, one_minus_exp},
 };
 use retrial_spec::{Error, Result};
+pub(crate) use stopped::ProductLimit;
 pub use tail::{all_succeed, most_succeed};
 
 /// How often one sample was tried and solved.
@@ -43,6 +45,11 @@ impl Counts {
     /// Failures among them.
     pub fn failures(&self) -> u64 {
         self.trials - self.successes
+    }
+
+    /// Trials of the last batch, where trials come by `batch` (at least 1).
+    pub fn last_batch(&self, batch: u64) -> u64 {
+        (self.trials - 1) % batch + 1
     }
 }
 
@@ -188,58 +195,6 @@ pub(crate) fn unbiased_cells(cells: &[(Counts, f64)], ks: &[u64], estimator: Est
         Some(proportion(k, value, observations))
     };
     ks.iter().filter_map(point).collect()
-}
-
-/// The product limit: (trial, share left unsolved, Greenwood's sum) after each trial that had a success.
-fn product_limit(cells: &[(Counts, f64)]) -> Vec<(u64, f64, f64)> {
-    let mut steps = vec![(0, 1.0, 0.0)];
-    let mut at_risk: f64 = cells.iter().map(|(_, weight)| weight).sum();
-    for same in cells.chunk_by(|a, b| a.0.trials == b.0.trials) {
-        let total = |solved: bool| -> f64 {
-            same.iter().filter(|(s, _)| (s.successes > 0) == solved).map(|(_, weight)| weight).sum()
-        };
-        let (_, left, greenwood) = steps[steps.len() - 1];
-        let solved = total(true);
-        if solved > 0.0 {
-            let more = solved / (at_risk * (at_risk - solved));
-            steps.push((same[0].0.trials, left * (1.0 - solved / at_risk), greenwood + more));
-        }
-        at_risk -= solved + total(false);
-    }
-    steps
-}
-
-/// The product-limit curve (Kaplan and Meier 1958) of first successes in samples that stopped at them, from distinct
-/// sorted counts: without bias where attempts ran out for reasons that have nothing to do with the sample. With
-/// equally many attempts for all it is the share of samples solved. Intervals are Clopper-Pearson's at the number of
-/// observations that Greenwood's variance is worth.
-pub(crate) fn kaplan_meier(cells: &[(Counts, f64)], ks: &[u64]) -> Vec<Point> {
-    let samples: f64 = cells.iter().map(|(_, weight)| weight).sum();
-    let steps = product_limit(cells);
-    let reach = cells.last().map_or(0, |(s, _)| s.trials);
-    let point = |&k: &u64| {
-        let (_, left, greenwood) = steps[steps.partition_point(|step| step.0 <= k) - 1];
-        let value = 1.0 - left;
-        let observations = (value / (left * greenwood)).min(samples);
-        proportion(k, value, if observations > 0.0 { observations } else { samples })
-    };
-    ks.iter().filter(|&&k| k <= reach).map(point).collect()
-}
-
-/// The estimates alone of [`unbiased_cells`] for pass@k, or with `stopped` of [`kaplan_meier`], as `(k, coverage)`:
-/// intervals take most of the time.
-pub(crate) fn values(cells: &[(Counts, f64)], stopped: bool, ks: &[u64]) -> Vec<(f64, f64)> {
-    let samples: f64 = cells.iter().map(|(_, weight)| weight).sum();
-    let steps = if stopped { product_limit(cells) } else { Vec::new() };
-    let value = |&k: &u64| {
-        if stopped {
-            let reached = cells.last().is_some_and(|(s, _)| s.trials >= k);
-            return reached.then(|| (k as f64, 1.0 - steps[steps.partition_point(|step| step.0 <= k) - 1].1));
-        }
-        let solved = cells.iter().map(|(s, weight)| Some(weight * unbiased(s.trials, s.successes, k)?));
-        Some((k as f64, solved.sum::<Option<f64>>()? / samples))
-    };
-    ks.iter().filter_map(value).collect()
 }
 
 /// The curve of the `first-success` estimator, the paper's: the share of samples whose first success is among the first

@@ -28,21 +28,24 @@ pub struct Design {
     pub samples: u64,
     /// Trials per sample, at most 2^53.
     pub trials: u64,
-    /// Stops a sample at its first success.
-    pub stopped: bool,
+    /// Tries a sample by so many trials at a time until a batch holds a success; 1 stops it at its first success.
+    pub batch: Option<u64>,
 }
 
 /// The random stream of simulations, so that it shares no number with any other use of the same seed.
 const STREAM: u32 = u32::from_be_bytes(*b"simu");
 
 /// Draws the counts of `design`; the same seed gives the same counts. Exact binomial draws in time `O(log trials)`.
-/// An error without samples or trials, or for a failure probability outside `[0, 1]`.
+/// An error without samples, trials or a trial per batch, or for a failure probability outside `[0, 1]`.
 pub fn simulate(design: &Design, seed: u64) -> Result<Vec<Counts>> {
     if design.samples == 0 {
         return Err(Error::input("samples to simulate", 0, "need at least one"));
     }
     if !(1..=1 << 53).contains(&design.trials) {
         return Err(Error::input("trials to simulate", design.trials, "must be from 1 to 2^53"));
+    }
+    if design.batch == Some(0) {
+        return Err(Error::input("trials of a batch", 0, "must be at least 1"));
     }
     if let Difficulty::Point(p) = design.difficulty
         && !(0.0..=1.0).contains(&p)
@@ -59,16 +62,28 @@ pub fn simulate(design: &Design, seed: u64) -> Result<Vec<Counts>> {
             }
             Difficulty::Point(p) => (p, 1.0 - p),
         };
-        sample(design.trials, design.stopped, success, failure, &mut stream)
+        sample(design.trials, design.batch, success, failure, &mut stream)
     };
     (0..design.samples).map(|_| one()).collect()
 }
 
 /// The counts of one sample with this success probability.
-pub(crate) fn sample(trials: u64, stopped: bool, success: f64, failure: f64, stream: &mut Stream) -> Result<Counts> {
-    if !stopped {
+pub(crate) fn sample(
+    trials: u64,
+    batch: Option<u64>,
+    success: f64,
+    failure: f64,
+    stream: &mut Stream,
+) -> Result<Counts> {
+    let Some(batch) = batch else {
         return Counts::new(trials, sampling::binomial(trials, success, failure, stream));
-    }
+    };
     let first = sampling::first_success(success, stream);
-    if first <= trials as f64 { Counts::new(first as u64, 1) } else { Counts::new(trials, 0) }
+    if first > trials as f64 {
+        return Counts::new(trials, 0);
+    }
+    // The rest of its batch, which `trials` may cut short, is tried all the same.
+    let first = first as u64;
+    let end = first.div_ceil(batch).saturating_mul(batch).min(trials);
+    Counts::new(end, 1 + sampling::binomial(end - first, success, failure, stream))
 }

@@ -42,7 +42,7 @@ fn resample(data: &Data, stream: &mut Stream) -> Option<Data> {
         }
         (left, weight_left) = (left - drawn, rest);
     }
-    Data::of_cells(cells, data.is_stopped()).ok()
+    Data::of_cells(cells, data.batch()).ok()
 }
 
 /// Percentile intervals of all parameters.
@@ -109,10 +109,13 @@ fn simulated(law: &Mixing, data: &Data, stream: &mut Stream) -> Option<Data> {
         let trials = if data.is_stopped() && s.successes() > 0 { data.reach() } else { s.trials() };
         for _ in 0..*weight as u64 {
             let (failure, success) = law.sample(stream);
-            counts.push(simulate::sample(trials, data.is_stopped(), success, failure, stream).ok()?);
+            counts.push(simulate::sample(trials, data.batch(), success, failure, stream).ok()?);
         }
     }
-    if data.is_stopped() { Data::stopped(&counts).ok() } else { Data::new(&counts).ok() }
+    match data.batch() {
+        Some(batch) => Data::batched(&counts, batch).ok(),
+        None => Data::new(&counts).ok(),
+    }
 }
 
 /// The negative log likelihood of the NPMLE to a twentieth of a nat.

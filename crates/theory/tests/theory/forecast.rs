@@ -41,7 +41,7 @@ fn species_estimators_by_hand() {
 #[test]
 fn good_toulmin_finds_what_comes_next() {
     let law = BetaLaw::new(30.0, 0.3).unwrap();
-    let design = Design { difficulty: Difficulty::Beta(law), samples: 20_000, trials: 200, stopped: false };
+    let design = Design { difficulty: Difficulty::Beta(law), samples: 20_000, trials: 200, batch: None };
     let data = Data::new(&simulate(&design, 3).unwrap()).unwrap();
     for k in [300.0, 400.0, 600.0] {
         let got = good_toulmin(&data, &[k]).unwrap()[0];
@@ -68,7 +68,7 @@ fn bounds_by_hand() {
     }
     // As far as was measured, bounds close in on the estimate; far beyond, they open.
     let law = BetaLaw::new(4.65, 0.36).unwrap();
-    let design = Design { difficulty: Difficulty::Beta(law), samples: 2000, trials: 1000, stopped: false };
+    let design = Design { difficulty: Difficulty::Beta(law), samples: 2000, trials: 1000, batch: None };
     let data = Data::new(&simulate(&design, 4).unwrap()).unwrap();
     let got = bounds(&data, &[1.0, 100.0, 1000.0, 1e5, 1e7]);
     let widths: Vec<f64> = got.iter().map(|b| b.high - b.low).collect();
@@ -91,7 +91,7 @@ fn intervals_hold_as_often_as_they_say() {
     let law = BetaLaw::new(4.65, 0.36).unwrap();
     let settings = Settings { replicates: 199, seed: 5, threads: 1 };
     let one = |seed: u64| -> Vec<(String, bool)> {
-        let design = Design { difficulty: Difficulty::Beta(law), samples: SAMPLES, trials: 200, stopped: false };
+        let design = Design { difficulty: Difficulty::Beta(law), samples: SAMPLES, trials: 200, batch: None };
         let mut counts = simulate(&design, seed).unwrap();
         let data = Data::new(&counts).unwrap();
         let mut held = Vec::new();

@@ -15,10 +15,10 @@ fn designs() -> [Design; 3] {
         Difficulty::Zipf(HutterLaw::new(0.8).unwrap()),
         Difficulty::Point(0.99),
     ];
-    all.map(|difficulty| Design { difficulty, samples: 20_000, trials: TRIALS, stopped: false })
+    all.map(|difficulty| Design { difficulty, samples: 20_000, trials: TRIALS, batch: None })
 }
 
-/// Coverage by Eqs 1, 8 and 6, fixed and stopped.
+/// Coverage by Eqs 1, 8 and 6, with trials set beforehand and stopped, in batches that 1000 is a multiple of and not.
 #[test]
 fn coverage_is_that_of_the_law() {
     for design in designs() {
@@ -27,12 +27,12 @@ fn coverage_is_that_of_the_law() {
             Difficulty::Zipf(law) => 1.0 - law.loss(k),
             Difficulty::Point(p) => 1.0 - p.powf(k),
         };
-        for stopped in [false, true] {
-            let counts = simulate(&Design { stopped, ..design }, 1).unwrap();
-            let data = if stopped { Data::stopped(&counts) } else { Data::new(&counts) }.unwrap();
+        for batch in [None, Some(1), Some(8), Some(60), Some(2000)] {
+            let counts = simulate(&Design { batch, ..design }, 1).unwrap();
+            let data = batch.map_or_else(|| Data::new(&counts), |batch| Data::batched(&counts, batch)).unwrap();
             for (k, value) in data.values(&[1, 10, 100, TRIALS]) {
                 let error = (truth(k) * (1.0 - truth(k)) / 20_000.0).sqrt();
-                assert!((value - truth(k)).abs() < 5.0 * error, "{design:?} {stopped} {k}: {value}, not {}", truth(k));
+                assert!((value - truth(k)).abs() < 5.0 * error, "{design:?} {batch:?} {k}: {value}, not {}", truth(k));
             }
         }
     }
@@ -51,7 +51,7 @@ fn seeds_decide() {
 fn trials_cost_nothing() {
     let law = BetaLaw::new(4.65, 0.36).unwrap();
     let difficulty = Difficulty::Beta(law);
-    let design = Design { difficulty, samples: 10_000, trials: 1_000_000_000_000, stopped: false };
+    let design = Design { difficulty, samples: 10_000, trials: 1_000_000_000_000, batch: None };
     let counts = simulate(&design, 3).unwrap();
     let mean = counts.iter().map(|s| s.successes() as f64 / 1e12).sum::<f64>() / 1e4;
     close(mean, 1.0 - law.mean(), 0.05);
@@ -63,6 +63,7 @@ fn impossible_designs_are_errors() {
     let bad = [
         Design { samples: 0, ..good },
         Design { trials: 0, ..good },
+        Design { batch: Some(0), ..good },
         Design { trials: 1 << 54, ..good },
         Design { difficulty: Difficulty::Point(1.5), ..good },
         Design { difficulty: Difficulty::Point(f64::NAN), ..good },

@@ -16,8 +16,8 @@ use retrial_theory::{
 };
 use std::time::Instant;
 
-fn drawn(law: BetaLaw, samples: u64, trials: u64, stopped: bool, seed: u64) -> Vec<Counts> {
-    simulate(&Design { difficulty: Difficulty::Beta(law), samples, trials, stopped }, seed).unwrap()
+fn drawn(law: BetaLaw, samples: u64, trials: u64, batch: Option<u64>, seed: u64) -> Vec<Counts> {
+    simulate(&Design { difficulty: Difficulty::Beta(law), samples, trials, batch }, seed).unwrap()
 }
 
 fn value(fitted: &Fitted, name: &str) -> f64 {
@@ -55,7 +55,7 @@ fn nested_laws_are_ordered() {
 #[test]
 fn laws_recover_what_was_drawn() {
     let law = BetaLaw::new(3.0, 0.5).unwrap();
-    let data = Data::new(&drawn(law, 20_000, 100, false, 1)).unwrap();
+    let data = Data::new(&drawn(law, 20_000, 100, None, 1)).unwrap();
     for kind in [Kind::Beta, Kind::ZeroInflated, Kind::ScaledBeta, Kind::Eq8] {
         let fitted = fit(kind, &data).unwrap();
         close(value(&fitted, "alpha"), 3.0, 0.15);
@@ -64,12 +64,12 @@ fn laws_recover_what_was_drawn() {
     }
     // Kumaraswamy(beta, 1) is Beta(beta, 1) of the success probability.
     let law = BetaLaw::new(1.0, 0.4).unwrap();
-    let fitted = fit(Kind::Kumaraswamy, &Data::new(&drawn(law, 20_000, 100, false, 2)).unwrap()).unwrap();
+    let fitted = fit(Kind::Kumaraswamy, &Data::new(&drawn(law, 20_000, 100, None, 2)).unwrap()).unwrap();
     close(value(&fitted, "alpha"), 1.0, 0.05);
     close(value(&fitted, "beta"), 0.4, 0.05);
     // Two laws far apart.
-    let mut counts = drawn(BetaLaw::new(40.0, 2.0).unwrap(), 6000, 200, false, 3);
-    counts.extend(drawn(BetaLaw::new(5.0, 15.0).unwrap(), 4000, 200, false, 4));
+    let mut counts = drawn(BetaLaw::new(40.0, 2.0).unwrap(), 6000, 200, None, 3);
+    counts.extend(drawn(BetaLaw::new(5.0, 15.0).unwrap(), 4000, 200, None, 4));
     let fitted = fit(Kind::TwoBetas, &Data::new(&counts).unwrap()).unwrap();
     for (name, want) in [("share", 0.6), ("alpha", 40.0), ("beta", 2.0), ("alpha2", 5.0), ("beta2", 15.0)] {
         close(value(&fitted, name), want, 0.12);
@@ -91,7 +91,7 @@ fn two_laws_are_found_where_they_are() {
 #[test]
 fn stopped_samples_yield_the_same_law() {
     let law = BetaLaw::new(3.0, 0.5).unwrap();
-    let counts = drawn(law, 20_000, 400, true, 5);
+    let counts = drawn(law, 20_000, 400, Some(1), 5);
     let data = Data::stopped(&counts).unwrap();
     let fitted = fit(Kind::Beta, &data).unwrap();
     close(value(&fitted, "alpha"), 3.0, 0.12);
@@ -106,6 +106,49 @@ fn stopped_samples_yield_the_same_law() {
     let two = Data::stopped(&[Counts::new(3, 1).unwrap(), Counts::new(4, 0).unwrap()]).unwrap();
     assert!(npmle(&two).nll >= 0.0 && npmle(&two).gap < 1e-6);
     assert!(Data::stopped(&[Counts::new(3, 2).unwrap()]).unwrap_err().is_input());
+}
+
+/// Batches of 60, of which the last holds one success or more and 1000 trials cut short: the same law, its likelihood by
+/// hand, and no batch that contradicts the rule.
+#[test]
+fn batched_samples_yield_the_same_law() {
+    let law = BetaLaw::new(3.0, 0.5).unwrap();
+    let counts = drawn(law, 20_000, 1000, Some(60), 5);
+    let data = Data::batched(&counts, 60).unwrap();
+    let fitted = fit(Kind::Beta, &data).unwrap();
+    close(value(&fitted, "alpha"), 3.0, 0.12);
+    close(value(&fitted, "beta"), 0.5, 0.06);
+    close(data.failure(), law.mean(), 0.01);
+    for (k, value) in data.values(&[1, 20, 59, 60, 61, 400, 1000]) {
+        close(value, law.coverage(k, 1.0), 0.03);
+    }
+    let [three, one] = [(3, 2), (4, 1)].map(|(n, c)| Counts::new(n, c).unwrap());
+    // By 2, four trials with one success are two failures and one of two orders: 2 q p^3 at its maximum, q = 1/4.
+    close(npmle(&Data::batched(&[one], 2).unwrap()).nll, -(2.0 * 0.25 * 0.75f64.powi(3)).ln(), 1e-9);
+    // By 3, they are 3 failures and a last batch cut short: one order.
+    close(npmle(&Data::batched(&[one], 3).unwrap()).nll, -(0.25 * 0.75f64.powi(3)).ln(), 1e-9);
+    for (counts, batch) in [(&[three, one][..], 2), (&[one], 0), (&[three], 1), (&[], 2)] {
+        assert!(Data::batched(counts, batch).unwrap_err().is_input(), "{counts:?} {batch}");
+    }
+}
+
+/// Numbers of trials that tell of a rule which was not named.
+#[test]
+fn stopped_samples_are_noticed() {
+    let law = BetaLaw::new(3.0, 0.5).unwrap();
+    for (samples, batch) in [(60, 1), (300, 60)] {
+        let data = Data::new(&drawn(law, samples, 600, Some(batch), 6)).unwrap();
+        let [solved, unsolved] = data.seems_stopped().unwrap();
+        assert!(solved < unsolved && unsolved == 600.0, "{solved} {unsolved}");
+    }
+    // Trials that differ for no reason, or not at all.
+    for seed in 0..200 {
+        let mut counts = drawn(law, 60, 40, None, seed);
+        assert_eq!(Data::new(&counts).unwrap().seems_stopped(), None, "{seed}");
+        counts.extend(drawn(law, 60, 90, None, seed + 200));
+        counts.extend(drawn(law, 60, 70, None, seed + 400));
+        assert_eq!(Data::new(&counts).unwrap().seems_stopped(), None, "{seed}");
+    }
 }
 
 #[test]
@@ -127,7 +170,7 @@ fn counts_without_a_law_say_why() {
 #[test]
 fn studies_are_complete_and_repeatable() {
     let law = BetaLaw::new(8.0, 0.4).unwrap();
-    let data = Data::new(&drawn(law, 150, 300, false, 4)).unwrap();
+    let data = Data::new(&drawn(law, 150, 300, None, 4)).unwrap();
     let free = npmle(&data);
     let settings = |threads| Settings { replicates: 60, seed: 9, threads };
     for kind in Kind::ALL {
@@ -145,8 +188,8 @@ fn studies_are_complete_and_repeatable() {
         }
     }
     // Half of the samples easy and half hard: no Beta law.
-    let mut split = drawn(BetaLaw::new(300.0, 300.0).unwrap(), 100, 300, false, 7);
-    split.extend(drawn(BetaLaw::new(3000.0, 30.0).unwrap(), 100, 300, false, 8));
+    let mut split = drawn(BetaLaw::new(300.0, 300.0).unwrap(), 100, 300, None, 7);
+    split.extend(drawn(BetaLaw::new(3000.0, 30.0).unwrap(), 100, 300, None, 8));
     let split = Data::new(&split).unwrap();
     let refuted = study(Kind::Beta, &split, &npmle(&split), &settings(2), &Silent).unwrap().unwrap();
     assert!(refuted.verdict().starts_with("does not fit"), "{}", refuted.verdict());
@@ -165,7 +208,7 @@ fn studies_are_complete_and_repeatable() {
 fn a_million_samples_take_seconds() {
     let start = Instant::now();
     let law = BetaLaw::new(4.65, 0.36).unwrap();
-    let data = Data::new(&drawn(law, 1_000_000, 1000, false, 10)).unwrap();
+    let data = Data::new(&drawn(law, 1_000_000, 1000, None, 10)).unwrap();
     let fitted = fit(Kind::Beta, &data).unwrap();
     close(value(&fitted, "beta"), 0.36, 0.01);
     let free = npmle(&data);
@@ -222,6 +265,9 @@ fn intervals_hold_what_was_found_at_the_edges() {
         some(&[(10, 0), (10, 10)]),
         some(&[(10, 10), (10, 9), (10, 10)]),
         some(&[(1000, 0), (1000, 1), (1000, 0)]),
+        [some(&[(100, 0); 60]), some(&[(100, 1)])].concat(),
+        [some(&[(100, 0); 30]), some(&[(100, 60); 30])].concat(),
+        [some(&[(100, 100); 40]), some(&[(100, 3), (100, 0)])].concat(),
     ];
     for counts in edges {
         let data = Data::new(&counts).unwrap();
@@ -233,6 +279,8 @@ fn intervals_hold_what_was_found_at_the_edges() {
             }
             for forecast in by_law(&fitted, &data, &[100.0, 1e3, 1e9], &settings, &Silent).unwrap() {
                 assert!((0.0..=1.0).contains(&forecast.value), "{counts:?} {forecast:?}");
+                let [low, high] = [forecast.low, forecast.high].map(|end| end.unwrap_or(forecast.value));
+                assert!(low <= forecast.value && forecast.value <= high, "{counts:?} {forecast:?}");
             }
         }
     }
