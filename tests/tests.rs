@@ -32,6 +32,7 @@ mod score;
 mod shaders;
 #[cfg(target_os = "linux")]
 mod signals;
+mod stopped;
 mod tally;
 
 use retrial_check::{Kernel, Verdict, cases_of};

@@ -2,7 +2,7 @@
 
 use crate::{
     folder::{self, Folder, FolderArgs},
-    input::{Convention, InputArgs, headline, law, replicates, threads},
+    input::{Convention, InputArgs, headline, law, notes, replicates, threads},
     laws,
     summary::{Short, fixed, interval},
     ui::{self, Terminal},
@@ -23,11 +23,13 @@ use serde_json::{Map, Value, json};
 ///
 /// Mixing laws by maximum likelihood from the counts, curve laws by least squares on the coverage curve. Each stands
 /// beside the NPMLE, the likeliest of all mixing laws: no law of a success probability per problem can do better. nll
-/// includes binomial coefficients.
+/// includes binomial coefficients. 95 % intervals of parameters, for other problems of the same kind, hold if the law
+/// does: of mixing laws by profile likelihood, of curve laws by BCa bootstrap (with --bootstrap).
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  retrial fit counts.csv\n  retrial fit counts.csv --law beta-binomial,eq8 --bootstrap 200 --json\n  \
-                        retrial fit counts.csv --convention success --out report\n  retrial fit first.csv --stopped"
+                        retrial fit counts.csv --convention success --out report\n  retrial fit first.csv --stopped\n  \
+                        retrial fit batches.csv --stopped --batch 60"
 )]
 pub struct Fit {
     #[command(flatten)]
@@ -36,7 +38,7 @@ pub struct Fit {
     /// log-log, power-law, eq12
     #[arg(long, value_name = "LAW,..", value_delimiter = ',', value_parser = law)]
     law: Vec<Kind>,
-    /// Replicates for bootstrap intervals and p-values
+    /// Replicates for p-values of mixing laws and for the intervals of curve laws
     #[arg(long, value_name = "B", default_value_t = 0, value_parser = replicates)]
     bootstrap: u32,
     /// Seed of the replicates; results do not depend on threads
@@ -97,11 +99,12 @@ impl Fit {
             text += &fits.verdicts().iter().map(|line| format!("{line}\n")).collect::<String>();
             let intervals = fits.intervals(self.convention);
             if intervals.len() > 1 {
-                text += &format!("95 % intervals\n{}", ui::table(&intervals));
+                text += &format!("95 % intervals, if the law holds\n{}", ui::table(&intervals));
             }
         }
         if self.bootstrap == 0 {
-            text += "\n--bootstrap 200 adds bootstrap intervals and p-values of the goodness of fit.\n";
+            text +=
+                "\n--bootstrap 200 adds p-values of the goodness of fit and intervals of the laws by least squares.\n";
         }
         ui::print(&(text + &report.unwrap_or_default()))
     }
@@ -125,7 +128,7 @@ impl Fit {
             blocks.extend(fits.verdicts().into_iter().map(Block::Note));
             let intervals = fits.intervals(self.convention);
             if intervals.len() > 1 {
-                blocks.push(folder::block("95 % intervals of the parameters.", &intervals));
+                blocks.push(folder::block("95 % intervals of the parameters, if the law holds.", &intervals));
             }
             sections.push(Section::new(fits.group.to_string(), blocks));
         }
@@ -265,7 +268,7 @@ impl Fits {
                     convention.name(of.parameter).into(),
                     fitted.law.parameter(of.parameter).map_or("-".into(), |v| Short(v).to_string()),
                     interval(of.low, of.high, range(of.parameter)),
-                    of.method.into(),
+                    of.method.to_string(),
                 ]);
             }
         }
@@ -290,7 +293,7 @@ impl Fits {
             let goodness = fitted.and_then(|f| self.behind(f).map(|nats| (nats, f.goodness)));
             json!({
                 "group": self.group.to_string(), "model": model, "benchmark": benchmark,
-                "problems": self.data.samples() as u64, "law": kind.name(), "by": by(*kind),
+                "problems": self.data.samples() as u64, "notes": notes(&self.data), "law": kind.name(), "by": by(*kind),
                 "convention": convention, "A": value("A"), "alpha": value("alpha"), "beta": value("beta"),
                 "parameters": parameters, "nll": fitted.and_then(|f| f.nll),
                 "aic": fitted.and_then(|f| f.aic), "bic": fitted.and_then(|f| f.bic),

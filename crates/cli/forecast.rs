@@ -2,7 +2,7 @@
 
 use crate::{
     backtest,
-    input::{InputArgs, headline, law, positive, replicates, threads},
+    input::{InputArgs, headline, law, notes, positive, replicates, threads},
     summary::share,
     ui::{self, Terminal},
 };
@@ -11,16 +11,17 @@ use retrial_counts::Group;
 use retrial_spec::{Error, Result};
 use retrial_theory::{
     Data,
-    fit::{Kind, Settings, fit},
+    fit::{Kind, Method as Intervals, Settings, fit},
     forecast::{self, Forecast as At},
 };
 use serde_json::{Value, json};
 
 /// Forecast coverage beyond the attempts that were made
 ///
-/// Every law with bootstrap intervals, which take the law itself for granted; worst-case bounds over all laws that fit
-/// the counts, which do not; and where problems were tried equally often, smoothed Good-Toulmin and Chao's lower bound.
-/// --backtest shows each method only the first attempts and scores what it says of all.
+/// Every law with intervals that hold if the law does: of mixing laws by profile likelihood, of curve laws by BCa
+/// bootstrap. Worst-case bounds over all laws that fit the counts hold whatever the law. Where problems were tried
+/// equally often, smoothed Good-Toulmin and Chao's lower bound. --backtest shows each method only the first attempts and
+/// scores what it says of all, over the groups that the methods have in common.
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  retrial forecast counts.csv --k 1e5,1e6\n  retrial forecast counts.csv --k 1e6 --law beta-binomial \
@@ -36,7 +37,7 @@ pub struct Forecast {
     /// Laws to use (default: all), by the names of retrial fit
     #[arg(long, value_name = "LAW,..", value_delimiter = ',', value_parser = law)]
     law: Vec<Kind>,
-    /// Replicates for the intervals of the laws; 0 for none
+    /// Replicates for the intervals of curve laws, which have no likelihood; 0 for none
     #[arg(long, value_name = "B", default_value_t = 200, value_parser = replicates)]
     bootstrap: u32,
     /// Seed of the replicates; results do not depend on threads
@@ -53,6 +54,8 @@ pub struct Forecast {
 /// What one method says at every k, or why it says nothing.
 struct Method {
     name: &'static str,
+    /// How its intervals are found, and on what condition they hold.
+    intervals: Option<(String, &'static str)>,
     says: Result<Vec<At>, String>,
 }
 
@@ -61,6 +64,10 @@ impl Forecast {
         let groups = self.input.read()?;
         let terminal = Terminal::new();
         if !self.backtest.is_empty() {
+            if self.input.stopped {
+                let limit = "attempts that stopped at a success hide none to foretell: drop --stopped or --backtest";
+                return Err(Error::input("backtest", "--stopped as well", limit));
+            }
             if !self.k.is_empty() {
                 return Err(Error::input(
                     "backtest",
@@ -70,8 +77,9 @@ impl Forecast {
             }
             return backtest::run(&groups, &self.backtest, &terminal, self.json);
         }
-        let mut text =
-            String::from("95 % intervals, for other problems of the same kind; bounds hold whatever the law\n");
+        let mut text = String::from(
+            "95 % intervals, for other problems of the same kind: of laws, if the law holds; bounds, whatever the law\n",
+        );
         let mut objects = vec![];
         for group in groups {
             let data = self.input.data(&group)?;
@@ -95,25 +103,34 @@ impl Forecast {
                 Ok(fitted) => Ok(forecast::by_law(&fitted, data, ks, &settings, terminal)?),
                 Err(why) => Err(format!("no fit: {why}")),
             };
-            methods.push(Method { name: kind.name(), says });
+            let by = Intervals::of(kind);
+            let intervals = (by == Intervals::Profile || self.bootstrap > 0).then(|| (by.to_string(), "the law holds"));
+            methods.push(Method { name: kind.name(), intervals, says });
         }
         let one_line = |e: Error| e.to_string();
         let ends = |b: &forecast::Bounds| At { k: b.k, value: f64::NAN, low: Some(b.low), high: Some(b.high) };
+        let bounds = Ok(forecast::bounds(data, ks).iter().map(ends).collect());
+        let all_laws = Some(("likelihood of all laws".into(), "attempts are independent"));
+        let mean = Some(("spread of problems".into(), "smoothing has no bias"));
+        let toulmin = forecast::good_toulmin(data, ks).map_err(one_line);
+        let chao = forecast::chao(data, ks).map_err(one_line);
         methods.extend([
-            Method { name: "worst-case bounds", says: Ok(forecast::bounds(data, ks).iter().map(ends).collect()) },
-            Method { name: "good-toulmin", says: forecast::good_toulmin(data, ks).map_err(one_line) },
-            Method { name: "chao, lower bound", says: forecast::chao(data, ks).map_err(one_line) },
+            Method { name: "worst-case bounds", intervals: all_laws, says: bounds },
+            Method { name: "good-toulmin", intervals: mean, says: toulmin },
+            Method { name: "chao, lower bound", intervals: None, says: chao },
         ]);
         Ok(methods)
     }
 
     fn table(&self, methods: &[Method]) -> String {
         let head = |k: &f64| if *k < 1e15 { format!("k = {}", ui::thousands(*k as u64)) } else { format!("k = {k:e}") };
-        let mut rows = vec![["method".to_string()].into_iter().chain(self.k.iter().map(head)).collect::<Vec<_>>()];
-        for Method { name, says } in methods {
+        let first = ["method", "interval by"].map(String::from);
+        let mut rows = vec![first.into_iter().chain(self.k.iter().map(head)).collect::<Vec<_>>()];
+        for Method { name, intervals, says } in methods {
             let Ok(points) = says else { continue };
             let cell = |k: &f64| points.iter().find(|at| at.k == *k).map_or("not available".into(), show);
-            rows.push([name.to_string()].into_iter().chain(self.k.iter().map(cell)).collect());
+            let by = intervals.as_ref().map_or("-".into(), |(by, _)| by.clone());
+            rows.push([name.to_string(), by].into_iter().chain(self.k.iter().map(cell)).collect());
         }
         ui::table(&rows)
     }
@@ -128,6 +145,8 @@ impl Forecast {
         json!({
             "group": group.to_string(), "model": group.model, "benchmark": group.benchmark,
             "measured_to": data.reach(), "method": method.name, "confidence": 0.95,
+            "interval_by": method.intervals.as_ref().map(|(by, _)| by),
+            "holds_if": method.intervals.as_ref().map(|(_, condition)| condition), "notes": notes(data),
             "points": self.k.iter().map(point).collect::<Vec<_>>(), "not_available": method.says.as_ref().err(),
         })
     }

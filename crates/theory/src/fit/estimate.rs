@@ -15,10 +15,17 @@ use crate::{
     special::ln_beta,
 };
 
-/// Replicates of a bootstrap are fitted until a step promises fewer nats than this.
-const ROUGH: f64 = 1e-5;
-/// The same for sums of squares of a curve.
-const ROUGH_SQUARES: f64 = 1e-10;
+/// How far a search goes on: until a step promises less than so many nats, or so much of a sum of squares of a curve.
+#[derive(Clone, Copy)]
+pub struct Gain {
+    nats: f64,
+    squares: f64,
+}
+
+/// For replicates of a bootstrap.
+pub const ROUGH: Gain = Gain { nats: 1e-5, squares: 1e-10 };
+/// To rounding, where the difference to another fit matters.
+pub const EXACT: Gain = Gain { nats: 0.0, squares: 0.0 };
 
 /// The curve that laws are fitted to by least squares and compared with: up to 20 different `k` at equal steps of `ln
 /// k` from 1 to [`Data::reach`].
@@ -53,32 +60,32 @@ pub fn estimate(kind: Kind, data: &Data, curve: &[(f64, f64)]) -> Result<Law, No
             let best = ends.min_by(|a, b| a.1.total_cmp(&b.1)).ok_or(NoFit::NoSpread)?;
             Mixing::at(kind, best.0).map(|mixing| mixing.law()).ok_or(NoFit::NoSpread)
         }
-        _ => on_curve(kind, data, curve, None),
+        _ => on_curve(kind, data, curve, None, EXACT),
     }
 }
 
 /// The law that describes a replicate of the data for which `law` was the best.
-pub fn again(law: &Law, data: &Data) -> Result<Law, NoFit> {
+pub fn again(law: &Law, data: &Data, gain: Gain) -> Result<Law, NoFit> {
     if data.solved() == 0.0 {
         return Err(NoFit::NoSuccess);
     }
-    let beta = |share, start: &BetaLaw| BetaLaw::from_outcome(likeliest(data.cells(), share, Some(*start), ROUGH));
+    let beta = |share, start: &BetaLaw| BetaLaw::from_outcome(likeliest(data.cells(), share, Some(*start), gain.nats));
     match law {
         Law::Beta(start) => beta(all_solvable, start).map(|(_, law)| Law::Beta(law)),
         Law::ZeroInflated(_, start) => beta(likeliest_share, start).map(|(share, law)| Law::ZeroInflated(share, law)),
         _ => match Mixing::point(law) {
             Some((kind, start)) => {
                 success_rate(data.cells()).map_err(|none| no_fit(&none))?;
-                let (end, _) = bfgs(|x| nll_at(kind, data, x), start, ROUGH);
+                let (end, _) = bfgs(|x| nll_at(kind, data, x), start, gain.nats);
                 Mixing::at(kind, end).map(|mixing| mixing.law()).ok_or(NoFit::NoSpread)
             }
-            None => on_curve(law.kind(), data, &fitting_curve(data), Some(law)),
+            None => on_curve(law.kind(), data, &fitting_curve(data), Some(law), gain),
         },
     }
 }
 
 /// The laws fitted by least squares, `start` being near where there is one.
-fn on_curve(kind: Kind, data: &Data, curve: &[(f64, f64)], start: Option<&Law>) -> Result<Law, NoFit> {
+fn on_curve(kind: Kind, data: &Data, curve: &[(f64, f64)], start: Option<&Law>, gain: Gain) -> Result<Law, NoFit> {
     let few = NoFit::FewPoints;
     // ln a and b of a line through transformed coverages, where they are finite.
     let power = |ordinate: fn(f64) -> f64| {
@@ -90,17 +97,17 @@ fn on_curve(kind: Kind, data: &Data, curve: &[(f64, f64)], start: Option<&Law>) 
     match kind {
         Kind::Eq8 => {
             let fit = match start {
-                Some(Law::Eq8(_, law)) => eq8_from(curve, [[law.alpha(), law.beta()]], ROUGH_SQUARES),
+                Some(Law::Eq8(_, law)) => eq8_from(curve, [[law.alpha(), law.beta()]], gain.squares),
                 _ => eq8_least_squares(curve),
             };
             fit.map(|fit| Law::Eq8(fit.max_coverage, fit.law)).map_err(|_| few)
         }
         Kind::Stretched => {
-            let (start, gain) = match start {
-                Some(&Law::Stretched(a, b)) => ([a, b], ROUGH_SQUARES),
-                _ => (log_log()?, 0.0),
+            let start = match start {
+                Some(&Law::Stretched(a, b)) => [a, b],
+                _ => log_log()?,
             };
-            let [a, b] = stretched_from(curve, start.map(|x| x.max(1e-6)), gain);
+            let [a, b] = stretched_from(curve, start.map(|x| x.max(1e-6)), gain.squares);
             Ok(Law::Stretched(a, b))
         }
         Kind::LogLog => log_log().map(|[a, b]| Law::LogLog(a, b)),

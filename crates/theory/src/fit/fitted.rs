@@ -1,8 +1,10 @@
 //! Any law fitted to any data, with what there is to know about the fit.
 
 use super::{
-    Kind, Law, Misfit, bootstrap,
+    Kind, Law, Misfit,
+    bootstrap::Refits,
     estimate::{estimate, fitting_curve},
+    goodness::goodness,
     mixing::{Mixing, negative_log_likelihood},
     profile,
 };
@@ -10,13 +12,41 @@ use crate::{Data, npmle::Npmle, parallel};
 use retrial_spec::{Observer, Result};
 use std::fmt;
 
+/// How a 95 % interval was found. Both are for samples drawn from a population, and both hold only if the law does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub enum Method {
+    /// Values that a likelihood within 1.92 nats of the largest allows: of laws by maximum likelihood. In simulations
+    /// they hold as often as they say (.935 to .965) where bootstraps hold .88 to .96, at a fraction of the cost.
+    #[serde(rename = "profile likelihood")]
+    Profile,
+    /// Bias-corrected and accelerated percentiles of refits to samples drawn with replacement: of laws by least squares.
+    #[serde(rename = "BCa bootstrap")]
+    Bootstrap,
+}
+
+impl Method {
+    /// That of a kind of law.
+    pub fn of(kind: Kind) -> Self {
+        if kind.by_likelihood() { Self::Profile } else { Self::Bootstrap }
+    }
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Profile => "profile likelihood",
+            Self::Bootstrap => "BCa bootstrap",
+        })
+    }
+}
+
 /// A 95 % interval of one parameter.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
 pub struct Interval {
     /// The parameter's name.
     pub parameter: &'static str,
-    /// "profile likelihood" or "bootstrap".
-    pub method: &'static str,
+    /// How it was found.
+    pub method: Method,
     /// Lower end.
     pub low: f64,
     /// Upper end; may be infinite.
@@ -129,8 +159,9 @@ pub fn fit(kind: Kind, data: &Data) -> Result<Fitted, NoFit> {
     })
 }
 
-/// Fits one law and fills in everything: profile-likelihood intervals (where there is a likelihood), bootstrap
-/// intervals and goodness of fit (where replicates are asked for). Cancelled by the observer.
+/// Fits one law and fills in everything: intervals by profile likelihood, or for laws by least squares, where replicates
+/// are asked for, by bootstrap; and with replicates goodness of fit, where there is a likelihood. Cancelled by the
+/// observer.
 pub fn study(
     kind: Kind,
     data: &Data,
@@ -144,9 +175,10 @@ pub fn study(
     };
     fitted.intervals = profile::parameters(&fitted, data);
     if settings.replicates > 0 {
-        let laws = bootstrap::refits(&fitted.law, data, settings, observer)?;
-        fitted.intervals.extend(bootstrap::parameters(&fitted.law, &laws));
-        fitted.goodness = bootstrap::goodness(&fitted, data, npmle, settings, observer)?;
+        if !kind.by_likelihood() {
+            fitted.intervals = Refits::new(&fitted.law, data, settings, observer)?.parameters();
+        }
+        fitted.goodness = goodness(&fitted, data, npmle, settings, observer)?;
     }
     Ok(Ok(fitted))
 }

@@ -16,6 +16,7 @@
 pub(crate) mod bootstrap;
 pub(crate) mod estimate;
 mod fitted;
+mod goodness;
 mod law;
 mod least_squares;
 mod likelihood;
@@ -25,7 +26,7 @@ pub(crate) mod profile;
 mod quadrature;
 
 use crate::coverage::Point;
-pub use fitted::{Fitted, Goodness, Interval, NoFit, Settings, fit, study, study_all};
+pub use fitted::{Fitted, Goodness, Interval, Method, NoFit, Settings, fit, study, study_all};
 pub use law::{Kind, Law};
 pub use least_squares::{Eq8Fit, Eq12Fit, eq8_least_squares, eq12_least_squares};
 pub use likelihood::{BetaFit, Outcome, ZeroInflation, beta_binomial, zero_inflated, zero_inflation_test};

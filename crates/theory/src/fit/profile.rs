@@ -1,7 +1,7 @@
 //! Profile-likelihood intervals, of parameters and of whatever follows from them.
 
 use super::{
-    Fitted, Interval,
+    Fitted, Interval, Method,
     minimise::bfgs,
     mixing::{Gradient, Mixing, NONE, Point, nll_at},
 };
@@ -38,7 +38,7 @@ pub fn parameters(fitted: &Fitted, data: &Data) -> Vec<Interval> {
         let [low, high] = ends(fitted, data, coordinate)?.map(back);
         // A share next to 0 or 1 is moved inwards before the search: its interval holds what was found all the same.
         let found = fitted.law.parameter(parameter)?;
-        Some(Interval { parameter, method: "profile likelihood", low: low.min(found), high: high.max(found) })
+        Some(Interval { parameter, method: Method::Profile, low: low.min(found), high: high.max(found) })
     };
     names.iter().enumerate().filter_map(interval).collect()
 }

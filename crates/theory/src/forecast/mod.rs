@@ -5,7 +5,7 @@ mod species;
 
 use crate::{
     Data,
-    fit::{Fitted, Settings, bootstrap, profile},
+    fit::{Fitted, Settings, bootstrap::Refits, profile},
 };
 pub use bounds::{Bounds, bounds};
 use retrial_spec::{Error, Observer, Result};
@@ -25,9 +25,9 @@ pub struct Forecast {
 }
 
 /// The coverage of a fitted law at each of `ks`: by maximum likelihood with profile-likelihood intervals, by least
-/// squares with bootstrap intervals ([`Settings::replicates`] 0 gives none). Both are for samples drawn from a
-/// population. They speak of the law's parameters and take the law itself for granted: [`bounds`] does not. Cancelled
-/// by the observer.
+/// squares with BCa bootstrap intervals ([`Settings::replicates`] 0 gives none). Both are for samples drawn from a
+/// population. They speak of the law's parameters and hold *if the law holds*; [`bounds`] hold whatever the law.
+/// Cancelled by the observer.
 pub fn by_law(
     fitted: &Fitted,
     data: &Data,
@@ -36,17 +36,17 @@ pub fn by_law(
     observer: &dyn Observer,
 ) -> Result<Vec<Forecast>> {
     let likelihood = fitted.law.kind().by_likelihood();
-    let replicates = match likelihood || settings.replicates == 0 {
-        true => Vec::new(),
-        false => bootstrap::refits(&fitted.law, data, settings, observer)?,
+    let refits = match likelihood || settings.replicates == 0 {
+        true => None,
+        false => Some(Refits::new(&fitted.law, data, settings, observer)?),
     };
     let forecast = |&k: &f64| {
         if observer.cancelled() {
             return Err(Error::Cancelled);
         }
-        let ends = match likelihood {
-            true => profile::coverage(fitted, data, k),
-            false => bootstrap::percentiles(replicates.iter().map(|law| law.coverage(k))),
+        let ends = match &refits {
+            Some(refits) => refits.interval(|law| law.coverage(k)),
+            None => profile::coverage(fitted, data, k),
         };
         Ok(Forecast { k, value: fitted.coverage(k), low: ends.map(|e| e[0]), high: ends.map(|e| e[1]) })
     };

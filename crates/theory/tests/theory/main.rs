@@ -6,6 +6,7 @@ mod coverage;
 mod data;
 mod fit;
 mod forecast;
+mod intervals;
 mod laws;
 mod npmle;
 mod simulate;
