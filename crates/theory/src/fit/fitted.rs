@@ -16,7 +16,7 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub enum Method {
     /// Values that a likelihood within 1.92 nats of the largest allows: of laws by maximum likelihood. In simulations
-    /// they hold as often as they say (.935 to .965) where bootstraps hold .88 to .96, at a fraction of the cost.
+    /// they hold .93 to .97 where bootstraps hold .88 to .96, at a fraction of the cost.
     #[serde(rename = "profile likelihood")]
     Profile,
     /// Bias-corrected and accelerated percentiles of refits to samples drawn with replacement: of laws by least squares.
