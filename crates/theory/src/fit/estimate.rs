@@ -205,3 +205,49 @@ fn no_fit(outcome: &Outcome) -> NoFit {
         Outcome::Fitted(_) | Outcome::NoSpread => NoFit::NoSpread,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fit::mixing::negative_log_likelihood;
+    use crate::simulate::{Design, Difficulty, simulate};
+    use retrial_spec::rng::Stream;
+
+    /// Counts of easy, hard and impossible samples in several mixtures, as benchmarks have them.
+    fn data_sets() -> Vec<Data> {
+        let part = |difficulty, samples, trials, seed| {
+            simulate(&Design { difficulty, samples, trials, batch: None }, seed).unwrap()
+        };
+        let beta = |a, b| Difficulty::Beta(BetaLaw::new(a, b).unwrap());
+        let mixtures = [
+            vec![part(beta(4.65, 0.361), 128, 10_000, 1)],
+            vec![part(beta(50.0, 0.2), 120, 10_000, 2), part(beta(700.0, 60.0), 8, 10_000, 3)],
+            vec![part(beta(1.0, 3.0), 60, 200, 4), part(Difficulty::Point(1.0), 40, 200, 5)],
+            vec![part(beta(2.0, 2.0), 150, 50, 6), part(beta(30.0, 0.5), 150, 50, 7)],
+            vec![part(Difficulty::Point(0.999), 60, 1000, 8), part(Difficulty::Point(0.3), 5, 1000, 9)],
+        ];
+        mixtures.iter().map(|parts| Data::new(&parts.concat()).unwrap()).collect()
+    }
+
+    /// What is found is the best that there is, as far as 30 searches from random points can tell.
+    #[test]
+    fn no_random_start_finds_a_better_law() {
+        for (set, data) in data_sets().iter().enumerate() {
+            for kind in [Kind::Beta, Kind::ZeroInflated, Kind::ScaledBeta, Kind::Kumaraswamy, Kind::TwoBetas] {
+                let law = estimate(kind, data, &[]).unwrap();
+                let found = negative_log_likelihood(&Mixing::of(&law).unwrap(), data).0;
+                let mut stream = Stream::new(set as u64, 77);
+                for _ in 0..30 {
+                    let mut spread = |low: f64, high: f64| low + (high - low) * stream.uniform();
+                    let start = [spread(-3.0, 7.0), spread(-4.0, 5.0), spread(-3.0, 7.0), spread(-4.0, 5.0)];
+                    let mut start = [start[0], start[1], start[2], start[3], spread(-4.0, 4.0)];
+                    if matches!(kind, Kind::ZeroInflated | Kind::ScaledBeta) {
+                        start[2] = start[4];
+                    }
+                    let (end, nll) = bfgs(|x| nll_at(kind, data, x), start, 1e-6);
+                    assert!(nll > found - 2e-3, "set {set}, {kind:?}: {nll} at {end:?}, found {found}");
+                }
+            }
+        }
+    }
+}
