@@ -30,7 +30,7 @@ use std::{fmt::Display, path::Path};
 /// Most values that are read from a plain file, 4 GiB of f32.
 const MOST: usize = 1 << 30;
 /// Most values that are read from a packed one, which may be a thousand times smaller than its contents.
-const MOST_UNPACKED: usize = 1 << 27;
+const MOST_UNPACKED: usize = 1 << 26;
 /// Bytes read at once: whole values of every type.
 const CHUNK: usize = 1 << 16;
 const WANTED: &str = "give a .npy, .npz or IDX file";
@@ -102,7 +102,7 @@ impl<'a> Array<'a> {
     /// The first `wanted` samples, or all, whatever the order in the file.
     ///
     /// # Errors
-    /// [`Error::Input`] where `wanted` is 0 or more than there are, or where that would be more than 2^30 values (2^27
+    /// [`Error::Input`] where `wanted` is 0 or more than there are, or where that would be more than 2^30 values (2^26
     /// from a packed file); [`Error::File`] where the file holds no sample, is damaged, or ends before the last of them
     /// or goes on behind all.
     pub fn read<T: Float>(mut self, wanted: Option<usize>) -> Result<Values<T>> {

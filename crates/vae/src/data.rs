@@ -6,7 +6,7 @@ mod grey;
 
 use crate::{
     array::{self, Array},
-    file::sha256_hex,
+    file::sha256_of_f32,
     foreign::is_text,
     stream::Stream,
 };
@@ -55,8 +55,7 @@ impl Images {
     fn of(name: String, mut grey: Grey) -> Result<Self> {
         grey.clip(&name)?;
         let Grey { values, pixels, labels, notes, .. } = grey;
-        let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-        Ok(Self { name, sha256: sha256_hex(&bytes), values, pixels, labels, notes })
+        Ok(Self { name, sha256: sha256_of_f32([&*values]), values, pixels, labels, notes })
     }
 
     /// Loads the first `samples` images of a source, or all of them.
@@ -75,7 +74,7 @@ impl Images {
     /// # Errors
     /// [`Error::Io`] where the file cannot be read; [`Error::File`] where it is malformed, truncated, followed by
     /// more bytes, empty, or has a type or shape other than the above, or whole numbers of which none is above 1;
-    /// [`Error::Input`] where `samples` is 0 or more than there are, there are more than 2^27 values in a packed file, a
+    /// [`Error::Input`] where `samples` is 0 or more than there are, there are more than 2^26 values in a packed file, a
     /// table or a folder, or 2^30 elsewhere, or a value is NaN or outside `[0, 1]`.
     pub fn load(source: &str, samples: Option<usize>) -> Result<Self> {
         let path = Path::new(source);

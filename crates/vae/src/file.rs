@@ -123,6 +123,15 @@ fn written_to(temporary: &str) -> Option<&str> {
     (!name.is_empty() && digits(process) && digits(count)).then_some(name)
 }
 
+/// [`sha256_hex`] of numbers as little-endian float32, without a copy of them all.
+pub(crate) fn sha256_of_f32<'a>(values: impl IntoIterator<Item = &'a [f32]>) -> String {
+    let mut hash = Sha256::new();
+    for piece in values.into_iter().flat_map(|values| values.chunks(4096)) {
+        hash.update(piece.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>());
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// SHA-256 in lower-case hex, 64 digits.
 pub fn sha256_hex(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()

@@ -1,6 +1,6 @@
 //! Means and log variances that take the place of an encoder.
 
-use crate::{Array, file::sha256_hex};
+use crate::{Array, file::sha256_of_f32};
 use retrial_spec::{Error, Posterior, Result};
 use std::path::Path;
 
@@ -45,8 +45,7 @@ impl GivenPosterior {
             Ok(values)
         };
         let posterior = Posterior { mu: read(mu)?, logvar: read(logvar)? };
-        let bytes: Vec<u8> =
-            [&posterior.mu, &posterior.logvar].into_iter().flatten().flat_map(|v| v.to_le_bytes()).collect();
-        Ok(Self { posterior, sha256: sha256_hex(&bytes), notes })
+        let sha256 = sha256_of_f32([&*posterior.mu, &*posterior.logvar]);
+        Ok(Self { posterior, sha256, notes })
     }
 }

@@ -237,7 +237,7 @@ fn lengths_beyond_the_limit_are_refused() {
             refused(&bytes, "must be at most 1073741824 in all; take fewer samples");
         }
         let bytes = packed(&npy(1, &header("|u1", fortran, "(134217729, 1)"), &[0; 9]));
-        refused(&bytes, "must be at most 134217728 in all; take fewer samples, or unpack the file");
+        refused(&bytes, "must be at most 67108864 in all; take fewer samples, or unpack the file");
     }
     refused(&npy(1, &header("<f4", "False", "(18446744073709551615, 18446744073709551615)"), &[]), "must be at most");
     assert_eq!(

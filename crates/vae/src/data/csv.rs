@@ -10,7 +10,7 @@ const LONGEST_LINE: usize = 1 << 18;
 /// Longest field.
 const LONGEST_FIELD: usize = 256;
 /// Most values of a table, plain or packed.
-const MOST: usize = 1 << 27;
+const MOST: usize = 1 << 26;
 
 const LABEL: [&str; 6] = ["label", "labels", "class", "target", "digit", "y"];
 /// Numbers of the rows, the first as pandas writes it.

@@ -11,7 +11,7 @@ use std::{
 };
 
 /// Most values of a folder.
-const MOST: usize = 1 << 27;
+const MOST: usize = 1 << 26;
 /// Most memory for the decoding of one image: 4096 pixels of four channels of two bytes, thirty times.
 const MEMORY: usize = 1 << 20;
 
