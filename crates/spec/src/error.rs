@@ -61,7 +61,8 @@ pub enum Error {
 impl Error {
     /// An unusable value: `object: got ...; limit`.
     pub fn input(object: impl Display, got: impl Display, limit: impl Display) -> Self {
-        Self::Input { object: object.to_string(), got: got.to_string(), limit: limit.to_string() }
+        let got = Some(got.to_string()).filter(|got| !got.is_empty()).unwrap_or_else(|| "nothing".into());
+        Self::Input { object: object.to_string(), got, limit: limit.to_string() }
     }
 
     /// A malformed file.
@@ -91,6 +92,7 @@ mod tests {
     fn messages_are_whole_and_not_repeated() {
         let errors = [
             Error::input("trials", 0, "must be at least 1"),
+            Error::input("device", "", "must be auto, cuda, wgsl or cpu"),
             Error::file("run/tally.bin", "is truncated", "sample again"),
             Error::io("read", "run.json")(io::Error::from(io::ErrorKind::NotFound)),
             Error::Device { device: "cuda".into(), fault: "lost".into(), fix: "resume".into() },
@@ -98,6 +100,7 @@ mod tests {
         ];
         for error in errors {
             assert!(error.source().is_none() && error.to_string().lines().count() == 1, "{error}");
+            assert!(!error.to_string().contains("got ;"), "{error}: what is empty is not seen");
         }
         let error = Error::io("read", "run.json")(io::Error::from(io::ErrorKind::NotFound));
         assert_eq!(error.to_string(), format!("cannot read run.json: {}", io::ErrorKind::NotFound));
