@@ -255,7 +255,7 @@ impl<'a> Solver<'a> {
                 continue;
             }
             if sharp {
-                consider(peak(slope, low, high));
+                peaks(slope, low, high).into_iter().for_each(&mut consider);
             } else if left.is_finite() && right.is_finite() {
                 consider(vertex([low, self.grid[j], high], [left, slopes[j], right]));
             }
@@ -335,13 +335,24 @@ fn vertex([a, b, c]: [f64; 3], [fa, fb, fc]: [f64; 3]) -> f64 {
     if denominator > 0.0 { b - ((b - a) * left - (b - c) * right) / denominator } else { b }
 }
 
-/// The maximum of `f` on `[low, high]`, where it has one only, by golden sections to 1e-6 of the interval.
+/// The local maxima of `f` on `[low, high]`, ends included: two atoms closer than the grid can tell have two between its
+/// points.
+fn peaks(f: impl Fn(f64) -> f64, low: f64, high: f64) -> Vec<f64> {
+    const PARTS: usize = 16;
+    let at: Vec<f64> = (0..=PARTS).map(|i| low + (high - low) * i as f64 / PARTS as f64).collect();
+    let values: Vec<f64> = at.iter().map(|&t| f(t)).collect();
+    let near = |i: usize| [i.saturating_sub(1), (i + 1).min(PARTS)];
+    let tops = (0..=PARTS).filter(|&i| near(i).iter().all(|&j| values[i] >= values[j]));
+    tops.flat_map(|i| [at[i], peak(&f, at[near(i)[0]], at[near(i)[1]])]).collect()
+}
+
+/// The maximum of `f` on `[low, high]`, where it has one only, by golden sections to 1e-5 of the interval.
 fn peak(f: impl Fn(f64) -> f64, mut low: f64, mut high: f64) -> f64 {
     let ratio = (5f64.sqrt() - 1.0) / 2.0;
     let (mut c, mut d) = (high - ratio * (high - low), low + ratio * (high - low));
     let (mut fc, mut fd) = (f(c), f(d));
-    // 0.618^29 is below 1e-6.
-    for _ in 0..29 {
+    // 0.618^24 is below 1e-5.
+    for _ in 0..24 {
         if fc > fd {
             (high, d, fd) = (d, c, fc);
             c = high - ratio * (high - low);
