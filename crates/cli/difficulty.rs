@@ -2,7 +2,7 @@
 
 use crate::{
     input::{InputArgs, headline, notes},
-    summary::Short,
+    summary::{Short, fixed},
     ui,
 };
 use clap::Args;
@@ -21,8 +21,9 @@ use std::collections::BTreeMap;
 /// How hard the problems are, and which are easy, hard or unsolved
 ///
 /// The density of the difficulty s = -ln p (Eq. 10 of the paper, p the failure probability) from the NPMLE, the
-/// likeliest of all mixing laws, down to its resolution of one over the attempts; and what the counts say of each
-/// problem, with the other problems as prior (empirical Bayes).
+/// likeliest of all mixing laws, down to its resolution: one over the attempts in difficulty, three over the number of
+/// problems in share. The NPMLE is a law of few atoms, and smaller shares say where atoms happened to fall: they are given
+/// as bounds. And what the counts say of each problem, with the other problems as prior (empirical Bayes).
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  retrial difficulty counts.csv\n  retrial difficulty counts.csv --group \"Pythia 12B\" --list 128\n  \
@@ -72,17 +73,28 @@ impl Difficulty {
         let many = |class| ui::thousands(problems.iter().filter(|(.., p)| p.class == class).count() as u64);
         let (easy, hard, unsolved) = (many(Class::Easy), many(Class::Hard), many(Class::Unsolved));
         let mut text = format!("\n{}\n", headline(group, data));
+        let least = 100.0 * spectrum.least_share;
+        let harder = match spectrum.resolved(spectrum.unresolved) {
+            Some(share) => format!("{:.1} %", 100.0 * share),
+            None => format!("fewer than {least:.1} %"),
+        };
         text += &format!(
             "{easy} easy (an attempt is likelier to succeed than not), {hard} hard, {unsolved} unsolved\n\
-             Resolution {}: {:.1} % of the problems are harder than that, and may be solvable or not\n",
+             Resolution {} in difficulty (1 / attempts): {harder} of the problems are harder than that, and may be \
+             solvable or not\n\
+             Resolution {least:.1} % in share (3 / problems): smaller shares are not told from none\n",
             Short(spectrum.resolution),
-            100.0 * spectrum.unresolved.max(0.0)
         );
         let mut rows = vec![["difficulty s", "share", "density f(s)"].map(String::from).to_vec()];
         for &(from, to, density) in &spectrum.bins {
-            let density = density + 0.0; // which turns -0 into 0
-            let range = format!("{} to {}", Short(from), Short(to));
-            rows.push(vec![range, format!("{:.4}", density * (to - from)), Short(density).to_string()]);
+            let (width, range) = (to - from, format!("{} to {}", Short(from), Short(to)));
+            rows.push(match spectrum.resolved(density * width) {
+                Some(share) => vec![range, fixed(share, 4), Short(density).to_string()],
+                None => {
+                    let least = spectrum.least_share;
+                    vec![range, format!("< {}", fixed(least, 4)), format!("< {}", Short(least / width))]
+                }
+            });
         }
         text += &ui::table(&rows);
         problems.sort_by(|a, b| a.2.success.total_cmp(&b.2.success));
@@ -107,7 +119,13 @@ impl Difficulty {
 
     fn object<'a>(&self, group: &Group, data: &Data, npmle: &Npmle, problems: &[Problem<'a>]) -> Object<'a> {
         let spectrum = spectrum(npmle, data, self.per_decade);
-        let bin = |(from, to, density): &(f64, f64, f64)| json!({ "from": from, "to": to, "density": density });
+        let bin = |&(from, to, density): &(f64, f64, f64)| {
+            let share = spectrum.resolved(density * (to - from));
+            json!({
+                "from": from, "to": to, "density": share.map(|_| density), "share": share,
+                "share_below": share.is_none().then_some(spectrum.least_share),
+            })
+        };
         let problem = |&(problem, counts, Posterior { class, success, low, high, next }): &Problem<'a>| Row {
             problem,
             attempts: counts.trials(),
@@ -120,7 +138,8 @@ impl Difficulty {
         };
         let group = json!({
             "group": group.to_string(), "model": group.model, "benchmark": group.benchmark,
-            "notes": notes(data), "npmle": npmle, "resolution": spectrum.resolution, "unresolved": spectrum.unresolved,
+            "notes": notes(data), "npmle": npmle, "resolution": spectrum.resolution, "share_resolution": spectrum.least_share,
+            "unresolved": spectrum.resolved(spectrum.unresolved),
             "density": spectrum.bins.iter().map(bin).collect::<Vec<_>>(),
         });
         Object { group, problems: problems.iter().map(problem).collect() }

@@ -11,6 +11,9 @@ use crate::{
 pub struct Spectrum {
     /// `1 / n`: samples with a difficulty below it are indistinguishable from ones that cannot be solved.
     pub resolution: f64,
+    /// `3 / N`: the resolution in share. The NPMLE puts what shares it finds into few atoms, and which bin an atom falls
+    /// into is chance: a smaller share of a bin, none included, is noise.
+    pub least_share: f64,
     /// The share of samples with a difficulty below the resolution.
     pub unresolved: f64,
     /// Bins of equal width in `ln s`, increasing: `(from, to, density f(s))`, the share per unit of `s`. The last
@@ -35,7 +38,16 @@ pub fn spectrum(npmle: &Npmle, data: &Data, per_decade: u32) -> Spectrum {
         let last = i + 1 == count;
         (from, to, share(&|s| s >= from && (s < to || last)) / (to - from))
     });
-    Spectrum { resolution, unresolved: share(&|s| s < resolution), bins: bins.collect() }
+    let least_share = (3.0 / data.samples()).min(1.0);
+    Spectrum { resolution, least_share, unresolved: share(&|s| s < resolution), bins: bins.collect() }
+}
+
+impl Spectrum {
+    /// A share, if it is above the noise.
+    pub fn resolved(&self, share: f64) -> Option<f64> {
+        // Sums of weights are a rounding error off.
+        (share >= self.least_share * (1.0 - 1e-9)).then_some(share)
+    }
 }
 
 /// Sorts of samples.
