@@ -222,12 +222,12 @@ fn a_target_costs_what_eq_13_says() {
     let path = tables.file("c.csv", "problem_id,num_samples,num_correct\na,4,1\nb,4,1\n");
     let ask = |more: &str| json(&format!("cost {path} --prompt-tokens 100 --decode-tokens 10 {more}")).remove(0);
     let flops = ask("--flops-per-token 2 --target 0.7 --budget 260");
-    assert_eq!(flops["target"]["attempts"], 3.0);
+    assert_eq!(flops["target"]["attempts"], 3);
     assert_eq!(flops["target"]["cost"], 2.0 * (100.0 + 3.0 * 10.0));
-    assert_eq!(flops["budget"]["attempts"], 3.0);
+    assert_eq!(flops["budget"]["attempts"], 3);
     assert_eq!(flops["budget"]["coverage"], 0.75);
     let poor = ask("--flops-per-token 2 --budget 199"); // the prompt alone costs 200
-    assert_eq!((poor["budget"]["attempts"].as_f64(), poor["budget"]["coverage"].as_f64()), (Some(0.0), Some(0.0)));
+    assert_eq!((poor["budget"]["attempts"].as_u64(), poor["budget"]["coverage"].as_f64()), (Some(0), Some(0.0)));
     let money = ask("--prompt-price 0.5 --decode-price 3 --target 0.7");
     let cost = money["target"]["cost"].as_f64().unwrap();
     assert!((cost - (0.5 * 100.0 + 3.0 * 30.0)).abs() < 1e-9, "{cost}");

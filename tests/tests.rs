@@ -15,6 +15,7 @@ mod discovery;
 mod emulated;
 mod encode;
 mod faults;
+mod figures;
 mod golden;
 mod golden_full;
 #[cfg(unix)]

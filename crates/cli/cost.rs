@@ -2,11 +2,11 @@
 
 use crate::{
     folder::{self, Folder, FolderArgs},
-    input::{InputArgs, headline, law, notes},
+    input::{InputArgs, headline, law, notes, replicates, threads},
     laws,
     price::PriceArgs,
     summary::{Short, share, table_ks},
-    ui,
+    ui::{self, Terminal},
 };
 use clap::Args;
 use retrial_counts::Group;
@@ -14,9 +14,10 @@ use retrial_report::{Block, Report, Section};
 use retrial_spec::{Error, Result, text::visible};
 use retrial_theory::{
     Data,
-    budget::{Allocation, allocate, best_model, trials_to_reach},
+    budget::{Allocation, allocate, best_model, interval_to_reach, trials_to_reach},
     coverage::{Point, Scope},
-    fit::{Fitted, Kind, fit},
+    fit::{Fitted, Kind, Settings, fit},
+    forecast::interval_by_law,
     laws::Cost as Price,
     npmle::npmle,
 };
@@ -28,7 +29,9 @@ const MOST: f64 = 1e15;
 /// Coverage against cost: what a target costs, what a budget buys, which model is best
 ///
 /// A problem costs its prompt once and its decoded tokens at every attempt (Eq. 13 of the paper). Up to the attempts
-/// that were made coverage is measured; beyond them a law forecasts it. Costs and budgets are per problem.
+/// that were made coverage is measured; beyond them a law forecasts it. Costs and budgets are per problem. The attempts
+/// that a target takes come with a 95 % interval for other problems of the same kind: of measured coverage, and beyond
+/// it of the law, if the law holds. Attempts are whole: a target takes the first number that reaches it.
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  retrial cost counts.csv --prompt-tokens 200 --decode-tokens 300 --flops-per-token \
@@ -49,6 +52,12 @@ pub struct Cost {
     /// Law beyond the attempts that were made, by the names of retrial fit
     #[arg(long, value_name = "LAW", default_value = "eq8", value_parser = law)]
     law: Kind,
+    /// Replicates for the interval of attempts of a law fitted by least squares; 0 for none
+    #[arg(long, value_name = "B", default_value_t = 200, value_parser = replicates)]
+    bootstrap: u32,
+    /// Seed of the replicates; results do not depend on threads
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
     #[command(flatten)]
     folder: FolderArgs,
     /// Print JSON
@@ -73,8 +82,12 @@ pub struct Priced {
 struct Target {
     coverage: f64,
     /// Attempts per problem; none reach it where there is nothing.
-    attempts: Option<f64>,
+    attempts: Option<u64>,
     cost: Option<f64>,
+    /// The fewest and the most attempts, 95 %; nothing in place of an end that is out of reach.
+    interval: Option<[Option<u64>; 2]>,
+    /// Why there is no interval.
+    no_interval: Option<&'static str>,
     /// Whether it lies beyond the attempts that were made.
     forecast: bool,
 }
@@ -84,7 +97,7 @@ struct Target {
 struct Budget {
     cost: f64,
     /// Attempts per problem; 0 where not even the prompt is paid.
-    attempts: f64,
+    attempts: u64,
     /// Coverage; unknown where it would take a law and none fits.
     coverage: Option<f64>,
     /// Whether it lies beyond the attempts that were made.
@@ -134,12 +147,7 @@ impl Cost {
         let last = data.curve(&[data.reach()], Scope::Benchmark).first().map_or(0.0, |p| p.value);
         let mut priced = Priced { group, data, price, fitted, last, target: None, budget: None };
         let reach = priced.data.reach() as f64;
-        priced.target = self.target.map(|coverage| {
-            let most = if priced.fitted.is_some() { MOST } else { reach };
-            let attempts = trials_to_reach(|k| priced.coverage(k), coverage, most).map(f64::ceil);
-            let forecast = attempts.is_none_or(|k| k > reach);
-            Target { coverage, attempts, cost: attempts.map(|k| price.total(k)), forecast }
-        });
+        priced.target = self.target.map(|coverage| self.reach(&priced, coverage)).transpose()?;
         if let Some(cost) = self.budget {
             let attempts = price.trials(cost).map_or(0.0, |k| k.floor().min(MOST));
             let coverage = priced.known(attempts);
@@ -147,9 +155,45 @@ impl Cost {
             let more = (cost / (price.total(1.0) - price.total(0.0)) * priced.data.samples()).floor().min(MOST);
             let allocation = (more >= 1.0).then(|| allocate(&npmle(&priced.data), &priced.group.counts, more as u64));
             let allocation = allocation.transpose()?;
-            priced.budget = Some(Budget { cost, attempts, coverage, forecast: attempts > reach, allocation });
+            priced.budget =
+                Some(Budget { cost, attempts: attempts as u64, coverage, forecast: attempts > reach, allocation });
         }
         Ok(priced)
+    }
+
+    /// The attempts that a coverage takes, with their interval: of measured coverage as far as it was measured, then of
+    /// the law, but never below the measured one.
+    fn reach(&self, p: &Priced, coverage: f64) -> Result<Target> {
+        let reach = p.data.reach() as f64;
+        let most = if p.fitted.is_some() { MOST } else { reach };
+        let attempts = trials_to_reach(|k| p.coverage(k), coverage, most).map(f64::ceil);
+        let measured = |k: f64| p.data.curve(&[k as u64], Scope::Population).first().map(|at| [at.low, at.high]);
+        let (terminal, settings) =
+            (Terminal::new(), Settings { replicates: self.bootstrap, seed: self.seed, threads: threads() });
+        let law = p.fitted.as_ref().map(|fitted| interval_by_law(fitted, &p.data, &settings, &terminal)).transpose()?;
+        terminal.clear();
+        let ends = |k: f64| {
+            let [low, high] = measured(k.min(reach))?;
+            match &law {
+                Some(law) if k > reach => law(k).map(|[a, b]| [a.max(low), b.max(high)]),
+                _ => Some([low, high]),
+            }
+        };
+        let whole = |k: f64| k.ceil() as u64;
+        // The point is one of the attempts that the interval allows.
+        let around = |[from, to]: [Option<f64>; 2]| {
+            [from.map(|k| attempts.map_or(k, |at| k.min(at))), to.and_then(|k| Some(k.max(attempts?)))]
+                .map(|k| k.map(whole))
+        };
+        let interval = interval_to_reach(ends, coverage, most).map(around);
+        let no_interval = match (interval, self.bootstrap) {
+            (Some(_), _) => None,
+            (None, 0) => Some("--bootstrap 0 asks for none"),
+            (None, _) => Some("too few replicates have a law of this kind"),
+        };
+        let forecast = attempts.is_none_or(|k| k > reach);
+        let (cost, attempts) = (attempts.map(|k| p.price.total(k)), attempts.map(whole));
+        Ok(Target { coverage, attempts, cost, interval, no_interval, forecast })
     }
 
     /// A sentence per benchmark and question: which of several models.
@@ -207,15 +251,14 @@ impl Cost {
     fn sentences(&self, p: &Priced) -> Vec<String> {
         let how =
             |forecast: bool| if forecast { format!("forecast by {}", self.law.name()) } else { "measured".into() };
-        let whole = |k: f64| ui::thousands(k as u64);
-        let mut lines = vec![];
+        let mut lines = vec![prompt(p)];
         if let Some(t) = &p.target {
             lines.push(match (t.attempts, t.cost) {
                 (Some(k), Some(cost)) => {
                     format!(
                         "Coverage {} takes {} attempts, cost {} ({})",
                         t.coverage,
-                        whole(k),
+                        ui::thousands(k),
                         Short(cost),
                         how(t.forecast)
                     )
@@ -229,11 +272,12 @@ impl Cost {
                 }
                 _ => format!("Coverage {} is out of reach ({})", t.coverage, how(true)),
             });
+            lines.push(interval_sentence(t, p));
         }
         if let Some(b) = &p.budget {
-            let (cost, k) = (Short(b.cost), whole(b.attempts));
+            let (cost, k) = (Short(b.cost), ui::thousands(b.attempts));
             lines.push(match b.coverage {
-                _ if b.attempts < 1.0 => format!("{cost} pays for no attempt: one costs {}", Short(p.price.total(1.0))),
+                _ if b.attempts == 0 => format!("{cost} pays for no attempt: one costs {}", Short(p.price.total(1.0))),
                 Some(coverage) => {
                     format!("{cost} buys {k} attempts: coverage {} ({})", share(coverage), how(b.forecast))
                 }
@@ -260,6 +304,7 @@ impl Cost {
             .collect();
         json!({
             "group": p.group.to_string(), "model": p.group.model, "benchmark": p.group.benchmark, "unit": self.price.unit(),
+            "prompt": { "cost": p.price.total(0.0), "charged": if p.price.total(0.0) > 0.0 { "once per problem" } else { "not at all" } },
             "notes": notes(&p.data), "law": p.fitted.as_ref().map(|f| f.law.kind().name()), "measured": curve, "target": p.target, "budget": p.budget,
             "best": best,
         })
@@ -307,6 +352,35 @@ impl Cost {
             sections,
         })
     }
+}
+
+/// Whether prompts are paid.
+fn prompt(p: &Priced) -> String {
+    match p.price.total(0.0) {
+        cost if cost > 0.0 => format!("The prompt is charged once per problem, {}, whatever the attempts", Short(cost)),
+        _ => "The prompt is not charged: attempts alone cost".into(),
+    }
+}
+
+/// The interval of the attempts that a target takes, or why there is none.
+fn interval_sentence(t: &Target, p: &Priced) -> String {
+    let law = if t.forecast && p.fitted.is_some() { ", if the law holds" } else { "" };
+    let costs = |k: u64| Short(p.price.total(k as f64));
+    let [from, to] = match (t.interval, t.no_interval) {
+        (Some(ends), _) => ends,
+        (None, why) => return format!("No interval of these attempts: {}", why.unwrap_or("coverage has none")),
+    };
+    let what = match (from, to) {
+        (Some(from), Some(to)) => {
+            let (low, high) = (ui::thousands(from), ui::thousands(to));
+            format!("from {low} to {high} attempts, cost {} to {}", costs(from), costs(to))
+        }
+        (Some(from), None) => {
+            format!("{} attempts or more, cost {} or more: it may be out of reach", ui::thousands(from), costs(from))
+        }
+        (None, _) => "out of reach".into(),
+    };
+    format!("95 % interval, for other problems of the same kind{law}: {what}")
 }
 
 impl Priced {

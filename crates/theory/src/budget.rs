@@ -32,6 +32,22 @@ pub fn trials_to_reach(coverage: impl Fn(f64) -> f64, target: f64, most: f64) ->
     }
 }
 
+/// The interval of [`trials_to_reach`], from `ends`, the interval of coverage at a `k`: the upper end reaches the target
+/// first and the lower one last, or not at all. `None` where coverage has no interval at the `k` that are looked at.
+pub fn interval_to_reach(ends: impl Fn(f64) -> Option<[f64; 2]>, target: f64, most: f64) -> Option<[Option<f64>; 2]> {
+    let missing = std::cell::Cell::new(false);
+    let end = |side: usize| {
+        let coverage = |k: f64| {
+            let end = ends(k).map(|ends| ends[side]).filter(|end| !end.is_nan());
+            missing.set(missing.get() || end.is_none());
+            end.unwrap_or(1.0) // ends the search
+        };
+        trials_to_reach(coverage, target, most)
+    };
+    let found = [end(1), end(0)];
+    (!missing.get()).then_some(found)
+}
+
 /// The best of several models at a budget per sample: its index and coverage. `None` where no budget pays a prompt.
 pub fn best_model(models: &[(Cost, &dyn Fn(f64) -> f64)], budget: f64) -> Option<(usize, f64)> {
     let affordable = models.iter().enumerate().filter_map(|(i, (cost, coverage))| {

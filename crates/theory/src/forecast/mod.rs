@@ -35,20 +35,33 @@ pub fn by_law(
     settings: &Settings,
     observer: &dyn Observer,
 ) -> Result<Vec<Forecast>> {
+    let ends = interval_by_law(fitted, data, settings, observer)?;
+    let forecast = |&k: &f64| {
+        if observer.cancelled() {
+            return Err(Error::Cancelled);
+        }
+        let ends = ends(k);
+        Ok(Forecast { k, value: fitted.coverage(k), low: ends.map(|e| e[0]), high: ends.map(|e| e[1]) })
+    };
+    ks.iter().map(forecast).collect()
+}
+
+/// The interval that [`by_law`] gives coverage, as a function of `k`; `None` where it has none. The refits are made here
+/// and now. Cancelled by the observer.
+pub fn interval_by_law<'a>(
+    fitted: &'a Fitted,
+    data: &'a Data,
+    settings: &Settings,
+    observer: &dyn Observer,
+) -> Result<impl Fn(f64) -> Option<[f64; 2]> + use<'a>> {
     let likelihood = fitted.law.kind().by_likelihood();
     let refits = match likelihood || settings.replicates == 0 {
         true => None,
         false => Some(Refits::new(&fitted.law, data, settings, observer)?),
     };
-    let forecast = |&k: &f64| {
-        if observer.cancelled() {
-            return Err(Error::Cancelled);
-        }
-        let ends = match &refits {
-            Some(refits) => refits.interval(|law| law.coverage(k)),
-            None => profile::coverage(fitted, data, k),
-        };
-        Ok(Forecast { k, value: fitted.coverage(k), low: ends.map(|e| e[0]), high: ends.map(|e| e[1]) })
-    };
-    ks.iter().map(forecast).collect()
+    Ok(move |k: f64| match (&refits, likelihood) {
+        (Some(refits), _) => refits.interval(|law| law.coverage(k)),
+        (None, true) => profile::coverage(fitted, data, k),
+        (None, false) => None,
+    })
 }
