@@ -139,8 +139,8 @@ impl Forecast {
         let points = method.says.as_ref().ok();
         let point = |&k: &f64| {
             let at = points.and_then(|points| points.iter().find(|at| at.k == k));
-            // A value that is not a number becomes null.
-            json!({ "k": k, "value": at.map(|at| at.value), "low": at.and_then(|at| at.low), "high": at.and_then(|at| at.high) })
+            // A value that is not a number becomes null, and + 0.0 turns -0 into 0.
+            json!({ "k": k, "value": at.map(|at| at.value + 0.0), "low": at.and_then(|at| at.low).map(|v| v + 0.0), "high": at.and_then(|at| at.high).map(|v| v + 0.0) })
         };
         json!({
             "group": group.to_string(), "model": group.model, "benchmark": group.benchmark,

@@ -88,12 +88,13 @@ pub fn table_ks(trials: u64) -> Vec<u64> {
 
 /// A coverage: four decimals, or three digits where that would show nothing.
 pub fn share(v: f64) -> String {
-    if v == 0.0 || v >= 0.01 { format!("{v:.4}") } else { format!("{v:.2e}") }
+    let v = v + 0.0; // which turns -0 into 0
+    if v == 0.0 || v >= 0.01 { fixed(v, 4) } else { format!("{v:.2e}") }
 }
 
 /// A coverage with its interval.
 pub fn share_with_interval(p: &Point) -> String {
-    let end = |v: f64| if v == 0.0 || v >= 0.01 { format!("{v:.3}") } else { format!("{v:.0e}") };
+    let end = |v: f64| if v == 0.0 || v >= 0.01 { fixed(v, 3) } else { format!("{:.0e}", v + 0.0) };
     format!("{} [{}, {}]", share(p.value), end(p.low), end(p.high))
 }
 
