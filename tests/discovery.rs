@@ -155,10 +155,11 @@ fn a_compiler_that_is_too_old_is_named_and_the_next_is_taken() {
         variables.push(("CUDA_HOME", cuda));
         said(&run(&system, "info", &variables))
     };
+    // Where the machine has a compiler of its own, that one is taken after CUDA_HOME's.
+    let own = info(&home("none")).1.contains("cache");
     let (code, stdout, _) = info(&home("cuda"));
     let refused = "libnvrtc.so.10.2 is NVRTC 10.2, too old (11.2 is the oldest that works)";
-    // Where the machine has a compiler of its own, that one is taken.
-    assert!(code == Some(0) && (stdout.contains(refused) || stdout.contains("cache")), "{stdout}");
+    assert!(code == Some(0) && (own || stdout.contains(refused)), "{stdout}");
 
     // A text, and a library that is none of NVIDIA's.
     fs::create_dir_all(home("text/lib64")).unwrap();
@@ -166,7 +167,7 @@ fn a_compiler_that_is_too_old_is_named_and_the_next_is_taken() {
     library(&home("other/lib64/libnvrtc.so.12"), "int x;").unwrap();
     for other in ["text", "other"] {
         let (code, stdout, _) = info(&home(other));
-        assert!(code == Some(0) && (stdout.contains("is damaged") || stdout.contains("cache")), "{stdout}");
+        assert!(code == Some(0) && (own || stdout.contains("is damaged")), "{stdout}");
     }
 
     // Of several in a folder the newest, and CUDA_HOME's before all others.
@@ -177,7 +178,7 @@ fn a_compiler_that_is_too_old_is_named_and_the_next_is_taken() {
     let (code, stdout, _) = info(&home("new"));
     assert!(code == Some(0) && stdout.contains("13.7, cache"), "{stdout}");
     let (code, stdout, _) = info(&home("none"));
-    assert!(code == Some(0) && stdout.contains("12.9, cache") || stdout.contains("cache"), "{stdout}");
+    assert!(code == Some(0) && (own || stdout.contains("12.9, cache")), "{stdout}");
 }
 
 #[test]
