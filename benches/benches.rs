@@ -14,21 +14,12 @@ use criterion::{Criterion, Throughput};
 use retrial_check::{Case, Kernel};
 use retrial_cpu::Cpu;
 use retrial_cuda::Cuda;
-use retrial_spec::{Backend, Precision, Shape};
+use retrial_spec::{Backend, Shape};
 use retrial_wgsl::Wgsl;
 
 /// The paper's model at T = 1, `samples` x `trials`.
 fn case(kernel: Kernel, samples: usize, trials: usize) -> Case {
-    Case {
-        kernel,
-        shape: Shape::PAPER,
-        samples,
-        trials,
-        first: 0,
-        temperature: 1.0,
-        seed: 11,
-        precision: Precision::F32,
-    }
+    Case { kernel, shape: Shape::PAPER, samples, trials, first: 0, temperature: 1.0, seed: 11, variant: None }
 }
 
 /// All cores of this machine, and its GPU by every way there is.

@@ -5,7 +5,7 @@ use crate::each_backend;
 use retrial_check::{Case, Kernel, cases, images, weights};
 use retrial_spec::{
     Backend, Device, Error, Fused, Kernels, Linear, Noise, Posterior, Precision, Problem, Result, Scorer, Shape, Tally,
-    Weights,
+    Variant, Weights,
 };
 use std::ops::Range;
 
@@ -14,7 +14,7 @@ const SAMPLES: usize = 5;
 const THRESHOLDS: [f32; 2] = [1.0, 2.0];
 
 fn problem() -> Problem {
-    let case = Case { kernel: Kernel::Score, shape: SHAPE, samples: SAMPLES, trials: 1, ..cases()[0] };
+    let case = Case { kernel: Kernel::Score, shape: SHAPE, samples: SAMPLES, trials: 1, ..cases().remove(0) };
     case.problem().unwrap()
 }
 
@@ -226,7 +226,7 @@ impl Kernels for Untouched {
     fn correlation(&self, _: &[f32], _: usize) -> Result<Vec<f64>> {
         panic!("reached")
     }
-    fn load<'a>(&'a self, _: &'a Problem, _: Precision) -> Result<Box<dyn Fused + 'a>> {
+    fn load<'a>(&'a self, _: &'a Problem, _: &Variant) -> Result<Box<dyn Fused + 'a>> {
         Ok(Box::new(Untouched(self.0.clone())))
     }
 }
@@ -250,7 +250,7 @@ fn kernels_see_nothing_that_does_not_fit() {
         backend: "none".into(),
         name: "none".into(),
         detail: "none".into(),
-        precisions: vec![Precision::F32],
+        variants: vec![Variant::new("none", Precision::F32)],
         double: true,
     };
     let none = Untouched(device);
@@ -258,7 +258,7 @@ fn kernels_see_nothing_that_does_not_fit() {
     // A matrix that no machine holds; and trials whose values none does.
     refused("matrix", &none, Backend::correlation(&none, &vec![1.0; 1 << 24], 1 << 24));
     let problem = problem();
-    let mut scorer = Scorer::new(&problem, Box::new(Untouched(none.0.clone())));
+    let mut scorer = Scorer::new(&problem, none.0.variants[0].clone(), Box::new(Untouched(none.0.clone())));
     refused("trials", &none, scorer.errors(Noise::Trials(0..u64::MAX)));
 }
 
@@ -393,9 +393,11 @@ fn noise_knows_its_trials() {
 fn a_case_of_nothing_is_refused() {
     let cpu = retrial_cpu::Cpu::new(Some(1)).unwrap();
     for kernel in Kernel::ALL {
-        let case = Case { kernel, shape: SHAPE, samples: 2, trials: 3, ..cases()[0] };
+        let case = Case { kernel, shape: SHAPE, samples: 2, trials: 3, ..cases().remove(0) };
         let nothing = Shape { pixels: 0, ..SHAPE };
-        for wrong in [Case { samples: 0, ..case }, Case { shape: nothing, ..case }, Case { trials: 0, ..case }] {
+        for wrong in
+            [Case { samples: 0, ..case.clone() }, Case { shape: nothing, ..case.clone() }, Case { trials: 0, ..case }]
+        {
             // `encode` knows no trials.
             if kernel != Kernel::Encode || wrong.trials > 0 {
                 refused("case", &cpu, wrong.run(&cpu));

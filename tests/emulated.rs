@@ -36,6 +36,7 @@ impl Emulated {
             facts: Facts {
                 name: "emulator".into(),
                 detail: "kernels/*.cu on the CPU".into(),
+                capability: (8, 6),
                 multiprocessors: 2,
                 shared_per_multiprocessor: 100 << 10,
                 shared_per_block: 99 << 10,

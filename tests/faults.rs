@@ -4,7 +4,7 @@ use crate::llvmpipe;
 use retrial_check::{Case, Kernel, cases};
 use retrial_cpu::Cpu;
 use retrial_spec::{
-    Backend, Device, Fused, Kernels, Noise, Posterior, Precision, Problem, Result, Scorer, Tally, Weights,
+    Backend, Device, Fused, Kernels, Noise, Posterior, Problem, Result, Scorer, Tally, Variant, Weights,
 };
 use std::ops::Range;
 
@@ -91,11 +91,11 @@ impl Kernels for Broken<'_> {
         let gram = self.inner.correlation(errors, samples)?;
         Ok(self.spoil(gram, |v| f64::from_bits(v.to_bits() ^ 1 << 49), f64::NAN))
     }
-    fn load<'a>(&'a self, problem: &'a Problem, precision: Precision) -> Result<Box<dyn Fused + 'a>> {
+    fn load<'a>(&'a self, problem: &'a Problem, variant: &Variant) -> Result<Box<dyn Fused + 'a>> {
         Ok(Box::new(BrokenScorer {
             backend: self,
             samples: problem.samples(),
-            inner: self.inner.load(problem, precision)?,
+            inner: self.inner.load_variant(problem, variant)?,
         }))
     }
 }

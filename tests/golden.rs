@@ -110,16 +110,16 @@ fn errors_are_those_of_pytorch_in_every_precision() {
             let (weights, images) = (golden.weights.clone(), golden.images.clone());
             let problem = Problem::new(weights, images, &golden.posterior(), temperature, 1).unwrap();
             each_backend(|backend| {
-                for &precision in &backend.device().precisions {
-                    let mut scorer = backend.load(&problem, precision).unwrap();
+                for variant in &backend.device().variants {
+                    let mut scorer = backend.load_variant(&problem, variant).unwrap();
                     let off = largest_relative(&scorer.errors(Noise::Given(&golden.noise)).unwrap(), &want);
-                    let bound = match precision {
+                    let bound = match variant.precision {
                         Precision::F64 => 1e-12,
-                        Precision::F32 => 2e-6,
+                        Precision::F32 | Precision::F16x3 => 2e-6,
                         Precision::F16 => 2e-3,
                         Precision::Bf16 => 1.5e-2,
                     };
-                    let case = format!("{}, T = {temperature}, {precision}", golden.name);
+                    let case = format!("{}, T = {temperature}, {variant}", golden.name);
                     assert!(off <= bound, "{case} on {}: {off:e}", backend.device());
                 }
             });

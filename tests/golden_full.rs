@@ -98,7 +98,7 @@ fn errors_in_f32_are_within_2e_6() {
 #[test]
 fn errors_in_bf16_are_unbiased() {
     let Some(golden) = Golden::load() else { return };
-    let Some(cpu) = cpus().into_iter().find(|cpu| cpu.device().precisions.contains(&Precision::Bf16)) else {
+    let Some(cpu) = cpus().into_iter().find(|cpu| cpu.device().precisions().contains(&Precision::Bf16)) else {
         return crate::skip("avx512bf16", "this CPU lacks it");
     };
     for (temperature, file) in [(1.0, "golden_err_T1.0.npy"), (2.0, "golden_err_T2.0.npy")] {

@@ -5,11 +5,12 @@ mod work;
 use crate::{
     args::{self, DeviceArgs},
     model::{ModelArgs, ReadingArgs},
+    selection::Selection,
     ui,
 };
 use clap::Args;
 use retrial_check::{Case, Kernel, Verdict};
-use retrial_spec::{Backend, Error, Precision, Problem, Result, Shape};
+use retrial_spec::{Backend, Error, Problem, Result, Shape};
 use serde_json::json;
 use std::path::PathBuf;
 use work::{Work, accuracy};
@@ -28,7 +29,7 @@ use work::{Work, accuracy};
 pub struct Bench {
     #[command(flatten)]
     device: DeviceArgs,
-    /// Only this kernel
+    /// Only this kernel; score by every implementation of the device, or by the one named (retrial info lists them)
     #[arg(long)]
     kernel: Option<String>,
     /// Weights of your own, as retrial sample takes them, instead of random ones of the paper's shape
@@ -61,12 +62,12 @@ impl Bench {
             let got = format!("{} samples x {} trials", self.samples, self.trials);
             return Err(Error::input("benchmark", got, "must be at least 1 x 1 and at most 2^26 trials in all"));
         }
-        let only: Option<Kernel> = self.kernel.as_deref().map(str::parse).transpose()?;
         let chosen = self.device.open()?;
         let backend = chosen.backend.as_ref();
         let clock = if backend.device_time().is_some() { "device" } else { "wall" };
         let problem = self.problem(backend)?;
-        let precisions = &backend.device().precisions;
+        let selection = Selection::of(self.kernel.as_deref(), backend.device())?;
+        let variants = selection.variants(backend.device());
         let head = [
             "kernel",
             "precision",
@@ -82,13 +83,13 @@ impl Bench {
             "GB/s",
         ];
         let (mut rows, mut results, mut faults) = (vec![head.map(String::from).to_vec()], vec![], vec![]);
-        for work in Work::all(precisions).into_iter().filter(|w| only.is_none_or(|only| only == w.kernel)) {
-            let Work { kernel, precision, mode } = work;
-            let case = self.case(&problem, work);
+        for work in Work::all(&selection, &variants) {
+            let (kernel, precision, mode) = (work.kernel, work.precision(), work.mode);
+            let case = self.case(&problem, &work);
             // The reference is slow, so a small case of the same kernel stands for the timed one.
-            let small = Case { samples: 2, trials: 65, ..case };
+            let small = Case { samples: 2, trials: 65, ..case.clone() };
             if let Verdict::Differs(fault) = small.run(backend)? {
-                faults.push(format!("{kernel} {precision}: {fault}"));
+                faults.push(format!("{} {precision}: {fault}", case.name()));
                 continue;
             }
             let peak = || if work.computes() { backend.peak(precision) } else { Ok(None) };
@@ -96,7 +97,7 @@ impl Bench {
             let timing = work.time(&problem, case.trials, backend)?;
             let peak = before.zip(peak()?).map(|(before, after)| before.max(after));
             if let Verdict::Differs(fault) = small.run(backend)? {
-                faults.push(format!("{kernel} {precision}, after timing: {fault}"));
+                faults.push(format!("{} {precision}, after timing: {fault}", case.name()));
                 continue;
             }
             let seconds = timing.median.as_secs_f64();
@@ -106,7 +107,7 @@ impl Bench {
             let spread = (timing.slowest - timing.fastest).as_secs_f64() / seconds;
             let of_peak = peak.map(|peak| flops / peak);
             rows.push(vec![
-                kernel.to_string(),
+                case.name(),
                 if kernel == Kernel::Score { precision.to_string() } else { "-".into() },
                 if kernel == Kernel::Score { mode.to_string() } else { "-".into() },
                 case.samples.to_string(),
@@ -121,6 +122,7 @@ impl Bench {
             ]);
             results.push(json!({
                 "kernel": kernel.name(),
+                "variant": case.variant.as_ref().map(|variant| &variant.kernel),
                 "precision": precision,
                 "work": mode,
                 "shape": case.shape,
@@ -138,8 +140,7 @@ impl Bench {
                 "clock": clock,
             }));
         }
-        let scores = only.is_none_or(|only| only == Kernel::Score);
-        let accuracies = precisions.iter().filter(|_| scores).map(|&p| accuracy(&problem, backend, p));
+        let accuracies = variants.iter().map(|variant| accuracy(&problem, backend, variant));
         let accuracies = accuracies.collect::<Result<Vec<_>>>()?;
         if self.json {
             let device = backend.device();
@@ -155,8 +156,8 @@ impl Bench {
             text += &ui::table(&rows);
             for a in accuracies {
                 text += &format!(
-                    "{} errors against f64, {} trials: bias {:.1e}, standard deviation {:.1e}, largest {:.1e} ({:.1e} relative)\n",
-                    a.precision, a.trials, a.bias, a.deviation, a.largest, a.largest_relative
+                    "{} {} errors against f64, {} trials: bias {:.1e}, standard deviation {:.1e}, largest {:.1e} ({:.1e} relative)\n",
+                    a.kernel, a.precision, a.trials, a.bias, a.deviation, a.largest, a.largest_relative
                 );
             }
             ui::print(&text)?;
@@ -195,16 +196,16 @@ impl Bench {
             first: 0,
             temperature: self.temperature,
             seed: 11,
-            precision: Precision::F32,
+            variant: None,
         }
     }
 
     /// What a row's work amounts to.
-    fn case(&self, problem: &Problem, work: Work) -> Case {
+    fn case(&self, problem: &Problem, work: &Work) -> Case {
         // The building blocks that write pixels are timed on at most 100 MB of them.
         let writes_pixels = matches!(work.kernel, Kernel::Decode | Kernel::L2Error);
         let most = if writes_pixels { ((1 << 15) / self.samples).max(1) } else { usize::MAX };
         let (shape, trials) = (problem.shape(), self.trials.min(most));
-        Case { shape, trials, samples: problem.samples(), precision: work.precision, ..self.random(work.kernel) }
+        Case { shape, trials, samples: problem.samples(), variant: work.variant.clone(), ..self.random(work.kernel) }
     }
 }

@@ -25,7 +25,7 @@ impl Info {
         let device = chosen.backend.device();
         let sets: Vec<String> = Isa::ALL.iter().filter(|isa| isa.available()).map(Isa::to_string).collect();
         let threads = retrial_cpu::Cpu::new(self.device.threads)?.threads();
-        let precisions: Vec<String> = device.precisions.iter().map(|p| p.to_string()).collect();
+        let precisions: Vec<String> = device.precisions().iter().map(|p| p.to_string()).collect();
         let adapters = retrial_wgsl::adapters();
         let cuda = Cuda::find();
         let kernels: Vec<&str> = Kernel::ALL.iter().map(|k| k.name()).collect();

@@ -19,6 +19,7 @@ mod report;
 mod reproduce;
 mod sample;
 mod score;
+mod selection;
 mod simulate;
 mod summary;
 mod train;

@@ -165,7 +165,8 @@ impl Pipeline<'_> {
             thresholds_from_pilot: args.thresholds.is_none(),
             thresholds,
             counts_only: args.counts_only,
-            precision: args.precision,
+            precision: scorer.variant().precision,
+            kernel: scorer.variant().kernel.clone(),
             device: backend.device().clone(),
             training,
         };

@@ -1,7 +1,7 @@
 use crate::{Agreement, Band, Fault, Tolerance, Verdict, compare, images, weights};
 use retrial_reference as reference;
 use retrial_spec::{
-    Backend, Device, Error, Noise, Posterior, Precision, Problem, Result, Shape, Tally, Weights, tally::Record,
+    Backend, Device, Error, Noise, Posterior, Precision, Problem, Result, Shape, Tally, Variant, Weights, tally::Record,
 };
 use std::{fmt, str::FromStr};
 
@@ -59,7 +59,7 @@ impl FromStr for Kernel {
 }
 
 /// One kernel at one size. Everything that determines its numbers is here.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Case {
     /// What runs.
     pub kernel: Kernel,
@@ -75,18 +75,15 @@ pub struct Case {
     pub temperature: f64,
     /// Seed of the model, the images and the noise.
     pub seed: u64,
-    /// Precision of `score`; the other kernels have one each.
-    pub precision: Precision,
+    /// Which implementation of `score`; `None` is the device's first in f32. The other kernels have one each.
+    pub variant: Option<Variant>,
 }
 
-/// The cases of a device: every kernel, and `score` again in each further precision that the device has.
+/// The cases of a device: every kernel, and `score` by each implementation that the device has.
 pub fn cases_of(device: &Device) -> Vec<Case> {
-    let further = device.precisions.iter().filter(|&&p| p != Precision::F32);
-    let scores = further.flat_map(|&precision| {
-        let scores = cases().into_iter().filter(|case| case.kernel == Kernel::Score);
-        scores.map(move |case| Case { precision, ..case })
-    });
-    cases().into_iter().chain(scores).collect()
+    let (scores, others): (Vec<_>, Vec<_>) = cases().into_iter().partition(|case| case.kernel == Kernel::Score);
+    let by = |variant: &Variant| scores.iter().map(|case| case.by(variant)).collect::<Vec<_>>();
+    others.into_iter().chain(device.variants.iter().flat_map(by)).collect()
 }
 
 /// Every kernel over shapes chosen to break tiles: 1, primes, one more and one less than a tile, the paper's and the
@@ -113,18 +110,36 @@ pub fn cases() -> Vec<Case> {
         first,
         temperature,
         seed: 11,
-        precision: Precision::F32,
+        variant: None,
     })
     .collect()
 }
 
 impl Case {
+    /// The same case by an implementation of `score`.
+    pub fn by(&self, variant: &Variant) -> Self {
+        Self { variant: Some(variant.clone()), ..self.clone() }
+    }
+
+    /// What it is computed in, f64 sums of `correlation` apart.
+    pub fn precision(&self) -> Precision {
+        self.variant.as_ref().map_or(Precision::F32, |variant| variant.precision)
+    }
+
+    /// The kernel and its implementation: `score wgmma`.
+    pub fn name(&self) -> String {
+        let variant = self.variant.as_ref().map(|variant| format!(" {}", variant.kernel));
+        format!("{}{}", self.kernel, variant.unwrap_or_default())
+    }
+
     /// The command that reruns this case.
     pub fn command(&self, backend: &str) -> String {
-        let Self { kernel, shape, samples, trials, first, temperature, seed, precision } = self;
+        let Self { kernel, shape, samples, trials, first, temperature, seed, variant } = self;
+        let kernel = variant.as_ref().map_or(kernel.name(), |variant| &variant.kernel);
         format!(
             "retrial validate --device {backend} --kernel {kernel} --shape {shape} --samples {samples} --trials {trials} \
-             --first {first} --temperature {temperature} --seed {seed} --precision {precision}"
+             --first {first} --temperature {temperature} --seed {seed} --precision {}",
+            self.precision()
         )
     }
 
@@ -149,10 +164,10 @@ impl Case {
             Kernel::Correlation if double => (1e-14 * self.trials as f64, 1e-13),
             Kernel::Correlation => (u * 8.0 * root(self.trials), u * 32.0),
             // Weights and hidden units rounded to 11 bits before they are multiplied.
-            Kernel::Score if self.precision == Precision::F16 => (2f64.powi(-11) * 8.0, 2f64.powi(-11)),
+            Kernel::Score if self.precision() == Precision::F16 => (2f64.powi(-11) * 8.0, 2f64.powi(-11)),
             // Two roundings by up to 2^-9 of each product, at random: a sum of them, of root sum square 4 at most in the
             // models of these cases, is off by about 2^-8, an error by a fraction of that.
-            Kernel::Score if self.precision == Precision::Bf16 => (2f64.powi(-7), 0.0),
+            Kernel::Score if self.precision() == Precision::Bf16 => (2f64.powi(-7), 0.0),
             Kernel::Score => (u * (4.0 + root(hidden)), u * (4.0 + root(pixels))),
         };
         Tolerance { absolute, relative }
@@ -243,7 +258,10 @@ impl Case {
                 let Posterior { mu, logvar } = posterior(&weights, &images);
                 let posterior = (&wide(&mu)[..], &wide(&logvar)[..]);
                 let want = reference::score(&weights, &wide(&images), posterior, self.temperature, &self.normals());
-                let mut scorer = backend.load(problem, self.precision)?;
+                let mut scorer = match &self.variant {
+                    Some(variant) => backend.load_variant(problem, variant)?,
+                    None => backend.load(problem, Precision::F32)?,
+                };
                 let got = scorer.errors(Noise::Trials(trials.clone()))?;
                 let mut tally = Tally::new(self.samples, &thresholds(&narrow(&want)))?;
                 scorer.tally(trials, &mut tally)?;

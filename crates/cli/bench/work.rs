@@ -1,8 +1,9 @@
 //! What is timed, on inputs prepared beforehand.
 
+use crate::selection::Selection;
 use retrial_check::Kernel;
 use retrial_reference as reference;
-use retrial_spec::{Backend, Noise, Posterior, Precision, Problem, Result, Tally, Weights};
+use retrial_spec::{Backend, Noise, Posterior, Precision, Problem, Result, Tally, Variant, Weights};
 use serde::Serialize;
 use std::{
     fmt,
@@ -12,11 +13,10 @@ use std::{
 /// Trials that thresholds come from, out of the way of those that are timed.
 const PILOT: u64 = 1 << 40;
 
-/// One row of the table: a kernel, and of `score` the precision and what it may leave out.
-#[derive(Clone, Copy)]
+/// One row of the table: a kernel, and of `score` the implementation and what it may leave out.
 pub struct Work {
     pub kernel: Kernel,
-    pub precision: Precision,
+    pub variant: Option<Variant>,
     pub mode: Mode,
 }
 
@@ -43,14 +43,19 @@ impl fmt::Display for Mode {
 }
 
 impl Work {
-    /// All rows of a device.
-    pub fn all(precisions: &[Precision]) -> Vec<Self> {
-        let others = Kernel::ALL.into_iter().filter(|&kernel| kernel != Kernel::Score);
-        let others = others.map(|kernel| Self { kernel, precision: Precision::F32, mode: Mode::Full });
+    /// The rows of a selection.
+    pub fn all(selection: &Selection, variants: &[Variant]) -> Vec<Self> {
+        let others = Kernel::ALL.into_iter().filter(|&kernel| kernel != Kernel::Score && selection.has(kernel));
+        let others = others.map(|kernel| Self { kernel, variant: None, mode: Mode::Full });
         let modes = [Mode::Dense, Mode::Full, Mode::CountsOnly];
-        let scores =
-            precisions.iter().flat_map(|&precision| modes.map(|mode| Self { kernel: Kernel::Score, precision, mode }));
+        let score = |variant: &Variant, mode| Self { kernel: Kernel::Score, variant: Some(variant.clone()), mode };
+        let scores = variants.iter().flat_map(|variant| modes.map(|mode| score(variant, mode)));
         others.chain(scores).collect()
+    }
+
+    /// What it is computed in.
+    pub fn precision(&self) -> Precision {
+        self.variant.as_ref().map_or(Precision::F32, |variant| variant.precision)
     }
 
     /// Whether multiply-adds are what takes its time.
@@ -86,7 +91,11 @@ impl Work {
             }
             Kernel::Score => {
                 let dense = if self.mode == Mode::Dense { Some(dense(problem)?) } else { None };
-                let mut scorer = backend.load(dense.as_ref().unwrap_or(problem), self.precision)?;
+                let problem = dense.as_ref().unwrap_or(problem);
+                let mut scorer = match &self.variant {
+                    Some(variant) => backend.load_variant(problem, variant)?,
+                    None => backend.load(problem, Precision::F32)?,
+                };
                 let pilot = PILOT..PILOT + (8192 / samples as u64).max(64);
                 let mut errors = scorer.errors(Noise::Trials(pilot))?;
                 errors.sort_unstable_by(f32::total_cmp);
@@ -157,6 +166,7 @@ fn again(problem: &Problem, weights: Weights, samples: usize) -> Result<Problem>
 /// How far errors in a precision are from the f64 reference.
 #[derive(Serialize)]
 pub struct Accuracy {
+    pub kernel: String,
     pub precision: Precision,
     pub trials: usize,
     pub bias: f64,
@@ -166,10 +176,10 @@ pub struct Accuracy {
 }
 
 /// Over 64 trials of at most eight samples: the reference is slow.
-pub fn accuracy(problem: &Problem, backend: &dyn Backend, precision: Precision) -> Result<Accuracy> {
+pub fn accuracy(problem: &Problem, backend: &dyn Backend, variant: &Variant) -> Result<Accuracy> {
     const TRIALS: u64 = 64;
     let problem = again(problem, problem.weights().clone(), problem.samples().min(8))?;
-    let errors = backend.load(&problem, precision)?.errors(Noise::Trials(0..TRIALS))?;
+    let errors = backend.load_variant(&problem, variant)?.errors(Noise::Trials(0..TRIALS))?;
     let wide = |values: &[f32]| values.iter().map(|&v| f64::from(v)).collect::<Vec<_>>();
     let trials = (0..problem.samples() as u32).flat_map(|sample| (0..TRIALS).map(move |trial| (sample, trial)));
     let latent = problem.shape().latent;
@@ -182,7 +192,8 @@ pub fn accuracy(problem: &Problem, backend: &dyn Backend, precision: Precision) 
     let bias = mean(&|d| d);
     let largest = |values: &mut dyn Iterator<Item = f64>| values.map(f64::abs).fold(0.0, f64::max);
     Ok(Accuracy {
-        precision,
+        kernel: variant.kernel.clone(),
+        precision: variant.precision,
         trials: off.len(),
         bias,
         deviation: mean(&|d| (d - bias).powi(2)).sqrt(),

@@ -4,7 +4,7 @@
 use crate::lanes::{Avx2, Avx512};
 use crate::lanes::{Lanes, Portable};
 use retrial_spec::{Error, Result};
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 /// An instruction set this crate has kernels for. Results agree bit for bit between them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,8 +53,7 @@ impl Isa {
         let Ok(name) = std::env::var("RETRIAL_CPU") else {
             return Ok(Self::ALL.into_iter().find(|isa| isa.available()).unwrap_or(Self::Portable));
         };
-        let isa = Self::ALL.into_iter().find(|isa| isa.to_string() == name);
-        let isa = isa.ok_or_else(|| Error::input("RETRIAL_CPU", &name, "must be avx512, avx2 or portable"))?;
+        let isa: Self = name.parse()?;
         if isa.available() { Ok(isa) } else { Err(Error::input("RETRIAL_CPU", name, "this CPU lacks it; unset it")) }
     }
 
@@ -86,6 +85,14 @@ impl Isa {
             }
         }
         self.run(Probe)
+    }
+}
+
+impl FromStr for Isa {
+    type Err = Error;
+    fn from_str(name: &str) -> Result<Self> {
+        let isa = Self::ALL.into_iter().find(|isa| isa.to_string() == name);
+        isa.ok_or_else(|| Error::input("RETRIAL_CPU", name, "must be avx512, avx2 or portable"))
     }
 }
 

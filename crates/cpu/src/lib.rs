@@ -27,7 +27,9 @@ pub use isa::Isa;
 use dense::{Activation, dense};
 use pairs::Pairs;
 use panel::Packed;
-use retrial_spec::{Device, Error, Fused, Kernels, Noise, Posterior, Precision, Problem, Result, Tally, Weights};
+use retrial_spec::{
+    Device, Error, Fused, Kernels, Noise, Posterior, Precision, Problem, Result, Tally, Variant, Weights,
+};
 use scorer::CpuScorer;
 use std::{num::NonZero, thread};
 
@@ -42,7 +44,13 @@ impl Cpu {
     /// On `threads` threads (at most 4096), by default one per core available to the process, with the instruction
     /// set that [`Isa::choose`] gives.
     pub fn new(threads: Option<usize>) -> Result<Self> {
-        Self::with_isa(threads, Isa::choose()?)
+        let chosen = Isa::choose()?;
+        let mut cpu = Self::with_isa(threads, chosen)?;
+        if std::env::var_os("RETRIAL_CPU").is_none() {
+            let others = Isa::ALL.into_iter().filter(|&isa| isa.available() && isa != chosen);
+            cpu.device.variants.extend(others.map(|isa| Variant::new(isa.to_string(), Precision::F32)));
+        }
+        Ok(cpu)
     }
 
     /// As [`Cpu::new`], with a given instruction set, which must be available.
@@ -58,7 +66,11 @@ impl Cpu {
             backend: "cpu".into(),
             name: model_name(),
             detail: isa.to_string(),
-            precisions: [Precision::F32].into_iter().chain(isa.has_bf16().then_some(Precision::Bf16)).collect(),
+            variants: [Precision::F32]
+                .into_iter()
+                .chain(isa.has_bf16().then_some(Precision::Bf16))
+                .map(|precision| Variant::new(isa.to_string(), precision))
+                .collect(),
             double: true,
         };
         Ok(Self { device, isa, threads })
@@ -170,16 +182,14 @@ impl Kernels for Cpu {
         Ok(peak::peak(self.isa, self.threads, precision))
     }
 
-    fn load<'a>(&'a self, problem: &'a Problem, precision: Precision) -> Result<Box<dyn Fused + 'a>> {
-        match precision {
-            Precision::F32 => Ok(Box::new(CpuScorer::<Packed>::new(self, problem))),
-            Precision::Bf16 if self.isa.has_bf16() => Ok(Box::new(CpuScorer::<Pairs>::new(self, problem))),
-            Precision::Bf16 => Err(Error::input(
-                "precision",
-                precision,
-                format!("needs a CPU with AVX-512 BF16, and {} on this one has none; use f32", self.isa),
-            )),
-            _ => Err(Error::input("precision", precision, "the CPU computes in f32, and in bf16 where it can")),
+    fn load<'a>(&'a self, problem: &'a Problem, variant: &Variant) -> Result<Box<dyn Fused + 'a>> {
+        let isa: Isa = variant.kernel.parse()?;
+        if !self.device.variants.contains(variant) {
+            return Err(Error::input("kernel", variant, "this CPU lacks its instructions"));
+        }
+        match variant.precision {
+            Precision::Bf16 => Ok(Box::new(CpuScorer::<Pairs>::new(isa, self.threads, problem))),
+            _ => Ok(Box::new(CpuScorer::<Packed>::new(isa, self.threads, problem))),
         }
     }
 }

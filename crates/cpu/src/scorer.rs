@@ -1,7 +1,7 @@
 //! A problem on the CPU: blocks of trials shared among threads.
 
 use crate::{
-    Cpu,
+    Isa,
     layer::Layer,
     pool,
     score::{Block, BlockNoise, Decoder, Scratch},
@@ -15,7 +15,8 @@ use std::{
 
 /// A problem, packed for the precision of its layer.
 pub(crate) struct CpuScorer<'a, L> {
-    cpu: &'a Cpu,
+    isa: Isa,
+    threads: usize,
     problem: &'a Problem,
     decoder: Decoder<L>,
     /// The largest threshold that samples were screened for, and the pixels to look at, by sample.
@@ -24,8 +25,9 @@ pub(crate) struct CpuScorer<'a, L> {
 }
 
 impl<'a, L: Layer> CpuScorer<'a, L> {
-    pub fn new(cpu: &'a Cpu, problem: &'a Problem) -> Self {
-        Self { cpu, problem, decoder: Decoder::new(problem, cpu.isa), screened: 0.0, plans: vec![] }
+    /// With an instruction set that is available, and for pairs multiplies them.
+    pub fn new(isa: Isa, threads: usize, problem: &'a Problem) -> Self {
+        Self { isa, threads, problem, decoder: Decoder::new(problem, isa), screened: 0.0, plans: vec![] }
     }
 
     /// Samples of which the last counts-only tally looked at some pixels first.
@@ -57,7 +59,7 @@ impl<L: Layer> Fused for CpuScorer<'_, L> {
             .flat_map(|(sample, row)| row.chunks_mut(block).enumerate().map(move |(i, part)| (sample, i * block, part)))
             .collect();
         pool::for_each(
-            self.cpu.threads,
+            self.threads,
             tasks.into_iter(),
             || self.worker(),
             |worker, (sample, offset, part)| {
@@ -85,7 +87,7 @@ impl<L: Layer> Fused for CpuScorer<'_, L> {
             self.plans = (0..samples).map(|_| OnceLock::new()).collect();
         }
         // Short enough to keep all threads busy to the end, long enough that a task's preparations are never felt.
-        let share = (samples as u64).saturating_mul(length) / (16 * self.cpu.threads as u64);
+        let share = (samples as u64).saturating_mul(length) / (16 * self.threads as u64);
         let step = share.next_multiple_of(block).clamp(4 * block, 64 * block);
         let pieces = length.div_ceil(step) as usize;
         let (thresholds, rows) = tally.rows_mut();
@@ -93,7 +95,7 @@ impl<L: Layer> Fused for CpuScorer<'_, L> {
         let rows: Vec<Mutex<&mut Row>> = rows.iter_mut().map(Mutex::new).collect();
         let this = &*self;
         pool::for_each(
-            this.cpu.threads,
+            this.threads,
             (0..samples * pieces).map(|task| (task / pieces, trials.start + (task % pieces) as u64 * step)),
             || this.worker(),
             |worker, (sample, first)| {
@@ -116,7 +118,7 @@ impl<L: Layer> Fused for CpuScorer<'_, L> {
     fn window(&self) -> u64 {
         // About half a second of every core, give or take the model's size.
         let (samples, block) = (self.problem.samples() as u64, self.decoder.block() as u64);
-        let trials = (self.cpu.threads as u64) << 17;
+        let trials = (self.threads as u64) << 17;
         (trials / samples).next_multiple_of(block).clamp(block, trials.next_multiple_of(block))
     }
 }
@@ -147,8 +149,8 @@ impl<L: Layer> Worker<'_, L> {
 
     /// Squared errors of up to a block of trials, and of each of their pixels where wanted.
     fn squares(&mut self, noise: BlockNoise<'_>, sums: &mut [f32], squares: Option<&mut [f32]>) {
-        let CpuScorer { cpu, problem, decoder, .. } = self.scorer;
-        cpu.isa.run(Block {
+        let CpuScorer { isa, problem, decoder, .. } = self.scorer;
+        isa.run(Block {
             problem,
             decoder,
             layer: &decoder.fc2,
@@ -195,7 +197,7 @@ impl<L: Layer> Worker<'_, L> {
         let (mut sums, mut survivors) = (vec![0.0; block], vec![]);
         for first in rest.clone().step_by(block) {
             let sums = &mut sums[..(rest.end - first).min(block as u64) as usize];
-            scorer.cpu.isa.run(Block {
+            scorer.isa.run(Block {
                 problem: scorer.problem,
                 decoder: &scorer.decoder,
                 layer: &screen.layer,

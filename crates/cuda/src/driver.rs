@@ -11,6 +11,8 @@ pub struct Facts {
     pub name: String,
     /// Driver, toolkit and architecture in a few words.
     pub detail: String,
+    /// Compute capability, as (9, 0).
+    pub capability: (u32, u32),
     /// Streaming multiprocessors.
     pub multiprocessors: u32,
     /// Shared memory of a multiprocessor, bytes.

@@ -16,7 +16,9 @@ mod nvidia;
 mod nvrtc;
 mod peak;
 mod plan;
+mod resident;
 mod score;
+mod simt;
 mod source;
 
 pub use compile::{Compiler, Image, compiler};
@@ -26,7 +28,7 @@ pub use source::{Program, programs};
 use driver::{Driver, Fault};
 use gpu::Gpu;
 use retrial_spec::{
-    Device, Error, Fused, Kernels, Noise, Posterior, Precision, Problem, Result, Tally, Weights, recount::fold,
+    Device, Error, Fused, Kernels, Noise, Posterior, Precision, Problem, Result, Tally, Variant, Weights, recount::fold,
 };
 use score::{DeviceScorer, Given, finite};
 use std::{
@@ -68,7 +70,7 @@ impl Cuda {
             backend: "cuda".into(),
             name: if several { format!("{} x {}", gpus.len(), facts.name) } else { facts.name.clone() },
             detail: facts.detail.clone(),
-            precisions: vec![Precision::F32],
+            variants: resident::variants(facts),
             double: true,
         };
         Self { device, gpus }
@@ -138,11 +140,8 @@ impl Kernels for Cuda {
         known.then(|| self.first(peak::peak)).transpose()
     }
 
-    fn load<'a>(&'a self, problem: &'a Problem, precision: Precision) -> Result<Box<dyn Fused + 'a>> {
-        if precision != Precision::F32 {
-            return Err(Error::input("precision", precision, "the CUDA backend computes in f32"));
-        }
-        let scorers = self.gpus.iter().map(|gpu| DeviceScorer::new(gpu, problem)).collect::<Result<_>>()?;
+    fn load<'a>(&'a self, problem: &'a Problem, variant: &Variant) -> Result<Box<dyn Fused + 'a>> {
+        let scorers = self.gpus.iter().map(|gpu| DeviceScorer::new(gpu, problem, variant)).collect::<Result<_>>()?;
         Ok(Box::new(CudaScorer { problem, scorers }))
     }
 }
@@ -162,8 +161,9 @@ impl CudaScorer<'_> {
         work: impl Fn(&mut DeviceScorer<'_>, &mut dyn FnMut() -> Option<Range<u64>>) -> Result<T> + Sync,
     ) -> Result<Vec<T>> {
         let gpus = self.scorers.len() as u64;
-        let most = self.scorers.iter().map(|scorer| scorer.plan.window as u64).min().unwrap_or(1);
-        let even = (trials.end - trials.start).div_ceil(gpus).min(most).next_multiple_of(plan::TRIALS as u64);
+        let tile = self.scorers.iter().map(|scorer| scorer.tile() as u64).max().unwrap_or(1);
+        let most = self.scorers.iter().map(|scorer| scorer.window as u64).min().unwrap_or(1);
+        let even = (trials.end - trials.start).div_ceil(gpus).min(most).next_multiple_of(tile);
         let queue = Mutex::new(trials);
         let next = || {
             let mut queue = queue.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -224,6 +224,6 @@ impl Fused for CudaScorer<'_> {
 
     fn window(&self) -> u64 {
         // A few launches of each GPU, so that the queue never runs dry between calls.
-        self.scorers.iter().map(|scorer| 4 * scorer.plan.window as u64).sum()
+        self.scorers.iter().map(|scorer| 4 * scorer.window as u64).sum()
     }
 }

@@ -29,7 +29,6 @@ use std::{
 /// One device, with a stream for kernels and one for copies to the host.
 pub(crate) struct Nvidia {
     facts: Facts,
-    capability: (u32, u32),
     device: sys::CUdevice,
     context: sys::CUcontext,
     kernels: sys::CUstream,
@@ -109,11 +108,11 @@ impl Nvidia {
                 facts: Facts {
                     name: info.name,
                     detail: format!("sm_{major}{minor}, driver {}, NVRTC {}.{}", dotted(driver), toolkit.0, toolkit.1),
+                    capability: info.capability,
                     multiprocessors: info.multiprocessors,
                     shared_per_multiprocessor: of(Attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_MULTIPROCESSOR)?,
                     shared_per_block: of(Attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)?,
                 },
-                capability: info.capability,
                 device,
                 context,
                 kernels: stream::create(stream::StreamKind::NonBlocking)?,
@@ -169,7 +168,7 @@ impl Nvidia {
         let failed = |error: Error| Fault::Failed { fault: error.to_string(), fix: "see above".into() };
         let compiler = compiler().map_err(failed)?;
         let attempt = || -> Result<Result<sys::CUmodule, DriverError>, Fault> {
-            let image = compiler.image(program, self.capability).map_err(|error| match error {
+            let image = compiler.image(program, self.facts.capability).map_err(|error| match error {
                 Error::Device { fault, fix, .. } => Fault::Failed { fault, fix },
                 other => failed(other),
             })?;
@@ -180,7 +179,7 @@ impl Nvidia {
         if let Ok(module) = attempt()? {
             return Ok(module);
         }
-        compiler.forget(program, self.capability);
+        compiler.forget(program, self.facts.capability);
         attempt()?.map_err(|error| fault(&what, error))
     }
 

@@ -3,26 +3,20 @@
 use crate::{
     counts::Counts,
     driver::{Fault, Ticket},
-    gpu::{Buffer, Call, Gpu, Pinned},
-    plan::{PIXELS, Plan, TRIALS},
-    source,
+    gpu::{Buffer, Gpu, Pinned},
+    plan,
+    resident::{self, Resident, Window},
 };
-use retrial_spec::{Error, Noise, Problem, Result, Tally, model::DARK, recount::fold};
+use retrial_spec::{Error, Noise, Problem, Result, Tally, Variant, recount::fold};
 use std::{collections::VecDeque, ops::Range};
 
 /// A problem on one device.
 pub(crate) struct DeviceScorer<'a> {
     pub gpu: &'a Gpu,
     problem: &'a Problem,
-    pub plan: Plan,
-    mu: Buffer<f32>,
-    scale: Buffer<f32>,
-    images: Buffer<f32>,
-    w3: Buffer<f32>,
-    b3: Buffer<f32>,
-    w4: Buffer<f32>,
-    b4: Buffer<f32>,
-    h: Buffer<f32>,
+    resident: Box<dyn Resident>,
+    /// Most trials per sample of one launch.
+    pub window: usize,
     slots: [Slot; 2],
 }
 
@@ -43,53 +37,29 @@ struct Flight {
 
 impl<'a> DeviceScorer<'a> {
     /// Loads the problem, with the largest window that the device grants.
-    pub fn new(gpu: &'a Gpu, problem: &'a Problem) -> Result<Self> {
-        let plan = gpu.free_memory().map(|free| Plan::new(problem.shape(), problem.samples(), gpu.facts(), free));
-        let mut plan = plan.map_err(|fault| gpu.error(fault))?;
-        let limit = gpu.facts().shared_per_block;
-        if plan.shared > limit {
-            let fault = format!(
-                "shared memory of {limit} bytes a block, but a {} model needs {}",
-                problem.shape(),
-                plan.shared
-            );
-            return Err(gpu.error(Fault::Failed { fault, fix: "use --device wgsl or cpu".into() }));
-        }
-        loop {
-            match Self::with_plan(gpu, problem, plan) {
+    pub fn new(gpu: &'a Gpu, problem: &'a Problem, variant: &Variant) -> Result<Self> {
+        let resident = resident::load(gpu, problem, variant)?;
+        let (tile, samples) = (resident.tile(), problem.samples());
+        let free = gpu.free_memory().map_err(|fault| gpu.error(fault))?;
+        let mut window = plan::window(tile, samples, free);
+        let slot = |window: usize| -> Result<Slot, Fault> {
+            Ok(Slot { errors: gpu.buffer(samples * window)?, host: gpu.pinned(samples * window)? })
+        };
+        let slots = loop {
+            match slot(window).and_then(|first| Ok([first, slot(window)?])) {
                 Err(Fault::OutOfMemory { bytes }) => {
-                    plan = plan.halved().ok_or_else(|| gpu.error(Fault::OutOfMemory { bytes }))?;
+                    let half = plan::halved(window, tile);
+                    window = half.ok_or_else(|| gpu.error(Fault::OutOfMemory { bytes }))?;
                 }
-                done => return done.map_err(|fault| gpu.error(fault)),
+                done => break done.map_err(|fault| gpu.error(fault))?,
             }
-        }
+        };
+        Ok(Self { gpu, problem, resident, window, slots })
     }
 
-    fn with_plan(gpu: &'a Gpu, problem: &'a Problem, plan: Plan) -> Result<Self, Fault> {
-        let (samples, weights) = (problem.samples(), problem.weights());
-        let mut images = vec![0.0; samples * plan.pixels];
-        for (n, row) in images.chunks_mut(plan.pixels).enumerate() {
-            row[..problem.shape().pixels].copy_from_slice(problem.image(n));
-        }
-        let (w3, b3) = weights.decoder_fc1.tiled(8, plan.hidden, problem.shape().latent, 0.0);
-        let (w4, b4) = weights.decoder_fc2.tiled(PIXELS, plan.pixels, plan.hidden, DARK);
-        let slot = || -> Result<Slot, Fault> {
-            Ok(Slot { errors: gpu.buffer(samples * plan.window)?, host: gpu.pinned(samples * plan.window)? })
-        };
-        Ok(Self {
-            gpu,
-            problem,
-            plan,
-            mu: gpu.upload(problem.mus())?,
-            scale: gpu.upload(problem.scales())?,
-            images: gpu.upload(&images)?,
-            w3: gpu.upload(&w3)?,
-            b3: gpu.upload(&b3)?,
-            w4: gpu.upload(&w4)?,
-            b4: gpu.upload(&b4)?,
-            h: gpu.buffer(plan.blocks as usize * plan.hidden * TRIALS)?,
-            slots: [slot()?, slot()?],
-        })
+    /// Trials of which a window is best a multiple.
+    pub fn tile(&self) -> usize {
+        self.resident.tile()
     }
 
     /// Scores windows until there are no more, two in flight, and hands the errors `[N, W]` of each to `fold`, in order.
@@ -128,42 +98,23 @@ impl<'a> DeviceScorer<'a> {
         given: Option<Given<'_>>,
         counts: Option<&Counts>,
     ) -> Result<Flight, Fault> {
-        let (problem, plan, samples) = (self.problem, self.plan, self.problem.samples());
+        let (gpu, samples) = (self.gpu, self.problem.samples());
         let trials = (window.end - window.start) as usize;
-        assert!((1..=plan.window).contains(&trials));
-        let noise = given.map(|given| self.gpu.upload(&given.columns(&window))).transpose()?;
+        assert!((1..=self.window).contains(&trials));
+        let noise = given.map(|given| gpu.upload(&given.columns(&window))).transpose()?;
         let Slot { errors, host } = &self.slots[slot];
-        let pieces = trials.div_ceil(TRIALS) as u64;
-        let tiles = pieces * samples as u64;
-        let params = source::Score {
-            mu: self.mu.address(),
-            scale: self.scale.address(),
-            noise: noise.as_ref().map_or(0, Buffer::address),
-            images: self.images.address(),
-            w3: self.w3.address(),
-            b3: self.b3.address(),
-            w4: self.w4.address(),
-            b4: self.b4.address(),
-            errors: errors.address(),
-            h: self.h.address(),
-            seed: problem.seed(),
+        let mut calls = vec![self.resident.call(&Window {
             first: window.start,
-            trials: trials as u64,
-            tiles,
-            pieces,
-            latent: problem.shape().latent as u32,
-            hidden: plan.hidden as u32,
-            pixels: plan.pixels as u32,
-            unused: 0,
-        };
-        let grid = tiles.min(plan.blocks.into());
-        let mut calls = vec![Call::new(&source::SCORE, "score", grid, 128, &params).shared(plan.shared)];
+            trials,
+            noise: noise.as_ref().map_or(0, Buffer::address),
+            errors: errors.address(),
+        })];
         if let Some(counts) = counts {
             calls.extend(counts.calls(errors, window.start, trials));
         }
-        // SAFETY: the buffers hold what `Plan` and `tiled` say, `errors` at least this window, `h` a slice per block.
-        // They live as long as `self`, and `run` finishes every ticket; the noise travels with the flight.
-        let ticket = unsafe { self.gpu.start(&calls, errors, host, samples * trials)? };
+        // SAFETY: the buffers of `resident` are what its kernel takes, `errors` holds at least this window. They live as long
+        // as `self`, and `run` finishes every ticket; the noise travels with the flight.
+        let ticket = unsafe { gpu.start(&calls, errors, host, samples * trials)? };
         Ok(Flight { slot, window, ticket, _noise: noise })
     }
 

@@ -38,6 +38,9 @@ pub struct Manifest {
     pub counts_only: bool,
     /// Precision of the trials.
     pub precision: Precision,
+    /// The implementation of `score` that computed them.
+    #[serde(default)]
+    pub kernel: String,
     /// The device.
     pub device: Device,
     /// How the model was trained, when the run did so.
@@ -85,12 +88,14 @@ pub struct TrainingInfo {
 impl Manifest {
     /// Everything that must be equal for two tallies to hold trials of the same run.
     fn identity(&self) -> String {
-        let Self { model, data, temperature, seed, thresholds, counts_only, precision, device, .. } = self;
+        let Self { model, data, temperature, seed, thresholds, counts_only, precision, kernel, device, .. } = self;
+        // A CPU's instruction sets give the same bits.
+        let kernel = if device.backend == "cpu" { "" } else { kernel };
         let thresholds: Vec<u32> = thresholds.iter().map(|t| t.to_bits()).collect();
         let keeps = if *counts_only { "counts" } else { "errors" };
         let given = model.posterior.as_ref().map(|sha256| format!(" posterior={sha256}")).unwrap_or_default();
         format!(
-            "{} {} {} T={temperature} seed={seed} {precision} {} {keeps} {thresholds:x?}{given}",
+            "{} {} {} T={temperature} seed={seed} {precision} {}{kernel} {keeps} {thresholds:x?}{given}",
             model.sha256, data.sha256, data.samples, device.backend
         )
     }

@@ -116,7 +116,7 @@ pub fn run(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use retrial_spec::{Fused, Linear, Posterior, Problem, Silent, Weights};
+    use retrial_spec::{Fused, Linear, Posterior, Precision, Problem, Silent, Variant, Weights};
     use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
     #[test]
@@ -147,6 +147,10 @@ mod tests {
         }
     }
 
+    fn variant() -> Variant {
+        Variant::new("none", Precision::F32)
+    }
+
     /// The least there is.
     fn problem() -> Problem {
         let one = || Linear { outputs: 1, inputs: 1, weight: vec![1.0], bias: vec![0.0] };
@@ -163,7 +167,7 @@ mod tests {
     #[test]
     fn a_lost_device_loses_one_window() {
         let problem = problem();
-        let mut device = Scorer::new(&problem, Box::new(Fragile(Some(25))));
+        let mut device = Scorer::new(&problem, variant(), Box::new(Fragile(Some(25))));
         let (mut tally, mut kept) = (Tally::new(1, &[2.0]).unwrap(), None);
         let mut keep = |tally: &Tally| {
             kept = Some(tally.clone());
@@ -210,7 +214,7 @@ mod tests {
     #[test]
     fn a_cancelled_run_keeps_its_tally_before_its_window_ends() {
         let (problem, was_kept) = (problem(), AtomicBool::new(false));
-        let mut device = Scorer::new(&problem, Box::new(Endless(&was_kept)));
+        let mut device = Scorer::new(&problem, variant(), Box::new(Endless(&was_kept)));
         let mut tally = Tally::new(1, &[2.0]).unwrap();
         let mut keep = |tally: &Tally| {
             assert_eq!((tally.trials(), tally.successes(0)), (10, vec![10]));

@@ -9,6 +9,7 @@ use crate::{
 use std::{
     fmt,
     ops::{Range, RangeInclusive},
+    str::FromStr,
     time::Duration,
 };
 
@@ -24,6 +25,8 @@ pub enum Precision {
     F16,
     /// bfloat16 products, single-precision sums.
     Bf16,
+    /// Products of split halves, three each, single-precision sums: the grade of f32 on units that multiply halves.
+    F16x3,
 }
 
 impl fmt::Display for Precision {
@@ -33,7 +36,39 @@ impl fmt::Display for Precision {
             Self::F32 => "f32",
             Self::F16 => "f16",
             Self::Bf16 => "bf16",
+            Self::F16x3 => "f16x3",
         })
+    }
+}
+
+impl FromStr for Precision {
+    type Err = Error;
+    fn from_str(name: &str) -> Result<Self> {
+        let all = [Self::F64, Self::F32, Self::F16x3, Self::F16, Self::Bf16];
+        let found = all.into_iter().find(|precision| precision.to_string() == name);
+        found.ok_or_else(|| Error::input("precision", name, "must be f64, f32, f16x3, f16 or bf16"))
+    }
+}
+
+/// One implementation of `score`. Each adds up in an order of its own, so a result comes from one of them alone.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+pub struct Variant {
+    /// Its name, which `--kernel` takes: "wgmma", "avx512".
+    pub kernel: String,
+    /// What it computes in.
+    pub precision: Precision,
+}
+
+impl Variant {
+    /// Of this name and precision.
+    pub fn new(kernel: impl Into<String>, precision: Precision) -> Self {
+        Self { kernel: kernel.into(), precision }
+    }
+}
+
+impl fmt::Display for Variant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} in {}", self.kernel, self.precision)
     }
 }
 
@@ -46,10 +81,25 @@ pub struct Device {
     pub name: String,
     /// What of it is used: an instruction set, a driver version.
     pub detail: String,
-    /// Precisions it computes in, the default first.
-    pub precisions: Vec<Precision>,
+    /// The implementations of `score` that it has, for a precision the fastest first. Whether one suits a model,
+    /// [`Backend::load`] finds.
+    #[serde(default)]
+    pub variants: Vec<Variant>,
     /// Whether it has f64, in which `correlation` adds up; f32 otherwise.
     pub double: bool,
+}
+
+impl Device {
+    /// Precisions it computes in, the default first.
+    pub fn precisions(&self) -> Vec<Precision> {
+        let mut found = vec![];
+        for Variant { precision, .. } in &self.variants {
+            if !found.contains(precision) {
+                found.push(*precision);
+            }
+        }
+        found
+    }
 }
 
 impl fmt::Display for Device {
@@ -107,7 +157,12 @@ pub trait Backend: sealed::Sealed + Send + Sync {
     /// where the backend does not measure it.
     fn peak(&self, precision: Precision) -> Result<Option<f64>>;
 
-    /// `score`: makes a problem resident and ready to run in the given precision, one of [`Device::precisions`].
+    /// `score`: makes a problem resident and ready to run, by one of [`Device::variants`]. Refuses another, and a model
+    /// that the implementation has no room for, with [`Error::Input`] that says which to take.
+    fn load_variant<'a>(&'a self, problem: &'a Problem, variant: &Variant) -> Result<Scorer<'a>>;
+
+    /// As [`load_variant`](Self::load_variant), by the first variant of a precision, one of [`Device::precisions`], that
+    /// suits the model.
     fn load<'a>(&'a self, problem: &'a Problem, precision: Precision) -> Result<Scorer<'a>>;
 }
 
@@ -183,8 +238,28 @@ impl<K: Kernels + ?Sized> Backend for K {
         Kernels::peak(self, precision)
     }
 
+    fn load_variant<'a>(&'a self, problem: &'a Problem, variant: &Variant) -> Result<Scorer<'a>> {
+        let Device { backend, variants, .. } = Kernels::device(self);
+        if !variants.contains(variant) {
+            let list: Vec<String> = variants.iter().map(Variant::to_string).collect();
+            return Err(Error::input("kernel", variant, format!("{backend} has {}", list.join(", "))));
+        }
+        Ok(Scorer::new(problem, variant.clone(), Kernels::load(self, problem, variant)?))
+    }
+
     fn load<'a>(&'a self, problem: &'a Problem, precision: Precision) -> Result<Scorer<'a>> {
-        Ok(Scorer::new(problem, Kernels::load(self, problem, precision)?))
+        let device = Kernels::device(self);
+        let mut refused = None;
+        for variant in device.variants.iter().filter(|variant| variant.precision == precision) {
+            match self.load_variant(problem, variant) {
+                Err(fault) if fault.is_input() => refused = refused.or(Some(fault)),
+                done => return done,
+            }
+        }
+        Err(refused.unwrap_or_else(|| {
+            let list: Vec<String> = device.precisions().iter().map(Precision::to_string).collect();
+            Error::input("precision", precision, format!("{device} computes in {}", list.join(", ")))
+        }))
     }
 }
 
@@ -194,13 +269,19 @@ const PIXELS: RangeInclusive<f32> = -Problem::PIXEL_LIMIT..=Problem::PIXEL_LIMIT
 /// [`Backend`] refuses.
 pub struct Scorer<'a> {
     problem: &'a Problem,
+    variant: Variant,
     fused: Box<dyn Fused + 'a>,
 }
 
 impl<'a> Scorer<'a> {
     /// Around the kernel of a backend, or of a test.
-    pub fn new(problem: &'a Problem, fused: Box<dyn Fused + 'a>) -> Self {
-        Self { problem, fused }
+    pub fn new(problem: &'a Problem, variant: Variant, fused: Box<dyn Fused + 'a>) -> Self {
+        Self { problem, variant, fused }
+    }
+
+    /// What it is scored by.
+    pub fn variant(&self) -> &Variant {
+        &self.variant
     }
 
     /// What is scored.

@@ -1,6 +1,6 @@
 //! What a backend implements.
 
-use crate::{Device, Noise, Posterior, Precision, Problem, Result, Tally, Weights};
+use crate::{Device, Noise, Posterior, Precision, Problem, Result, Tally, Variant, Weights};
 use std::{ops::Range, time::Duration};
 
 /// The kernels of a device, as its author writes them. Callers use [`Backend`](crate::Backend), which every type with
@@ -39,9 +39,9 @@ pub trait Kernels: Send + Sync {
         Ok(None)
     }
 
-    /// `score`: makes a problem resident and ready to run in the given precision. Refuses a precision that the device
-    /// lacks, and says which to take.
-    fn load<'a>(&'a self, problem: &'a Problem, precision: Precision) -> Result<Box<dyn Fused + 'a>>;
+    /// `score`: makes a problem resident and ready to run by one of [`Device::variants`]. Refuses with [`Error::Input`] a
+    /// model that it has no room for, and says which variant to take.
+    fn load<'a>(&'a self, problem: &'a Problem, variant: &Variant) -> Result<Box<dyn Fused + 'a>>;
 }
 
 /// The kernel `score` with its problem, as a backend's author writes it. Callers use [`Scorer`](crate::Scorer), which

@@ -29,7 +29,7 @@ pub mod tally;
 pub mod text;
 mod values;
 
-pub use backend::{Backend, Device, Precision, Scorer};
+pub use backend::{Backend, Device, Precision, Scorer, Variant};
 pub use error::{Error, Result};
 pub use kernels::{Fused, Kernels};
 pub use model::{Linear, Posterior, Problem, Shape, Weights};

@@ -21,7 +21,7 @@ pub use source::{Shader, shaders};
 
 use counts::{Counts, Tiles};
 use gpu::Gpu;
-use retrial_spec::{Device, Fused, Kernels, Noise, Posterior, Precision, Problem, Result, Tally, Weights};
+use retrial_spec::{Device, Fused, Kernels, Noise, Posterior, Precision, Problem, Result, Tally, Variant, Weights};
 use std::time::Duration;
 
 /// One adapter, open.
@@ -47,7 +47,11 @@ impl Wgsl {
             backend: "wgsl".into(),
             name: adapter.name.clone(),
             detail: format!("{}, {}", adapter.backend, adapter.driver),
-            precisions: if gpu.f16() { vec![Precision::F32, Precision::F16] } else { vec![Precision::F32] },
+            variants: [Precision::F32]
+                .into_iter()
+                .chain(gpu.f16().then_some(Precision::F16))
+                .map(|precision| Variant::new("wgsl", precision))
+                .collect(),
             double: false,
         };
         Ok(Self { device, adapter, gpu })
@@ -114,7 +118,7 @@ impl Kernels for Wgsl {
         self.adapter.timestamps.then(|| self.gpu.busy())
     }
 
-    fn load<'a>(&'a self, problem: &'a Problem, precision: Precision) -> Result<Box<dyn Fused + 'a>> {
-        Ok(Box::new(score::GpuScorer::new(self, problem, precision)?))
+    fn load<'a>(&'a self, problem: &'a Problem, variant: &Variant) -> Result<Box<dyn Fused + 'a>> {
+        Ok(Box::new(score::GpuScorer::new(self, problem, variant.precision)?))
     }
 }

@@ -51,10 +51,6 @@ struct Span<'n> {
 
 impl<'a> GpuScorer<'a> {
     pub fn new(wgsl: &'a Wgsl, problem: &'a Problem, precision: Precision) -> Result<Self> {
-        if !wgsl.device.precisions.contains(&precision) {
-            let limit = format!("{} computes in {:?}", wgsl.device.name, wgsl.device.precisions);
-            return Err(Error::input("precision", precision, limit));
-        }
         if precision == Precision::F16 {
             half_range(problem)?;
         }

@@ -19,7 +19,7 @@ pub(crate) fn software(limits: Option<wgpu::Limits>) -> Option<Wgsl> {
 }
 
 pub(crate) fn problem(shape: Shape, samples: usize) -> Problem {
-    Case { shape, samples, ..cases()[0] }.problem().unwrap()
+    Case { shape, samples, ..cases().remove(0) }.problem().unwrap()
 }
 
 /// Every kernel, with the limits that any adapter grants and with
@@ -35,7 +35,7 @@ fn kernels_agree_with_the_reference_within_any_limits() {
                 continue;
             }
             if let Some(fault) = case.run(&wgsl).unwrap().fault() {
-                panic!("{} {} {}: {fault}", case.kernel, case.shape, case.precision);
+                panic!("{} {} {}: {fault}", case.name(), case.shape, case.precision());
             }
         }
     }
@@ -119,7 +119,7 @@ fn correlation_holds_the_bound_of_f32() {
         (0..samples).for_each(|n| errors[n * trials + trials / 2] = 4.0); // does not vary
         let got = wgsl.correlation(&errors, samples).unwrap();
         let wide: Vec<f64> = errors.iter().map(|&e| e.into()).collect();
-        let tolerance = Case { kernel: Kernel::Correlation, samples, trials, ..cases()[0] }.tolerance(false);
+        let tolerance = Case { kernel: Kernel::Correlation, samples, trials, ..cases().remove(0) }.tolerance(false);
         let agreement = compare(&got, &reference::correlation(&wide, samples), tolerance).unwrap();
         println!("{samples} x {trials}: {:.3} of the bound", agreement.used);
     }
@@ -129,7 +129,7 @@ fn correlation_holds_the_bound_of_f32() {
 #[test]
 fn half_precision_is_close_and_knows_its_range() {
     let Some(wgsl) = software(None) else { return };
-    if !wgsl.device().precisions.contains(&Precision::F16) {
+    if !wgsl.device().precisions().contains(&Precision::F16) {
         eprintln!("SKIPPED: the software adapter lacks SHADER_F16");
         return;
     }

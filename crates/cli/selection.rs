@@ -1,0 +1,63 @@
+//! `--kernel` where kernels are checked or timed.
+
+use retrial_check::Kernel;
+use retrial_spec::{Device, Error, Precision, Result, Variant};
+
+/// All kernels, one of the seven, or one implementation of `score`.
+pub enum Selection {
+    All,
+    Kernel(Kernel),
+    Variant(String),
+}
+
+impl Selection {
+    /// From the flag, which may name what this device has.
+    pub fn of(name: Option<&str>, device: &Device) -> Result<Self> {
+        let Some(name) = name else { return Ok(Self::All) };
+        if let Some(kernel) = Kernel::ALL.into_iter().find(|kernel| kernel.name() == name) {
+            return Ok(Self::Kernel(kernel));
+        }
+        if device.variants.iter().any(|variant| variant.kernel == name) {
+            return Ok(Self::Variant(name.into()));
+        }
+        let kernels = Kernel::ALL.map(Kernel::name).join(", ");
+        let limit = format!("must be one of {kernels}, or of score's {}", names(device).join(", "));
+        Err(Error::input("kernel", name, limit))
+    }
+
+    /// Whether it holds a kernel.
+    pub fn has(&self, kernel: Kernel) -> bool {
+        match self {
+            Self::All => true,
+            Self::Kernel(only) => *only == kernel,
+            Self::Variant(_) => kernel == Kernel::Score,
+        }
+    }
+
+    /// The implementations of `score` that it holds: where none is named, the fastest of each precision.
+    pub fn variants(&self, device: &Device) -> Vec<Variant> {
+        let all = device.variants.iter();
+        match self {
+            Self::Kernel(Kernel::Score) => all.cloned().collect(),
+            Self::Variant(name) => all.filter(|variant| variant.kernel == *name).cloned().collect(),
+            Self::All => device.precisions().into_iter().filter_map(|p| first(device, p)).collect(),
+            Self::Kernel(_) => vec![],
+        }
+    }
+}
+
+/// The implementation of `score` that a device takes for a precision, unless told otherwise.
+fn first(device: &Device, precision: Precision) -> Option<Variant> {
+    device.variants.iter().find(|variant| variant.precision == precision).cloned()
+}
+
+/// The names of a device's implementations of `score`, each once.
+pub fn names(device: &Device) -> Vec<&str> {
+    let mut names: Vec<&str> = vec![];
+    for variant in &device.variants {
+        if !names.contains(&&*variant.kernel) {
+            names.push(&variant.kernel);
+        }
+    }
+    names
+}
