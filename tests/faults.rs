@@ -10,7 +10,7 @@ use std::ops::Range;
 
 /// What goes wrong with a kernel's output.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Fault {
+pub enum Fault {
     None,
     Zeros,
     LastTileSkipped,
@@ -20,13 +20,13 @@ enum Fault {
     WrongSeed,
 }
 
-const FAULTS: [Fault; 6] =
+pub const FAULTS: [Fault; 6] =
     [Fault::Zeros, Fault::LastTileSkipped, Fault::OffByOneTile, Fault::FlippedBit, Fault::NotANumber, Fault::WrongSeed];
 
 /// A backend with a fault behind it.
-struct Broken<'b> {
-    inner: &'b dyn Backend,
-    fault: Fault,
+pub struct Broken<'b> {
+    pub inner: &'b dyn Backend,
+    pub fault: Fault,
 }
 
 impl Broken<'_> {

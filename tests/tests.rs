@@ -28,6 +28,7 @@ mod models;
 mod names;
 mod nvrtc;
 mod pass_at_k;
+mod prove;
 mod sample_latent;
 mod score;
 mod shaders;

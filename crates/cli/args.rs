@@ -4,9 +4,10 @@ use crate::ui;
 use clap::Args;
 use retrial_cpu::Cpu;
 use retrial_cuda::Cuda;
-use retrial_spec::{Backend, Device, Error, Precision, Result};
+use retrial_spec::{Backend, Device, Error, Result};
 use retrial_vae::Images;
 use retrial_wgsl::Wgsl;
+use std::sync::OnceLock;
 
 /// Where to compute.
 #[derive(Args, Clone)]
@@ -28,15 +29,27 @@ pub struct Chosen {
     pub why: String,
     /// Whether `auto` came to it because a faster one did not open.
     fallback: bool,
+    threads: Option<usize>,
+    /// What judges other devices, and stands in for them.
+    cpu: OnceLock<Cpu>,
 }
 
 impl Chosen {
     fn wanted(backend: impl Backend + 'static, why: &str) -> Self {
-        Self { backend: Box::new(backend), why: why.into(), fallback: false }
+        let (backend, cpu) = (Box::new(backend), OnceLock::new());
+        Self { backend, why: why.into(), fallback: false, threads: None, cpu }
     }
 
     fn fallback(backend: impl Backend + 'static, why: String) -> Self {
-        Self { backend: Box::new(backend), why, fallback: true }
+        Self { fallback: true, why, ..Self::wanted(backend, "") }
+    }
+
+    /// The CPU, whatever was chosen.
+    pub fn cpu(&self) -> Result<&Cpu> {
+        if self.cpu.get().is_none() {
+            self.cpu.set(Cpu::new(self.threads)?).ok();
+        }
+        self.cpu.get().ok_or_else(|| Error::input("cpu", "none", "report it as a bug"))
     }
 }
 
@@ -59,6 +72,10 @@ impl DeviceArgs {
 
     /// Opens the device.
     pub fn choose(&self) -> Result<Chosen> {
+        Ok(Chosen { threads: self.threads, ..self.pick()? })
+    }
+
+    fn pick(&self) -> Result<Chosen> {
         let adapter = self.adapter.as_deref();
         let cpu = || Ok(Chosen::wanted(Cpu::new(self.threads)?, "asked for by name"));
         let wgsl = |why| Ok(Chosen::wanted(Wgsl::new(adapter)?, why));
@@ -99,24 +116,6 @@ impl DeviceArgs {
             Err(other) => Err(other),
         }
     }
-}
-
-/// A precision that some device computes in.
-pub fn precision(name: &str) -> Result<Precision, String> {
-    match name {
-        "f32" => Ok(Precision::F32),
-        "f16" => Ok(Precision::F16),
-        "bf16" => Ok(Precision::Bf16),
-        _ => Err("must be f32, f16 or bf16; the f64 reference is slow, and retrial score alone offers it".into()),
-    }
-}
-
-/// The same, or `f64`, which is the reference's.
-pub fn precision_or_f64(name: &str) -> Result<Precision, String> {
-    if name == "f64" {
-        return Ok(Precision::F64);
-    }
-    precision(name).map_err(|_| "must be f64, f32, f16 or bf16".into())
 }
 
 /// Samples to memorise.

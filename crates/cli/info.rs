@@ -1,11 +1,17 @@
 //! `retrial info`
 
-use crate::{args::DeviceArgs, ui};
+use crate::{
+    args::{Chosen, DeviceArgs},
+    ui,
+};
 use clap::Args;
-use retrial_check::Kernel;
+use retrial_check::{
+    Agreement, Case, Kernel, cases,
+    prove::{self, Truth},
+};
 use retrial_cpu::Isa;
 use retrial_cuda::{Compiler, DeviceInfo};
-use retrial_spec::{Error, Result, Shape};
+use retrial_spec::{Error, Result, Shape, Variant};
 use serde_json::json;
 
 /// Show devices, their limits, and which one is chosen and why
@@ -29,6 +35,7 @@ impl Info {
         let adapters = retrial_wgsl::adapters();
         let cuda = Cuda::find();
         let kernels: Vec<&str> = Kernel::ALL.iter().map(|k| k.name()).collect();
+        let proofs = proofs(&chosen)?;
         if self.json {
             return ui::print_json(&json!({
                 "version": env!("CARGO_PKG_VERSION"),
@@ -39,6 +46,13 @@ impl Info {
                 "cuda": cuda.json(),
                 "adapters": adapters.iter().map(adapter_json).collect::<Vec<_>>(),
                 "kernels": kernels,
+                "score": proofs.iter().map(|(variant, proof)| json!({
+                    "kernel": variant.kernel,
+                    "precision": variant.precision,
+                    "max_error": proof.as_ref().ok().map(|agreement| agreement.max_error),
+                    "of_bound": proof.as_ref().ok().map(|agreement| agreement.used),
+                    "fault": proof.as_ref().err(),
+                })).collect::<Vec<_>>(),
                 "limits": Shape::MAX,
             }));
         }
@@ -68,11 +82,39 @@ impl Info {
                 ("Kernels", kernels.join(", ")),
                 ("Limits", format!("{pixels} pixels, {hidden} hidden units, {latent} latent dimensions, 2^64 trials")),
             ]) + "\n"
+                + &table_of(&proofs)
+                + "\n"
                 + &cuda.table()
                 + "\n"
                 + &list),
         )
     }
+}
+
+/// What the implementations of `score` make of a random model of the paper's shape, run on the device now.
+fn proofs(chosen: &Chosen) -> Result<Vec<(Variant, Result<Agreement, String>)>> {
+    let backend = chosen.backend.as_ref();
+    let problem = Case { samples: 16, ..cases().remove(0) };
+    let problem = Case { kernel: Kernel::Score, shape: Shape::PAPER, temperature: 1.0, ..problem }.problem()?;
+    let truth = if backend.device().backend == "cpu" { Truth::Reference } else { Truth::Backend(chosen.cpu()?) };
+    let prove = |variant: &Variant| -> Result<Result<Agreement, String>> {
+        let mut scorer = backend.load_variant(&problem, variant)?;
+        Ok(prove::proof(backend, &mut scorer, truth)?.map_err(|fault| fault.to_string()))
+    };
+    let proof = |variant: &Variant| prove(variant).unwrap_or_else(|fault| Err(fault.to_string()));
+    Ok(backend.device().variants.iter().map(|variant| (variant.clone(), proof(variant))).collect())
+}
+
+fn table_of(proofs: &[(Variant, Result<Agreement, String>)]) -> String {
+    let mut rows = vec![["score by", "precision", "proof on this device", "of bound"].map(String::from).to_vec()];
+    rows.extend(proofs.iter().map(|(variant, proof)| {
+        let (verdict, used) = match proof {
+            Ok(a) => (format!("off by {:.1e} at most", a.max_error), format!("{:.0} %", 100.0 * a.used)),
+            Err(fault) => (fault.clone(), "-".into()),
+        };
+        vec![variant.kernel.clone(), variant.precision.to_string(), verdict, used]
+    }));
+    ui::table(&rows) + "A run proves its kernel again, on its own model and data, and takes the next where it fails\n"
 }
 
 /// What there is of CUDA.

@@ -12,6 +12,7 @@ mod folder;
 mod forecast;
 mod info;
 mod input;
+mod kernel;
 mod laws;
 mod model;
 mod price;

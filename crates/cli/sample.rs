@@ -1,7 +1,8 @@
 //! `retrial sample`, and what it shares with `retrial reproduce`.
 
 use crate::{
-    args::{Chosen, DataArgs, DeviceArgs, precision},
+    args::{Chosen, DataArgs, DeviceArgs},
+    kernel::KernelArgs,
     model::ModelArgs,
     report,
     summary::{self, Speed},
@@ -13,7 +14,7 @@ use retrial_engine::{
     DataInfo, Manifest, ModelInfo, RunDir, TrainingInfo, arrays,
     sample::{self, PILOT_QUANTILES},
 };
-use retrial_spec::{Error, Noise, Observer, Precision, Problem, Result, Tally};
+use retrial_spec::{Error, Noise, Observer, Problem, Result, Tally};
 use retrial_vae::{GivenPosterior, Images, WeightFile};
 use std::{
     cell::Cell,
@@ -44,9 +45,8 @@ pub struct SampleArgs {
     pub window: Option<u64>,
     #[command(flatten)]
     pub device: DeviceArgs,
-    /// Precision: f32, f16 or bf16, as the device computes
-    #[arg(long, default_value = "f32", value_parser = precision)]
-    pub precision: Precision,
+    #[command(flatten)]
+    pub kernel: KernelArgs,
     /// Keep only what lies below the largest threshold, several times faster where few trials do: counts and first
     /// successes are the same, histogram, error quantiles and worst trials are left out
     #[arg(long)]
@@ -138,17 +138,21 @@ impl Pipeline<'_> {
     pub fn run(self) -> Result<()> {
         let Self { args, model, given, images, chosen, training, out } = self;
         let (backend, terminal) = (chosen.backend.as_ref(), Terminal::new());
+        let earlier = if args.resume { RunDir::open(out).ok().map(|(_, manifest)| manifest) } else { None };
         let problem = problem(&model, given.as_ref(), &images, backend, args.temperature, args.seed)?;
-        let mut scorer = backend.load(&problem, args.precision)?;
+        let kernel = match &earlier {
+            Some(earlier) => args.kernel.as_before(earlier, backend.device())?,
+            None => args.kernel.clone(),
+        };
+        let (mut scorer, device) = kernel.load(&chosen, &problem)?;
         let dir = match &training {
             // The directory was made for the training.
             Some(_) => RunDir::create(out, retrial_engine::Existing::Resume)?,
             None => RunDir::create(out, existing(args.force, args.resume))?,
         };
-        let earlier = if args.resume { RunDir::open(out).ok() } else { None };
         let thresholds = match (&args.thresholds, earlier) {
             (Some(given), _) => given.clone(),
-            (None, Some((_, manifest))) => manifest.thresholds,
+            (None, Some(earlier)) => earlier.thresholds.clone(),
             (None, None) => sample::pilot(&mut scorer, args.trials, &PILOT_QUANTILES)?,
         };
         let manifest = Manifest {
@@ -167,7 +171,7 @@ impl Pipeline<'_> {
             counts_only: args.counts_only,
             precision: scorer.variant().precision,
             kernel: scorer.variant().kernel.clone(),
-            device: backend.device().clone(),
+            device: device.clone(),
             training,
         };
         let mut tally = match dir.kept(&manifest)? {

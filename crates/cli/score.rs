@@ -1,7 +1,8 @@
 //! `retrial score`
 
 use crate::{
-    args::{DataArgs, DeviceArgs, precision_or_f64},
+    args::{DataArgs, DeviceArgs},
+    kernel::KernelArgs,
     model::ModelArgs,
     sample::problem,
     ui,
@@ -10,7 +11,7 @@ use clap::Args;
 use ndarray::Array2;
 use retrial_engine::arrays;
 use retrial_reference as reference;
-use retrial_spec::{Error, Noise, Precision, Result, text::visible};
+use retrial_spec::{Error, Noise, Precision, Result, Variant, text::visible};
 use retrial_vae::{Array, GivenPosterior, WeightFile, file::write_to};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -38,9 +39,13 @@ pub struct Score {
     out: PathBuf,
     #[command(flatten)]
     device: DeviceArgs,
-    /// Precision: f32, f16 or bf16 as the device computes, or f64 for the reference
-    #[arg(long, default_value = "f32", value_parser = precision_or_f64)]
-    precision: Precision,
+    /// Precision: f32, f16x3 (f32 grade), f16 or bf16, as the device computes, or f64 for the reference (default: f32, or
+    /// what --kernel computes in)
+    #[arg(long)]
+    precision: Option<Precision>,
+    /// Implementation of score, as retrial info lists them (default: the fastest that proves right on this model)
+    #[arg(long, value_name = "NAME")]
+    kernel: Option<String>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -72,25 +77,32 @@ impl Score {
         let chosen = self.device.open()?;
         // Built for the reference too: it checks the temperature and the ranges.
         let problem = problem(&file, given.as_ref(), &images, chosen.backend.as_ref(), self.temperature, 0)?;
-        let (errors, by) = match self.precision {
-            Precision::F64 => {
+        let kernel = KernelArgs { precision: self.precision, kernel: self.kernel.clone() };
+        let (errors, by, variant) = match self.precision {
+            Some(Precision::F64) => {
                 let errors = self.reference(&file, given.as_ref(), images.values(), &noise);
-                (arrays::npy(&matrix(errors, samples, trials)?), "reference".to_string())
+                let variant = Variant::new("reference", Precision::F64);
+                (arrays::npy(&matrix(errors, samples, trials)?), "reference".to_string(), variant)
             }
-            precision => {
-                let errors = chosen.backend.load(&problem, precision)?.errors(Noise::Given(&noise))?;
-                (arrays::npy(&matrix(errors, samples, trials)?), chosen.backend.device().to_string())
+            _ => {
+                let (mut scorer, device) = kernel.load(&chosen, &problem)?;
+                let (errors, variant) = (scorer.errors(Noise::Given(&noise))?, scorer.variant().clone());
+                (arrays::npy(&matrix(errors, samples, trials)?), device.to_string(), variant)
             }
         };
         write_to(&self.out, &errors)?;
         if self.json {
-            let (out, precision) = (self.out.display().to_string(), self.precision);
-            return ui::print_json(
-                &json!({ "out": out, "samples": samples, "trials": trials, "precision": precision, "device": by }),
-            );
+            return ui::print_json(&json!({
+                "out": self.out.display().to_string(),
+                "samples": samples,
+                "trials": trials,
+                "precision": variant.precision,
+                "kernel": variant.kernel,
+                "device": by,
+            }));
         }
         let out = self.out.display().to_string();
-        ui::print(&format!("{}  {samples} x {trials} errors in {} by {by}\n", visible(&out), self.precision))
+        ui::print(&format!("{}  {samples} x {trials} errors by {variant} of {by}\n", visible(&out)))
     }
 
     fn reference(&self, file: &WeightFile, given: Option<&GivenPosterior>, images: &[f32], noise: &[f32]) -> Vec<f64> {

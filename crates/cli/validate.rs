@@ -1,10 +1,6 @@
 //! `retrial validate`
 
-use crate::{
-    args::{DeviceArgs, precision},
-    selection::Selection,
-    ui,
-};
+use crate::{args::DeviceArgs, kernel::precision, selection::Selection, ui};
 use clap::Args;
 use retrial_check::{Case, Kernel, Verdict, cases_of};
 use retrial_spec::{Device, Error, Precision, Result, Shape};

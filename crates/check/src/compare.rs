@@ -26,13 +26,24 @@ impl Tolerance {
 /// mean square error must be below the square of what the tolerance allows on average, so that many values that are
 /// all just within their bounds in the same direction do not pass for rounding.
 pub fn compare<T: Copy + Into<f64>>(got: &[T], want: &[f64], tolerance: Tolerance) -> Result<Agreement, Fault> {
+    compare_by(got, want, |_, want, _| tolerance.at(want))
+}
+
+/// As [`compare`], with a bound for each value: of its place, the reference, and the difference, for bounds that are dear
+/// where a cheap one does.
+pub(crate) fn compare_by<T: Copy + Into<f64>>(
+    got: &[T],
+    want: &[f64],
+    bound: impl Fn(usize, f64, f64) -> f64,
+) -> Result<Agreement, Fault> {
     if got.len() != want.len() {
         return Err(Fault::Length { got: got.len(), want: want.len() });
     }
     let (mut agreement, mut square, mut allowed) = (Agreement { used: 0.0, max_error: 0.0 }, 0.0, 0.0);
     for (at, (&got, &want)) in got.iter().zip(want).enumerate() {
         let got: f64 = got.into();
-        let (error, bound) = ((got - want).abs(), tolerance.at(want));
+        let error = (got - want).abs();
+        let bound = bound(at, want, error);
         if !(got.is_finite() && error <= bound) {
             return Err(Fault::Value { at, got, want, allowed: bound });
         }

@@ -140,6 +140,12 @@ pub enum Fault {
         /// The reference's.
         want: u64,
     },
+    /// A tally that its own errors do not give.
+    #[error("sample {sample}: the tally of a range is not the one that its errors give")]
+    Tally {
+        /// The sample.
+        sample: usize,
+    },
     /// A histogram of other than all trials.
     #[error("sample {sample}: the histogram counts {got} of {want} trials")]
     Counted {

@@ -9,8 +9,10 @@
 
 mod case;
 mod compare;
+mod condition;
 mod fault;
 mod model;
+pub mod prove;
 
 pub use case::{Case, Kernel, cases, cases_of, thresholds};
 pub use compare::{Band, Tolerance, compare};

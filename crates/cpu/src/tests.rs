@@ -11,7 +11,7 @@ use crate::{
     screen::{Pilot, limit},
 };
 use retrial_check::{Case, Kernel, cases};
-use retrial_spec::{Fused, Noise, Precision, Problem, Shape, Tally, rng::Stream};
+use retrial_spec::{Fused, Noise, Problem, Shape, Tally, rng::Stream};
 
 fn cpus() -> Vec<Cpu> {
     let isas = Isa::ALL.into_iter().filter(|isa| isa.available());

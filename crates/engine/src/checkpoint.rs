@@ -42,7 +42,7 @@ pub fn load(path: &Path, identity: &str) -> Result<Tally> {
     if checkpoint.identity != identity {
         return Err(Error::file(
             path,
-            "belongs to a run of other weights, data, seed, temperature, precision, thresholds or device, or of another kind of tally",
+            "belongs to a run of other weights, data, seed, temperature, precision, kernel, thresholds or device, or of another kind of tally",
             "repeat that run's settings, or choose another output directory",
         ));
     }

@@ -111,7 +111,7 @@ impl Manifest {
         let thresholds: Vec<String> = self.thresholds.iter().map(f32::to_string).collect();
         format!(
             "retrial sample --weights weights.safetensors{} --data {} --samples {} --trials {} --temperature {} \
-             --thresholds {} --seed {} --device {} --precision {}{} --out RUN",
+             --thresholds {} --seed {} --device {} --precision {}{}{} --out RUN",
             if self.model.posterior.is_some() { " --mu mu.npy --logvar logvar.npy" } else { "" },
             self.data.source,
             self.data.samples,
@@ -121,6 +121,12 @@ impl Manifest {
             self.seed,
             self.device.backend,
             self.precision,
+            // A CPU's instruction sets give the same bits; a run of before kernels had names has none.
+            if self.device.backend == "cpu" || self.kernel.is_empty() {
+                String::new()
+            } else {
+                format!(" --kernel {}", self.kernel)
+            },
             if self.counts_only { " --counts-only" } else { "" }
         )
     }

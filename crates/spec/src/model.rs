@@ -237,6 +237,22 @@ impl Problem {
         Ok(Self { shape, weights, images, posterior: posterior.clone(), scale, temperature, seed })
     }
 
+    /// The problem of some of its samples, which must exist, numbered anew from 0: trials have other noise.
+    pub fn subset(&self, samples: &[usize]) -> Self {
+        let pick = |values: &[f32], width: usize| -> Vec<f32> {
+            samples.iter().flat_map(|&sample| &values[sample * width..][..width]).copied().collect()
+        };
+        let Shape { pixels, latent, .. } = self.shape;
+        let Posterior { mu, logvar } = &self.posterior;
+        Self {
+            weights: self.weights.clone(),
+            images: pick(&self.images, pixels),
+            posterior: Posterior { mu: pick(mu, latent), logvar: pick(logvar, latent) },
+            scale: pick(&self.scale, latent),
+            ..*self
+        }
+    }
+
     /// The model's widths.
     pub fn shape(&self) -> Shape {
         self.shape
