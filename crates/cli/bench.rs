@@ -7,13 +7,14 @@ use crate::{
     model::{ModelArgs, ReadingArgs},
     selection::Selection,
     ui,
+    validate::accuracy_table,
 };
 use clap::Args;
-use retrial_check::{Case, Kernel, Verdict};
+use retrial_check::{Case, Kernel, Verdict, accuracy};
 use retrial_spec::{Backend, Error, Problem, Result, Shape};
 use serde_json::json;
 use std::path::PathBuf;
-use work::{Work, accuracy};
+use work::Work;
 
 /// Time every kernel of a device
 ///
@@ -140,7 +141,8 @@ impl Bench {
                 "clock": clock,
             }));
         }
-        let accuracies = variants.iter().map(|variant| accuracy(&problem, backend, variant));
+        let cpu = chosen.cpu()?;
+        let accuracies = variants.iter().map(|variant| accuracy(backend, &problem, variant, cpu));
         let accuracies = accuracies.collect::<Result<Vec<_>>>()?;
         if self.json {
             let device = backend.device();
@@ -154,12 +156,7 @@ impl Bench {
                 self.temperature
             );
             text += &ui::table(&rows);
-            for a in accuracies {
-                text += &format!(
-                    "{} {} errors against f64, {} trials: bias {:.1e}, standard deviation {:.1e}, largest {:.1e} ({:.1e} relative)\n",
-                    a.kernel, a.precision, a.trials, a.bias, a.deviation, a.largest, a.largest_relative
-                );
-            }
+            text += &accuracy_table(&accuracies);
             ui::print(&text)?;
         }
         match faults.is_empty() {

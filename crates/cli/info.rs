@@ -2,11 +2,11 @@
 
 use crate::{
     args::{Chosen, DeviceArgs},
-    ui,
+    ui, validate,
 };
 use clap::Args;
 use retrial_check::{
-    Agreement, Case, Kernel, cases,
+    Agreement, Kernel,
     prove::{self, Truth},
 };
 use retrial_cpu::Isa;
@@ -94,8 +94,7 @@ impl Info {
 /// What the implementations of `score` make of a random model of the paper's shape, run on the device now.
 fn proofs(chosen: &Chosen) -> Result<Vec<(Variant, Result<Agreement, String>)>> {
     let backend = chosen.backend.as_ref();
-    let problem = Case { samples: 16, ..cases().remove(0) };
-    let problem = Case { kernel: Kernel::Score, shape: Shape::PAPER, temperature: 1.0, ..problem }.problem()?;
+    let problem = validate::paper(16)?;
     let truth = if backend.device().backend == "cpu" { Truth::Reference } else { Truth::Backend(chosen.cpu()?) };
     let prove = |variant: &Variant| -> Result<Result<Agreement, String>> {
         let mut scorer = backend.load_variant(&problem, variant)?;

@@ -1,11 +1,18 @@
 //! `retrial validate`
 
-use crate::{args::DeviceArgs, kernel::precision, selection::Selection, ui};
+use crate::{
+    args::{self, Chosen, DeviceArgs},
+    kernel::precision,
+    model::{ModelArgs, ReadingArgs},
+    sample,
+    selection::Selection,
+    ui,
+};
 use clap::Args;
-use retrial_check::{Case, Kernel, Verdict, cases_of};
-use retrial_spec::{Device, Error, Precision, Result, Shape};
+use retrial_check::{Accuracy, Case, Kernel, QUANTILES, Verdict, accuracy, cases, cases_of};
+use retrial_spec::{Device, Error, Precision, Problem, Result, Shape};
 use serde_json::json;
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 /// Hold every kernel of a device against the f64 reference
 ///
@@ -42,6 +49,14 @@ pub struct Validate {
     /// Precision of score at your own shape
     #[arg(long, default_value = "f32", value_parser = precision, requires = "shape")]
     precision: Precision,
+    /// Weights of your own, as retrial sample takes them, to tell the accuracy of score on, instead of random ones
+    #[arg(long, conflicts_with = "shape")]
+    weights: Option<PathBuf>,
+    #[command(flatten)]
+    reading: ReadingArgs,
+    /// Data for these weights
+    #[arg(long, default_value = "fashion-mnist", requires = "weights")]
+    data: String,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -100,19 +115,50 @@ impl Validate {
                 failures.push(format!("{} {}: {fault}\n  rerun: {command}\n", case.name(), case.shape));
             }
         }
+        let accuracies = self.accuracies(&chosen)?;
         if self.json {
-            ui::print_json(&json!({ "device": backend.device(), "passed": failures.is_empty(), "cases": results }))?;
+            ui::print_json(&json!({
+                "device": backend.device(),
+                "passed": failures.is_empty(),
+                "cases": results,
+                "accuracy": accuracies,
+            }))?;
         } else {
             let passed = results.len() - failures.len();
             ui::print(&format!(
-                "{}\n{}\n{passed} of {} cases passed\n",
+                "{}\n{}\n{passed} of {} cases passed\n{}",
                 backend.device(),
                 ui::table(&rows),
-                results.len()
+                results.len(),
+                accuracy_table(&accuracies)
             ))?;
         }
         failures.iter().flat_map(|failure| failure.lines()).for_each(ui::tell);
         Ok(if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    /// What each precision costs, of the implementations of `score` that were run; none of a shape of one's own.
+    fn accuracies(&self, chosen: &Chosen) -> Result<Vec<Accuracy>> {
+        let backend = chosen.backend.as_ref();
+        if self.shape.is_some() {
+            return Ok(vec![]);
+        }
+        let variants = Selection::of(self.kernel.as_deref(), backend.device())?.variants(backend.device());
+        let problem = match &self.weights {
+            Some(weights) => {
+                let args = ModelArgs { weights: weights.clone(), reading: self.reading.clone() };
+                let (model, images) = (args.load()?, args::load(&self.data, Some(16))?);
+                let given = args.posterior(images.samples(), &model)?;
+                sample::problem(&model, given.as_ref(), &images, backend, 1.0, 11)?
+            }
+            None => paper(16)?,
+        };
+        let cpu = chosen.cpu()?;
+        let of = |variant| match accuracy(backend, &problem, variant, cpu) {
+            Err(refused) if refused.is_input() => None, // no room for the model
+            found => Some(found),
+        };
+        variants.iter().filter_map(of).collect()
     }
 
     fn cases(&self, device: &Device) -> Result<Vec<Case>> {
@@ -159,4 +205,34 @@ impl Validate {
         }
         Ok(cases)
     }
+}
+
+/// A random model of the paper's shape, for `score`.
+pub fn paper(samples: usize) -> Result<Problem> {
+    let case = Case { kernel: Kernel::Score, shape: Shape::PAPER, samples, temperature: 1.0, ..cases().remove(0) };
+    case.problem()
+}
+
+/// Mean, spread and largest of what errors are off by, and what it does to counts.
+pub fn accuracy_table(accuracies: &[Accuracy]) -> String {
+    if accuracies.is_empty() {
+        return String::new();
+    }
+    let mut head = ["score by", "precision", "mean e - f64", "deviation", "largest"].map(String::from).to_vec();
+    head.extend(QUANTILES.map(|q| format!("at {} %", 100.0 * q)));
+    let mut rows = vec![head];
+    rows.extend(accuracies.iter().map(|a| {
+        let mut row = vec![a.variant.kernel.clone(), a.variant.precision.to_string()];
+        row.extend([a.mean, a.deviation, a.largest].map(|value| format!("{value:.1e}")));
+        row.extend(a.counts.iter().map(|c| match c.relative {
+            0.0 => "0".into(),
+            relative => format!("{relative:+.0e} +- {:.0e}", c.standard_error),
+        }));
+        row
+    }));
+    format!(
+        "\n{}The last columns: relative bias of the success count at that pass@1 (mean displacement of errors near the \
+         threshold)\n",
+        ui::table(&rows)
+    )
 }

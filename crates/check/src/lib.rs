@@ -7,6 +7,7 @@
 //! [`compare`] and [`Band`] judge; they have failing tests of their own, because a comparator that cannot fail is
 //! worse than none.
 
+mod accuracy;
 mod case;
 mod compare;
 mod condition;
@@ -14,6 +15,7 @@ mod fault;
 mod model;
 pub mod prove;
 
+pub use accuracy::{Accuracy, CountBias, QUANTILES, accuracy};
 pub use case::{Case, Kernel, cases, cases_of, thresholds};
 pub use compare::{Band, Tolerance, compare};
 pub use fault::{Agreement, Fault, Verdict};

@@ -162,7 +162,7 @@ fn errors(scorer: &mut Scorer<'_>, trials: Range<u64>) -> Result<Result<Vec<f32>
 }
 
 /// The right errors of given normals.
-fn right(problem: &Problem, normals: &[f32], truth: Truth<'_>) -> Result<Vec<f64>> {
+pub(crate) fn right(problem: &Problem, normals: &[f32], truth: Truth<'_>) -> Result<Vec<f64>> {
     let wide = |values: &[f32]| -> Vec<f64> { values.iter().map(|&value| value.into()).collect() };
     match truth {
         Truth::Backend(backend) => Ok(wide(&backend.load(problem, Precision::F32)?.errors(Noise::Given(normals))?)),

@@ -2,7 +2,6 @@
 
 use crate::selection::Selection;
 use retrial_check::Kernel;
-use retrial_reference as reference;
 use retrial_spec::{Backend, Noise, Posterior, Precision, Problem, Result, Tally, Variant, Weights};
 use serde::Serialize;
 use std::{
@@ -161,43 +160,4 @@ fn again(problem: &Problem, weights: Weights, samples: usize) -> Result<Problem>
     let posterior = Posterior { mu: first(mu, shape.latent), logvar: first(logvar, shape.latent) };
     let images = first(problem.images(), shape.pixels);
     Problem::new(weights, images, &posterior, problem.temperature(), problem.seed())
-}
-
-/// How far errors in a precision are from the f64 reference.
-#[derive(Serialize)]
-pub struct Accuracy {
-    pub kernel: String,
-    pub precision: Precision,
-    pub trials: usize,
-    pub bias: f64,
-    pub deviation: f64,
-    pub largest: f64,
-    pub largest_relative: f64,
-}
-
-/// Over 64 trials of at most eight samples: the reference is slow.
-pub fn accuracy(problem: &Problem, backend: &dyn Backend, variant: &Variant) -> Result<Accuracy> {
-    const TRIALS: u64 = 64;
-    let problem = again(problem, problem.weights().clone(), problem.samples().min(8))?;
-    let errors = backend.load_variant(&problem, variant)?.errors(Noise::Trials(0..TRIALS))?;
-    let wide = |values: &[f32]| values.iter().map(|&v| f64::from(v)).collect::<Vec<_>>();
-    let trials = (0..problem.samples() as u32).flat_map(|sample| (0..TRIALS).map(move |trial| (sample, trial)));
-    let latent = problem.shape().latent;
-    let noise = trials.flat_map(|(sample, trial)| reference::normals(problem.seed(), sample, trial, latent));
-    let (noise, Posterior { mu, logvar }) = (noise.collect::<Vec<_>>(), problem.posterior());
-    let (images, mu, logvar) = (wide(problem.images()), wide(mu), wide(logvar));
-    let want = reference::score(problem.weights(), &images, (&mu, &logvar), problem.temperature(), &noise);
-    let off: Vec<f64> = errors.iter().zip(&want).map(|(&got, want)| f64::from(got) - want).collect();
-    let mean = |f: &dyn Fn(f64) -> f64| off.iter().map(|&d| f(d)).sum::<f64>() / off.len() as f64;
-    let bias = mean(&|d| d);
-    let largest = |values: &mut dyn Iterator<Item = f64>| values.map(f64::abs).fold(0.0, f64::max);
-    Ok(Accuracy {
-        kernel: variant.kernel.clone(),
-        precision: variant.precision,
-        trials: off.len(),
-        bias,
-        deviation: mean(&|d| (d - bias).powi(2)).sqrt(),
-        largest: largest(&mut off.iter().copied()),
-        largest_relative: largest(&mut off.iter().zip(&want).map(|(d, want)| d / want)),
-    })
 }
