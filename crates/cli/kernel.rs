@@ -64,9 +64,9 @@ impl KernelArgs {
 
     /// The same, held to what an earlier run took, where that is among what would do.
     pub fn as_before(&self, earlier: &Manifest, device: &Device) -> Result<Self> {
-        let before = Variant::new(&*earlier.kernel, earlier.precision);
-        Ok(match self.order(device)?.contains(&before) {
-            true => Self { precision: Some(before.precision), kernel: Some(before.kernel) },
+        let before = &earlier.variant;
+        Ok(match self.order(device)?.contains(before) {
+            true => Self { precision: Some(before.precision), kernel: Some(before.kernel.clone()) },
             false => self.clone(),
         })
     }

@@ -105,7 +105,7 @@ fn page(
     of_run: Vec<retrial_report::Figure>,
     closed_forms: Vec<retrial_report::Figure>,
 ) -> retrial_report::Report {
-    let Manifest { model, data, temperature, seed, trials, precision, device, training, .. } = manifest;
+    let Manifest { model, data, temperature, seed, trials, variant, device, training, .. } = manifest;
     let table = |caption: &str, mut rows: Vec<Vec<String>>| {
         let head = rows.remove(0);
         Block::Table(Table { caption: caption.into(), head, rows })
@@ -205,7 +205,7 @@ fn page(
                 ),
                 ("data".into(), format!("{}, SHA-256 {}", data.source, data.sha256)),
                 ("seed".into(), seed.to_string()),
-                ("precision".into(), precision.to_string()),
+                ("kernel".into(), variant.to_string()),
                 ("device".into(), device.to_string()),
                 ("thresholds".into(), from.into()),
             ]),

@@ -169,8 +169,7 @@ impl Pipeline<'_> {
             thresholds_from_pilot: args.thresholds.is_none(),
             thresholds,
             counts_only: args.counts_only,
-            precision: scorer.variant().precision,
-            kernel: scorer.variant().kernel.clone(),
+            variant: scorer.variant().clone(),
             device: device.clone(),
             training,
         };

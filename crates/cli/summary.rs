@@ -49,7 +49,7 @@ pub fn loss(at_mean: &Loss, at_samples: &Loss) -> String {
 }
 
 fn facts(manifest: &Manifest, analysis: &Analysis, speed: Option<Speed>) -> Vec<(&'static str, String)> {
-    let Manifest { model, data, temperature, seed, trials, precision, device, training, .. } = manifest;
+    let Manifest { model, data, temperature, seed, trials, variant, device, training, .. } = manifest;
     let total = ui::thousands(trials.saturating_mul(data.samples as u64));
     let errors: Vec<String> = analysis.quantiles.iter().map(|(q, e)| format!("{:.0} % {e:.3}", 100.0 * q)).collect();
     let mut facts = vec![("Model", model.shape.to_string())];
@@ -60,7 +60,7 @@ fn facts(manifest: &Manifest, analysis: &Analysis, speed: Option<Speed>) -> Vec<
     let trials = ui::thousands(*trials);
     facts.push((
         "Sampling",
-        format!("T = {temperature}, {trials} trials per sample ({total} in all), seed {seed}, {precision}"),
+        format!("T = {temperature}, {trials} trials per sample ({total} in all), seed {seed}, {variant}"),
     ));
     facts.push(("Device", device.to_string()));
     if let Some(speed) = speed.filter(|s| s.trials > 0) {

@@ -1,7 +1,7 @@
 //! The run directory: what was asked (`run.json`), what came out, and the tally to go on from (`tally.bin`).
 
 use crate::checkpoint;
-use retrial_spec::{Device, Error, Precision, Result, Shape, Tally};
+use retrial_spec::{Device, Error, Result, Shape, Tally, Variant};
 use retrial_vae::{
     Loss,
     file::{clear_temporaries, read_up_to, write_inside},
@@ -36,11 +36,9 @@ pub struct Manifest {
     /// Whether only what lies below the largest threshold was kept.
     #[serde(default)]
     pub counts_only: bool,
-    /// Precision of the trials.
-    pub precision: Precision,
-    /// The implementation of `score` that computed them.
-    #[serde(default)]
-    pub kernel: String,
+    /// The implementation of `score` that computed the trials.
+    #[serde(flatten)]
+    pub variant: Variant,
     /// The device.
     pub device: Device,
     /// How the model was trained, when the run did so.
@@ -88,9 +86,10 @@ pub struct TrainingInfo {
 impl Manifest {
     /// Everything that must be equal for two tallies to hold trials of the same run.
     fn identity(&self) -> String {
-        let Self { model, data, temperature, seed, thresholds, counts_only, precision, kernel, device, .. } = self;
+        let Self { model, data, temperature, seed, thresholds, counts_only, variant, device, .. } = self;
         // A CPU's instruction sets give the same bits.
-        let kernel = if device.backend == "cpu" { "" } else { kernel };
+        let kernel = if device.backend == "cpu" { "" } else { &variant.kernel };
+        let precision = variant.precision;
         let thresholds: Vec<u32> = thresholds.iter().map(|t| t.to_bits()).collect();
         let keeps = if *counts_only { "counts" } else { "errors" };
         let given = model.posterior.as_ref().map(|sha256| format!(" posterior={sha256}")).unwrap_or_default();
@@ -120,12 +119,12 @@ impl Manifest {
             thresholds.join(","),
             self.seed,
             self.device.backend,
-            self.precision,
+            self.variant.precision,
             // A CPU's instruction sets give the same bits; a run of before kernels had names has none.
-            if self.device.backend == "cpu" || self.kernel.is_empty() {
+            if self.device.backend == "cpu" || self.variant.kernel.is_empty() {
                 String::new()
             } else {
-                format!(" --kernel {}", self.kernel)
+                format!(" --kernel {}", self.variant.kernel)
             },
             if self.counts_only { " --counts-only" } else { "" }
         )
@@ -233,5 +232,50 @@ impl RunDir {
             return Err(Error::file(&file, fault, "delete it and sample again"));
         }
         Ok(Some(tally))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use retrial_spec::Precision;
+
+    /// The tally of one kernel is not gone on with by another, but for a CPU's instruction sets.
+    #[test]
+    fn a_tally_belongs_to_its_kernel() {
+        let manifest = |backend: &str, kernel: &str, precision| Manifest {
+            version: String::new(),
+            model: ModelInfo { shape: Shape::PAPER, sha256: "a".into(), posterior: None },
+            data: DataInfo { source: "b".into(), samples: 1, sha256: "c".into() },
+            temperature: 1.0,
+            seed: 1,
+            trials: 10,
+            thresholds: vec![1.0],
+            thresholds_from_pilot: false,
+            counts_only: false,
+            variant: Variant::new(kernel, precision),
+            device: Device {
+                backend: backend.into(),
+                name: String::new(),
+                detail: String::new(),
+                variants: vec![],
+                double: true,
+            },
+            training: None,
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let dir = RunDir::create(&folder.path().join("run"), Existing::Refuse).unwrap();
+        for (backend, kernel, others) in [("cuda", "mma", ["wgmma", "simt"]), ("cpu", "avx512", ["avx2", "portable"])] {
+            let kept = manifest(backend, kernel, Precision::F32);
+            dir.keep(&kept, &kept.tally().unwrap()).unwrap();
+            assert!(dir.kept(&kept).unwrap().is_some());
+            for other in others {
+                let found = dir.kept(&manifest(backend, other, Precision::F32));
+                assert_eq!(found.is_ok(), backend == "cpu", "{kernel} {other}");
+            }
+            assert!(dir.kept(&manifest(backend, kernel, Precision::Bf16)).is_err());
+        }
+        let text = serde_json::to_string(&manifest("cuda", "mma", Precision::F16)).unwrap();
+        assert!(text.contains(r#""kernel":"mma","precision":"f16""#), "{text}");
     }
 }

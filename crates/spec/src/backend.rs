@@ -53,7 +53,8 @@ impl FromStr for Precision {
 /// One implementation of `score`. Each adds up in an order of its own, so a result comes from one of them alone.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Variant {
-    /// Its name, which `--kernel` takes: "wgmma", "avx512".
+    /// Its name, which `--kernel` takes: "wgmma", "avx512". Empty of runs from before there were names.
+    #[serde(default)]
     pub kernel: String,
     /// What it computes in.
     pub precision: Precision,
