@@ -12,7 +12,7 @@ use std::{
     sync::OnceLock,
 };
 
-const HOST: [(&str, &str); 11] = [
+const HOST: [(&str, &str); 12] = [
     ("host.h", include_str!("host/host.h")),
     ("types.h", include_str!("host/types.h")),
     ("context.h", include_str!("host/context.h")),
@@ -23,6 +23,7 @@ const HOST: [(&str, &str); 11] = [
     ("intrinsics.h", include_str!("host/intrinsics.h")),
     ("narrow.h", include_str!("host/narrow.h")),
     ("async.h", include_str!("host/async.h")),
+    ("ldmatrix.h", include_str!("host/ldmatrix.h")),
     ("mma.h", include_str!("host/mma.h")),
 ];
 

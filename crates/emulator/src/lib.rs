@@ -7,8 +7,8 @@
 //! a barrier.
 //!
 //! Kernels are `extern "C"`, take one parameter, a struct by value, and see neither `__CUDACC__` nor inline PTX:
-//! `emulated_mma_m16n8k16_f16`, `emulated_mma_m16n8k16_bf16` and `emulated_cp_async`, `_commit` and `_wait` stand in
-//! for that. A program's `__device__` variables are not shared by the OS threads; a kernel that spins on another thread
+//! `emulated_mma_m16n8k16_f16` and `_bf16`, `emulated_ldmatrix_x4` and `_x2`, `emulated_cp_async`, `_commit` and
+//! `_wait` stand in for that. A program's `__device__` variables are not shared by the OS threads; a kernel that spins on another thread
 //! of its block never ends. For Linux, with a C++17 compiler (tested with GCC 12).
 #![cfg(target_os = "linux")]
 

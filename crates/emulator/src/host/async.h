@@ -5,21 +5,13 @@
 // cp.async.ca.shared.global [to], [from], bytes, source_bytes: the rest is zero.
 inline void emulated_cp_async(void* to, const void* from, int bytes, int source_bytes, RETRIAL_SITE) {
     using namespace retrial;
-    const uintptr_t target = reinterpret_cast<uintptr_t>(to);
-    const auto within = [&](const unsigned char* begin, const unsigned char* end) {
-        return target >= uintptr_t(begin) && target + bytes <= uintptr_t(end);
-    };
     if ((bytes != 4 && bytes != 8 && bytes != 16) || source_bytes < 0 || source_bytes > bytes) {
         fail("%s:%d: cp.async copies 4, 8 or 16 bytes, not %d of %d", file, line, source_bytes, bytes);
     }
-    if ((target | reinterpret_cast<uintptr_t>(from)) % bytes) {
+    if ((reinterpret_cast<uintptr_t>(to) | reinterpret_cast<uintptr_t>(from)) % bytes) {
         fail("%s:%d: cp.async of %d bytes from %p to %p, which must be multiples of that", file, line, bytes, from, to);
     }
-    if (!within(dynamic_shared, dynamic_shared + launch->shared_bytes) &&
-        !within(__start_retrial_shared, __stop_retrial_shared)) {
-        fail("%s:%d: cp.async to %p, which is not in shared memory (byte %td of %zu dynamic ones)", file, line, to,
-             static_cast<unsigned char*>(to) - dynamic_shared, launch->shared_bytes);
-    }
+    check_in_shared("cp.async to", to, bytes, RETRIAL_HERE);
     memset(to, POISON, bytes);
     copies[current - fibers].list.push_back({to, from, bytes, source_bytes, copies[current - fibers].groups});
 }

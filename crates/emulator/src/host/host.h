@@ -28,4 +28,5 @@
 #include "intrinsics.h"
 #include "narrow.h"
 #include "async.h"
+#include "ldmatrix.h"
 #include "mma.h"

@@ -96,7 +96,27 @@ inline unsigned vote(unsigned mask, bool yes, Site site) {
     return operation.ballot;
 }
 
+// That bytes are in the shared memory of the calling thread's block.
+inline void check_in_shared(const char* what, const void* bytes, size_t count, Site site) {
+    const uintptr_t at = reinterpret_cast<uintptr_t>(bytes);
+    const auto within = [&](const unsigned char* begin, const unsigned char* end) {
+        return at >= uintptr_t(begin) && at + count <= uintptr_t(end);
+    };
+    if (!within(dynamic_shared, dynamic_shared + launch->shared_bytes) &&
+        !within(__start_retrial_shared, __stop_retrial_shared)) {
+        fail("%s:%d: %s %p, which is not in shared memory (byte %td of %zu dynamic ones)", site.file, site.line, what,
+             bytes, static_cast<const unsigned char*>(bytes) - dynamic_shared, launch->shared_bytes);
+    }
+}
+
 } // namespace retrial
+
+// Where dynamic shared memory lies in the 32-bit window of shared memory, whose first KiB is the system's (sm_90).
+inline unsigned emulated_shared_address(const void* shared, RETRIAL_SITE) {
+    using namespace retrial;
+    check_in_shared("the shared address of", shared, 1, RETRIAL_HERE);
+    return unsigned(1024 + (static_cast<const unsigned char*>(shared) - dynamic_shared));
+}
 
 inline void __syncthreads(RETRIAL_SITE) { retrial::wait_for_block(false, RETRIAL_HERE); }
 inline int __syncthreads_count(int predicate, RETRIAL_SITE) {

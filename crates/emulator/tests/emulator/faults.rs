@@ -63,6 +63,14 @@ faults! {
         emulated_cp_async_commit();
         emulated_cp_async_wait(0);" => "after copy_from_past_a_buffer:3, accesses";
 
+    load_from_global: "unsigned r[4];
+        emulated_ldmatrix_x4(r, p.x);" => "load_from_global:2: ldmatrix from 0x";
+    load_misaligned: "unsigned r[4];
+        emulated_ldmatrix_x4(r, shared_memory + 8);" => "which is not a multiple of 16";
+    load_by_half_a_warp: "unsigned r[4];
+        if (t % 32 < 16) emulated_ldmatrix_x4(r, shared_memory);
+        else __syncthreads();" => "which its mask 0xffffffff names but which waits at load_by_half_a_warp:3";
+
     division: "p.n[1] = 5 / p.n[0];" => "division:1 divides by zero";
     remainder: "p.n[1] = 5u % unsigned(p.n[0]);" => "remainder:1 divides by zero";
     shift: "p.n[0] = 1 << p.n[1];" => "shift:1 shifts 'int' by 64";

@@ -2,6 +2,7 @@
 #![cfg(target_os = "linux")]
 
 mod faults;
+mod fragments;
 mod kernels;
 mod programs;
 
