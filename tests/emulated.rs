@@ -5,7 +5,7 @@ use retrial_cuda::{
     Cuda, Program,
     driver::{Driver, Facts, Fault, Launch, Read, Ticket},
 };
-use retrial_emulator::{Memory, Options, Order, compiler};
+use retrial_emulator::{Grid, Memory, Options, Order, compiler};
 use std::{
     collections::HashMap,
     ptr::{self, NonNull},
@@ -112,9 +112,9 @@ impl Driver for Emulated {
         let begin = Instant::now();
         for launch in launches {
             let program = Self::compiled(launch.program)?;
-            let (grid, block) = ([launch.grid, 1, 1], [launch.block, 1, 1]);
+            let grid = Grid::new([launch.grid, 1, 1], [launch.block, 1, 1]).shared(launch.shared as usize);
             // SAFETY: parameters hold addresses of `Memory`; one submission runs at a time on a device.
-            unsafe { program.launch(launch.entry, grid, block, launch.shared as usize, launch.params, &self.options) }
+            unsafe { program.launch(launch.entry, grid, launch.params, &self.options) }
                 .map_err(|fault| failed(&fault.to_string()))?;
         }
         if let Some(Read { from, to, bytes }) = read {

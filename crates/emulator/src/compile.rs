@@ -12,11 +12,13 @@ use std::{
     sync::OnceLock,
 };
 
-const HOST: [(&str, &str); 12] = [
+const HOST: [(&str, &str); 21] = [
     ("host.h", include_str!("host/host.h")),
     ("types.h", include_str!("host/types.h")),
     ("context.h", include_str!("host/context.h")),
     ("fibers.h", include_str!("host/fibers.h")),
+    ("waits.h", include_str!("host/waits.h")),
+    ("deadlock.h", include_str!("host/deadlock.h")),
     ("sanitizer.h", include_str!("host/sanitizer.h")),
     ("warp.h", include_str!("host/warp.h")),
     ("atomics.h", include_str!("host/atomics.h")),
@@ -25,6 +27,13 @@ const HOST: [(&str, &str); 12] = [
     ("async.h", include_str!("host/async.h")),
     ("ldmatrix.h", include_str!("host/ldmatrix.h")),
     ("mma.h", include_str!("host/mma.h")),
+    ("mbarrier.h", include_str!("host/mbarrier.h")),
+    ("cluster.h", include_str!("host/cluster.h")),
+    ("barriers.h", include_str!("host/barriers.h")),
+    ("bulk.h", include_str!("host/bulk.h")),
+    ("descriptor.h", include_str!("host/descriptor.h")),
+    ("wgmma.h", include_str!("host/wgmma.h")),
+    ("run.h", include_str!("host/run.h")),
 ];
 
 /// Headers of CUDA that a kernel may include, whose content `host.h` has.

@@ -82,6 +82,14 @@ pub enum Fault {
     /// The block is out of range.
     #[error("a block of {0:?}; each at least 1, at most [1024, 1024, 64] and 1024 threads in all")]
     Block([u32; 3]),
+    /// The cluster is out of range.
+    #[error("clusters of {got} blocks; 1 to 8, and a divisor of the grid's {blocks} along x")]
+    Cluster {
+        /// Asked for.
+        got: u32,
+        /// Of the grid, along x.
+        blocks: u32,
+    },
     /// Too much dynamic shared memory.
     #[error("{got} bytes of dynamic shared memory; at most {most}")]
     SharedBytes {

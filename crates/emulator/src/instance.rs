@@ -14,6 +14,7 @@ use std::{
 pub(crate) struct Launch<'a> {
     pub grid: [u32; 3],
     pub block: [u32; 3],
+    pub cluster: u32,
     pub shared_bytes: usize,
     pub kernel: Option<unsafe extern "C" fn(*const u8)>,
     pub params: *const u8,
@@ -29,7 +30,7 @@ struct Report {
     block: [u32; 3],
     thread: [u32; 3],
     address: usize,
-    message: [u8; 464],
+    message: [u8; 1488],
 }
 
 /// `Entry` of `host/fibers.h`.
@@ -91,7 +92,7 @@ impl Instance {
     /// # Safety
     /// `launch.kernel` is of this instance, `launch.params` of its size, and what a block does with them is sound.
     pub unsafe fn run(&mut self, launch: &Launch<'_>) -> Result<(), Failure> {
-        let mut report = Report { number: 0, block: [0; 3], thread: [0; 3], address: 0, message: [0; 464] };
+        let mut report = Report { number: 0, block: [0; 3], thread: [0; 3], address: 0, message: [0; 1488] };
         // SAFETY: the caller's promise; a fault jumps back into `run`.
         if fault::catching(self.fault, || unsafe { (self.run)(launch, &mut report) }) == 0 {
             return Ok(());

@@ -22,4 +22,4 @@ mod program;
 pub use compile::{Compiler, compiler};
 pub use error::{Error, Fault, Overrun};
 pub use memory::Memory;
-pub use program::{Options, Order, Program};
+pub use program::{Grid, Options, Order, Program};

@@ -29,6 +29,36 @@ pub enum Order {
     Shuffled(u64),
 }
 
+/// The shape of a launch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grid {
+    /// Blocks.
+    pub blocks: [u32; 3],
+    /// Threads of a block.
+    pub threads: [u32; 3],
+    /// Blocks of a cluster, along x: what `__cluster_dims__` says.
+    pub cluster: u32,
+    /// Bytes of dynamic shared memory, of each block.
+    pub shared_bytes: usize,
+}
+
+impl Grid {
+    /// Without clusters and dynamic shared memory.
+    pub const fn new(blocks: [u32; 3], threads: [u32; 3]) -> Self {
+        Self { blocks, threads, cluster: 1, shared_bytes: 0 }
+    }
+
+    /// With so many bytes of dynamic shared memory.
+    pub const fn shared(self, shared_bytes: usize) -> Self {
+        Self { shared_bytes, ..self }
+    }
+
+    /// In clusters of so many blocks.
+    pub const fn clusters(self, cluster: u32) -> Self {
+        Self { cluster, ..self }
+    }
+}
+
 /// How to run a launch.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
@@ -97,29 +127,21 @@ impl Program {
         Ok(Self { name: name.to_owned(), entries: entries.iter().map(|&e| e.to_owned()).collect(), library })
     }
 
-    /// Runs one of the entries on `grid` blocks of `block` threads with `shared_bytes` of dynamic shared memory and the
-    /// parameter whose bytes are `params`. An error names the first block that failed, its thread, and the fault; what
-    /// was written before it stays.
+    /// Runs one of the entries on a grid with the parameter whose bytes are `params`. An error names the first block that
+    /// failed, its thread, and the fault; what was written before it stays.
     ///
     /// # Safety
     /// Addresses in `params` are of [`Memory`](crate::Memory), or of other memory that the kernel keeps the bounds of,
     /// and nothing else writes to what the kernel reads, or reads or writes what it writes. (Most faults are caught,
     /// but not an access that goes astray and yet meets memory of the process.)
-    pub unsafe fn launch(
-        &self,
-        entry: &str,
-        grid: [u32; 3],
-        block: [u32; 3],
-        shared_bytes: usize,
-        params: &[u8],
-        options: &Options,
-    ) -> Result<(), Error> {
+    pub unsafe fn launch(&self, entry: &str, grid: Grid, params: &[u8], options: &Options) -> Result<(), Error> {
         let fail = |fault| Error::Kernel { entry: entry.to_owned(), program: self.name.clone(), fault };
         let at = self.entries.iter().position(|e| e == entry).ok_or_else(|| fail(Fault::Entry))?;
-        check_limits(grid, block, shared_bytes).map_err(fail)?;
-        let blocks: u64 = grid.into_iter().map(u64::from).product();
-        let threads = options.threads.max(1).min(blocks as usize);
-        let mut instances = self.take(threads)?;
+        check_limits(grid).map_err(fail)?;
+        let Grid { blocks, threads, cluster, shared_bytes } = grid;
+        let clusters = blocks.into_iter().map(u64::from).product::<u64>() / u64::from(cluster);
+        let workers = options.threads.max(1).min(clusters as usize);
+        let mut instances = self.take(workers)?;
         // SAFETY: `at` is a place in the list of entries.
         let expected = unsafe { instances[0].entry(at) }.parameter_bytes;
         let (order, seed) = match options.order {
@@ -133,11 +155,21 @@ impl Program {
                 // SAFETY: `at` is a place in the list of entries.
                 let kernel = unsafe { instance.entry(at) }.kernel;
                 let params = params.as_ptr();
-                let launch = Launch { grid, block, shared_bytes, kernel, params, order, seed, next: &next };
-                // SAFETY: the sizes agree; the rest is the caller's promise. Each block counts once.
+                let launch = Launch {
+                    grid: blocks,
+                    block: threads,
+                    cluster,
+                    shared_bytes,
+                    kernel,
+                    params,
+                    order,
+                    seed,
+                    next: &next,
+                };
+                // SAFETY: the sizes agree; the rest is the caller's promise.
                 let result = unsafe { instance.run(&launch) };
                 if result.is_err() {
-                    next.store(blocks, Ordering::Relaxed);
+                    next.store(clusters, Ordering::Relaxed);
                 }
                 result
             };
@@ -182,16 +214,20 @@ fn spread(
     failures.into_iter().flatten().min_by_key(|failure| failure.number).map_or(Ok(()), Err)
 }
 
-/// The limits of CUDA devices since compute capability 3.0, and 227 KiB of shared memory as on 9.0.
-fn check_limits(grid: [u32; 3], block: [u32; 3], shared_bytes: usize) -> Result<(), Fault> {
+/// The limits of CUDA devices since compute capability 3.0, 227 KiB of shared memory as on 9.0, and clusters of at most 8,
+/// as on every device that has them.
+fn check_limits(Grid { blocks, threads, cluster, shared_bytes }: Grid) -> Result<(), Fault> {
     const SHARED: usize = 227 << 10;
     let within =
         |sizes: [u32; 3], limits: [u32; 3]| sizes.iter().zip(limits).all(|(&size, limit)| 0 < size && size <= limit);
-    if !within(grid, [i32::MAX as u32, 65_535, 65_535]) {
-        return Err(Fault::Grid(grid));
+    if !within(blocks, [i32::MAX as u32, 65_535, 65_535]) {
+        return Err(Fault::Grid(blocks));
     }
-    if !within(block, [1024, 1024, 64]) || block.into_iter().product::<u32>() > 1024 {
-        return Err(Fault::Block(block));
+    if !within(threads, [1024, 1024, 64]) || threads.into_iter().product::<u32>() > 1024 {
+        return Err(Fault::Block(threads));
+    }
+    if !(1..=8).contains(&cluster) || !blocks[0].is_multiple_of(cluster) {
+        return Err(Fault::Cluster { got: cluster, blocks: blocks[0] });
     }
     if shared_bytes > SHARED {
         return Err(Fault::SharedBytes { got: shared_bytes, most: SHARED });

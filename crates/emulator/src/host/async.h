@@ -2,6 +2,33 @@
 // the wait for it, and its target is poisoned until then: a kernel that reads too early reads NaN.
 #pragma once
 
+namespace retrial {
+
+// A copy that `cp.async` began.
+struct Copy {
+    void* to;
+    const void* from;
+    int bytes, source_bytes;
+    unsigned group;
+};
+
+// A thread's copies that are under way, and the number of groups it has committed.
+struct Copies {
+    std::vector<Copy> list;
+    unsigned groups;
+};
+
+static Copies copies[MAX_CLUSTER * MAX_THREADS];
+
+static void begin_copies() {
+    each_thread([](unsigned at, unsigned) {
+        copies[at].list.clear();
+        copies[at].groups = 0;
+    });
+}
+
+} // namespace retrial
+
 // cp.async.ca.shared.global [to], [from], bytes, source_bytes: the rest is zero.
 inline void emulated_cp_async(void* to, const void* from, int bytes, int source_bytes, RETRIAL_SITE) {
     using namespace retrial;

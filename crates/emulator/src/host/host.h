@@ -10,7 +10,9 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
+#include <deque>
 #include <limits>
+#include <list>
 #include <math.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -22,6 +24,8 @@
 #include "types.h"
 #include "context.h"
 #include "fibers.h"
+#include "waits.h"
+#include "deadlock.h"
 #include "sanitizer.h"
 #include "warp.h"
 #include "atomics.h"
@@ -30,3 +34,10 @@
 #include "async.h"
 #include "ldmatrix.h"
 #include "mma.h"
+#include "mbarrier.h"
+#include "cluster.h"
+#include "barriers.h"
+#include "bulk.h"
+#include "descriptor.h"
+#include "wgmma.h"
+#include "run.h"

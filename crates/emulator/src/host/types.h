@@ -8,6 +8,7 @@
 #define __managed__
 #define __grid_constant__
 #define __launch_bounds__(...)
+#define __cluster_dims__(...)
 #define __forceinline__ inline __attribute__((always_inline))
 #define __align__(bytes) __attribute__((aligned(bytes)))
 // A section of its own can be poisoned at the start of each block. `extern __shared__` is rewritten before compilation.

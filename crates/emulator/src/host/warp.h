@@ -96,40 +96,49 @@ inline unsigned vote(unsigned mask, bool yes, Site site) {
     return operation.ballot;
 }
 
-// That bytes are in the shared memory of the calling thread's block.
-inline void check_in_shared(const char* what, const void* bytes, size_t count, Site site) {
-    const uintptr_t at = reinterpret_cast<uintptr_t>(bytes);
-    const auto within = [&](const unsigned char* begin, const unsigned char* end) {
-        return at >= uintptr_t(begin) && at + count <= uintptr_t(end);
-    };
-    if (!within(dynamic_shared, dynamic_shared + launch->shared_bytes) &&
-        !within(__start_retrial_shared, __stop_retrial_shared)) {
-        fail("%s:%d: %s %p, which is not in shared memory (byte %td of %zu dynamic ones)", site.file, site.line, what,
-             bytes, static_cast<const unsigned char*>(bytes) - dynamic_shared, launch->shared_bytes);
-    }
+[[noreturn]] __attribute__((cold, noinline)) static void not_shared(const char* what, const void* bytes, Site site) {
+    fail("%s:%d: %s %p, which is not in shared memory (byte %td of %zu dynamic ones)", site.file, site.line, what, bytes,
+         static_cast<const unsigned char*>(bytes) - dynamic_shared, launch->shared_bytes);
 }
+
+inline bool within(const void* bytes, size_t count, const unsigned char* begin, const unsigned char* end) {
+    const uintptr_t at = reinterpret_cast<uintptr_t>(bytes);
+    return at >= uintptr_t(begin) && at + count <= uintptr_t(end);
+}
+
+// That bytes are in the dynamic shared memory of the calling thread's block.
+inline void check_in_dynamic(const char* what, const void* bytes, size_t count, Site site) {
+    if (!within(bytes, count, dynamic_shared, dynamic_shared + launch->shared_bytes)) not_shared(what, bytes, site);
+}
+
+// Or in a `__shared__` variable.
+inline void check_in_shared(const char* what, const void* bytes, size_t count, Site site) {
+    if (!within(bytes, count, __start_retrial_shared, __stop_retrial_shared)) check_in_dynamic(what, bytes, count, site);
+}
+
+constexpr unsigned WINDOW = 1024; // where dynamic shared memory starts in the 32-bit window; before is the system's (sm_90)
 
 } // namespace retrial
 
-// Where dynamic shared memory lies in the 32-bit window of shared memory, whose first KiB is the system's (sm_90).
+// The address in the window of shared memory.
 inline unsigned emulated_shared_address(const void* shared, RETRIAL_SITE) {
     using namespace retrial;
-    check_in_shared("the shared address of", shared, 1, RETRIAL_HERE);
-    return unsigned(1024 + (static_cast<const unsigned char*>(shared) - dynamic_shared));
+    check_in_dynamic("the shared address of", shared, 1, RETRIAL_HERE);
+    return unsigned(WINDOW + (static_cast<const unsigned char*>(shared) - dynamic_shared));
 }
 
 inline void __syncthreads(RETRIAL_SITE) { retrial::wait_for_block(false, RETRIAL_HERE); }
 inline int __syncthreads_count(int predicate, RETRIAL_SITE) {
     retrial::wait_for_block(predicate, RETRIAL_HERE);
-    return retrial::barrier.result_count;
+    return retrial::cta->barrier.result_count;
 }
 inline int __syncthreads_or(int predicate, RETRIAL_SITE) {
     retrial::wait_for_block(predicate, RETRIAL_HERE);
-    return retrial::barrier.result_count != 0;
+    return retrial::cta->barrier.result_count != 0;
 }
 inline int __syncthreads_and(int predicate, RETRIAL_SITE) {
     retrial::wait_for_block(predicate, RETRIAL_HERE);
-    return retrial::barrier.result_count == retrial::barrier.result_arrived;
+    return retrial::cta->barrier.result_count == retrial::cta->barrier.result_arrived;
 }
 inline void __syncwarp(unsigned mask = ~0u, RETRIAL_SITE) {
     retrial::Nothing nothing;

@@ -1,7 +1,7 @@
 //! What a GPU would leave undefined is an error that says what and where.
 
 use crate::{OPTIONS, buffer, compile, words};
-use retrial_emulator::{Memory, Options, Program};
+use retrial_emulator::{Grid, Memory, Options, Program};
 use std::{fmt::Write, sync::OnceLock};
 
 /// A test for each `name: body => message`: the kernel's body, its first line being line 1, and what its error holds.
@@ -106,7 +106,8 @@ fn fails(name: &str, message: &str) {
         let (x, n) = (Memory::allocate(4 * 25).unwrap(), buffer(&[0i32, 64, 25, 40]));
         let params = words(&[x.address(), n.address()]);
         // SAFETY: whatever this does wrong stays within the guards.
-        let error = unsafe { program.launch(name, [2, 1, 1], [64, 1, 1], 100, &params, &options) }.unwrap_err();
+        let error = unsafe { program.launch(name, Grid::new([2, 1, 1], [64, 1, 1]).shared(100), &params, &options) }
+            .unwrap_err();
         let error = error.to_string();
         assert!(error.contains(message) && error.starts_with(&format!("kernel {name} of faults: ")), "{error}");
     }
@@ -128,7 +129,10 @@ fn shared_memory_is_poisoned() {
     let Some(program) = compile("stale", text, &["stale"]) else { return };
     let x = buffer(&[0f32; 8]);
     // SAFETY: as long as the kernel takes it to be.
-    unsafe { program.launch("stale", [4, 1, 1], [2, 1, 1], 100, &words(&[x.address()]), &OPTIONS[0]) }.unwrap();
+    unsafe {
+        program.launch("stale", Grid::new([4, 1, 1], [2, 1, 1]).shared(100), &words(&[x.address()]), &OPTIONS[0])
+    }
+    .unwrap();
     assert!(crate::read(&x, f32::from_ne_bytes).iter().all(|x| x.is_nan()));
 }
 
@@ -146,7 +150,7 @@ fn race_depends_on_the_order() {
     let results = OPTIONS.map(|options| {
         let x = buffer(&[0f32; 64]);
         // SAFETY: as long as the kernel takes it to be.
-        unsafe { program.launch("race", [1; 3], [64, 1, 1], 0, &words(&[x.address()]), &options) }.unwrap();
+        unsafe { program.launch("race", Grid::new([1; 3], [64, 1, 1]), &words(&[x.address()]), &options) }.unwrap();
         crate::read(&x, u32::from_ne_bytes)
     });
     assert!(results[0] != results[1] && results[1] != results[2]);
@@ -170,7 +174,7 @@ fn first_failing_block_is_named() {
         let launch = |divisors: &Memory| {
             let params = words(&[x.address(), divisors.address()]);
             // SAFETY: as long as the kernel takes them to be.
-            unsafe { program.launch("blocks", [50, 1, 1], [2, 1, 1], 0, &params, &options) }
+            unsafe { program.launch("blocks", Grid::new([50, 1, 1], [2, 1, 1]), &params, &options) }
         };
         let error = launch(&buffer(&divisors)).unwrap_err().to_string();
         assert_eq!(error, "kernel blocks of blocks: block [20, 0, 0], thread [1, 0, 0]: blocks.cu:5 divides by zero");

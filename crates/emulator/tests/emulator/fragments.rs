@@ -1,7 +1,7 @@
 //! Which lane and register holds which element, against tables written from the PTX ISA's text.
 
 use crate::{OPTIONS, compile, read, words};
-use retrial_emulator::Memory;
+use retrial_emulator::{Grid, Memory};
 
 /// Four 8x8 matrices of b16 from rows in an order of their own, each element its number: matrix, row, column.
 #[test]
@@ -37,7 +37,7 @@ fn ldmatrix_gives_each_lane_its_pair() {
         let (four, two) = (Memory::allocate(4 * 128).unwrap(), Memory::allocate(4 * 64).unwrap());
         let params = words(&[four.address(), two.address()]);
         // SAFETY: as long as the kernel takes them to be.
-        unsafe { program.launch("load", [1; 3], [32, 1, 1], 1024, &params, &options) }.unwrap();
+        unsafe { program.launch("load", Grid::new([1; 3], [32, 1, 1]).shared(1024), &params, &options) }.unwrap();
         for (out, matrices) in [(four, 4), (two, 2)] {
             let out = read(&out, u32::from_ne_bytes);
             for (row, lanes) in lanes.iter().enumerate() {

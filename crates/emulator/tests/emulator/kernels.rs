@@ -1,7 +1,7 @@
 //! Kernels that do right, in every order.
 
 use crate::{OPTIONS, buffer, compile, numbers, read, words};
-use retrial_emulator::Memory;
+use retrial_emulator::{Grid, Memory};
 
 #[test]
 fn reduction_by_shuffles_shared_memory_and_atomics() {
@@ -36,7 +36,7 @@ fn reduction_by_shuffles_shared_memory_and_atomics() {
         let (by_block, above) = (Memory::allocate(28).unwrap(), buffer(&[0u64]));
         let params = words(&[memory.address(), by_block.address(), above.address(), 10_000]);
         // SAFETY: as long as the kernel takes them to be.
-        unsafe { program.launch("sum", [7, 1, 1], [256, 1, 1], 0, &params, &options) }.unwrap();
+        unsafe { program.launch("sum", Grid::new([7, 1, 1], [256, 1, 1]), &params, &options) }.unwrap();
         assert_eq!(read(&above, u64::from_ne_bytes)[0], x.iter().filter(|&&x| x > 0.25).count() as u64);
         let sums = read(&by_block, f32::from_ne_bytes);
         let sum: f64 = sums.iter().map(|&sum| f64::from(sum)).sum();
@@ -88,7 +88,8 @@ fn tiled(text: &str) -> Option<Vec<Vec<f32>>> {
         let c = Memory::allocate(4 * 4096).unwrap();
         let params = words(&[a.address(), b.address(), c.address()]);
         // SAFETY: as long as the kernel takes them to be.
-        unsafe { program.launch("product", [2, 2, 1], [8, 32, 1], 16_384, &params, options) }.unwrap();
+        unsafe { program.launch("product", Grid::new([2, 2, 1], [8, 32, 1]).shared(16_384), &params, options) }
+            .unwrap();
         read(&c, f32::from_ne_bytes)
     };
     Some(OPTIONS.iter().map(run).collect())
@@ -147,7 +148,7 @@ fn matrix_fragments() {
         let outputs = [(); 2].map(|()| Memory::allocate(4 * 128).unwrap());
         let params = words(&[at_a.address(), at_b.address(), outputs[0].address(), outputs[1].address()]);
         // SAFETY: as long as the kernel takes them to be.
-        unsafe { program.launch("mma", [1; 3], [32, 1, 1], 0, &params, &options) }.unwrap();
+        unsafe { program.launch("mma", Grid::new([1; 3], [32, 1, 1]), &params, &options) }.unwrap();
         // Products of numbers below 1/2, each factor rounded by half a unit of 11 or 8 bits.
         for (output, unit) in outputs.iter().zip([2f64.powi(-11), 2f64.powi(-8)]) {
             let d = read(output, f32::from_ne_bytes);
@@ -188,7 +189,8 @@ fn narrow_floats() {
     let Some(program) = compile("narrow", text, &["narrow"]) else { return };
     let wrong = buffer(&[0u32; 8]);
     // SAFETY: as long as the kernel takes it to be.
-    unsafe { program.launch("narrow", [256, 1, 1], [256, 1, 1], 0, &words(&[wrong.address()]), &OPTIONS[1]) }.unwrap();
+    unsafe { program.launch("narrow", Grid::new([256, 1, 1], [256, 1, 1]), &words(&[wrong.address()]), &OPTIONS[1]) }
+        .unwrap();
     assert_eq!(read(&wrong, u32::from_ne_bytes), [0; 8]);
 }
 
@@ -221,7 +223,8 @@ fn votes_shuffles_and_counts() {
     for options in OPTIONS {
         let out = buffer(&[9u32, 9, 0, 0]);
         // SAFETY: as long as the kernel takes it to be.
-        unsafe { program.launch("votes", [1, 2, 2], [96, 1, 1], 0, &words(&[out.address()]), &options) }.unwrap();
+        unsafe { program.launch("votes", Grid::new([1, 2, 2], [96, 1, 1]), &words(&[out.address()]), &options) }
+            .unwrap();
         let [min, max, ok, first] = read(&out, u32::from_ne_bytes)[..] else { panic!() };
         assert_eq!((min, max, ok), (1, 80, 4 * 48));
         assert!((1..=4).contains(&first));
@@ -245,7 +248,8 @@ fn shared_variables_of_templates() {
     for options in OPTIONS {
         let out = buffer(&[0i32; 32]);
         // SAFETY: as long as the kernel takes it to be.
-        unsafe { program.launch("templates", [3, 1, 1], [32, 1, 1], 0, &words(&[out.address()]), &options) }.unwrap();
+        unsafe { program.launch("templates", Grid::new([3, 1, 1], [32, 1, 1]), &words(&[out.address()]), &options) }
+            .unwrap();
         assert!(read(&out, i32::from_ne_bytes).iter().zip(331..).all(|(&out, expected)| out == expected));
     }
 }

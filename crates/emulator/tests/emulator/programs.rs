@@ -1,7 +1,7 @@
 //! Programs side by side, and what `compile` and `launch` refuse.
 
 use crate::{OPTIONS, buffer, compile, read, words};
-use retrial_emulator::{Memory, Options, Program, compiler};
+use retrial_emulator::{Grid, Memory, Options, Program, compiler};
 use std::thread;
 
 const FILL: &str = r#"
@@ -19,7 +19,7 @@ fn fill(program: &Program, value: u32, options: &Options) -> Vec<u32> {
     let out = Memory::allocate(4 * 1000).unwrap();
     let params = words(&[out.address(), u64::from(value) | 1000 << 32]);
     // SAFETY: as long as the kernel takes it to be.
-    unsafe { program.launch("fill", [16, 1, 1], [64, 1, 1], 0, &params, options) }.unwrap();
+    unsafe { program.launch("fill", Grid::new([16, 1, 1], [64, 1, 1]), &params, options) }.unwrap();
     let result = read(&out, u32::from_ne_bytes);
     out.free().unwrap();
     result
@@ -94,21 +94,24 @@ fn what_does_not_compile_says_why() {
 fn launches_are_checked() {
     let Some(program) = compile("fill", &FILL.replace("OFFSET", "0"), &["fill"]) else { return };
     let out = buffer(&[0u32; 4]);
-    let launch = |entry, grid, block, shared, params: &[u64]| {
+    let launch = |entry, grid, params: &[u64]| {
         // SAFETY: refused before it runs.
-        unsafe { program.launch(entry, grid, block, shared, &words(params), &Options::default()) }
-            .unwrap_err()
-            .to_string()
+        unsafe { program.launch(entry, grid, &words(params), &Options::default()) }.unwrap_err().to_string()
     };
     let params = [out.address(), 0];
-    assert!(launch("none", [1; 3], [1; 3], 0, &params).contains("kernel none of fill: no such entry"));
+    assert!(launch("none", Grid::new([1; 3], [1; 3]), &params).contains("kernel none of fill: no such entry"));
     assert!(
-        launch("fill", [1; 3], [1; 3], 0, &params[..1]).contains("a parameter of 8 bytes, where it takes one of 16")
+        launch("fill", Grid::new([1; 3], [1; 3]), &params[..1])
+            .contains("a parameter of 8 bytes, where it takes one of 16")
     );
-    assert!(launch("fill", [0, 1, 1], [1; 3], 0, &params).contains("a grid of [0, 1, 1]"));
-    assert!(launch("fill", [1, 65_536, 1], [1; 3], 0, &params).contains("a grid of"));
-    assert!(launch("fill", [1; 3], [1024, 2, 1], 0, &params).contains("a block of [1024, 2, 1]"));
-    assert!(launch("fill", [1; 3], [1; 3], 233_000, &params).contains("at most 232448"));
+    assert!(launch("fill", Grid::new([0, 1, 1], [1; 3]), &params).contains("a grid of [0, 1, 1]"));
+    assert!(launch("fill", Grid::new([1, 65_536, 1], [1; 3]), &params).contains("a grid of"));
+    assert!(launch("fill", Grid::new([1; 3], [1024, 2, 1]), &params).contains("a block of [1024, 2, 1]"));
+    assert!(launch("fill", Grid::new([1; 3], [1; 3]).shared(233_000), &params).contains("at most 232448"));
+    for cluster in [0, 4, 9] {
+        let grid = Grid::new([18, 1, 1], [1; 3]).clusters(cluster);
+        assert!(launch("fill", grid, &params).contains("1 to 8, and a divisor of the grid's 18 along x"));
+    }
 }
 
 #[test]
