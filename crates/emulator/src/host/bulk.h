@@ -89,6 +89,6 @@ inline void emulated_bulk_copy_multicast(void* shared, const void* global, unsig
 // fence.proxy.async.shared::cta.
 inline void emulated_fence_proxy_async() {
     using namespace retrial;
-    fence_mbarriers();
+    fence_mbarriers(Mbarrier::PROXY);
     memcpy(published[rank_of(*cta)], dynamic_shared, launch->shared_bytes);
 }

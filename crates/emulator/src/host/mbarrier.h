@@ -15,7 +15,7 @@ struct Mbarrier {
     Site made;
     unsigned count, pending, phase;
     int bytes;   // announced and not come
-    bool fenced; // since it was made
+    enum { NOT, PROXY, CLUSTER } fenced; // whether, and for whom, it was fenced since it was made
     Queue waiting;
 };
 
@@ -53,11 +53,13 @@ inline Mbarrier& find_mbarrier(const char* what, void* at, Site site) {
     return find_mbarrier(what, at, rank_of(*cta), site);
 }
 
-// That other agents than the threads of its block see it as initialised.
+// That who uses it, other than by a thread of its block, sees it as initialised.
 inline void check_fenced(const Mbarrier& barrier, const char* what, Site site) {
-    if (barrier.fenced) return;
-    fail("%s:%d: %s at byte %td, which was initialised at %s:%d with no fence.mbarrier_init or fence.proxy.async after",
-         site.file, site.line, what, byte_of(barrier), barrier.made.file, barrier.made.line);
+    if (barrier.fenced >= (barrier.block == cta ? Mbarrier::PROXY : Mbarrier::CLUSTER)) return;
+    fail("%s:%d: %s at byte %td of block %u of the cluster, which was initialised at %s:%d with no fence.mbarrier_init%s "
+         "after",
+         site.file, site.line, what, byte_of(barrier), rank_of(*barrier.block), barrier.made.file, barrier.made.line,
+         barrier.block == cta ? " or fence.proxy.async" : "");
 }
 
 // Ends the phase if nothing is missing.
@@ -88,8 +90,9 @@ inline void count_bytes(Mbarrier& barrier, int bytes, Site site) {
 
 inline void describe_mbarrier(Text& text, const void* object, unsigned parity) {
     const Mbarrier& barrier = *static_cast<const Mbarrier*>(object);
-    text.add("parity %u of the mbarrier at byte %td of block %u (phase %u, %u of %u arrivals and %d bytes missing)", parity,
-             byte_of(barrier), rank_of(*barrier.block), barrier.phase, barrier.pending, barrier.count, barrier.bytes);
+    text.add("parity %u of the mbarrier at byte %td of block %u (phase %u, %u of %u arrivals missing, %d bytes %s)", parity,
+             byte_of(barrier), rank_of(*barrier.block), barrier.phase, barrier.pending, barrier.count,
+             std::abs(barrier.bytes), barrier.bytes < 0 ? "more than announced" : "missing");
 }
 
 // Of the block that the calling thread leaves.
@@ -101,8 +104,11 @@ static void check_mbarriers() {
     }
 }
 
-static void fence_mbarriers() {
-    for (Mbarrier& barrier : mbarriers) barrier.fenced |= barrier.maker == current;
+// Of the calling thread's.
+template <class T> void fence_mbarriers(T level) {
+    for (Mbarrier& barrier : mbarriers) {
+        if (barrier.maker == current) barrier.fenced = std::max(barrier.fenced, level);
+    }
 }
 
 static void arrive_late(const Agent& agent) { arrive(*agent.barrier, agent.site); }
@@ -123,7 +129,7 @@ inline void emulated_mbarrier_init(void* at, unsigned count, RETRIAL_SITE) {
              byte_of(mbarriers[index]), mbarriers[index].made.file, mbarriers[index].made.line);
     }
     *bits = MBARRIER ^ mbarriers.size();
-    mbarriers.push_back({bits, cta, current, RETRIAL_HERE, count, count, 0, 0, false, {}});
+    mbarriers.push_back({bits, cta, current, RETRIAL_HERE, count, count, 0, 0, Mbarrier::NOT, {}});
 }
 
 // mbarrier.arrive.release.cta.shared::cta.b64.
@@ -162,4 +168,4 @@ inline void emulated_mbarrier_wait(void* at, unsigned parity, RETRIAL_SITE) {
 }
 
 // fence.mbarrier_init.release.cluster.
-inline void emulated_fence_mbarrier_init() { retrial::fence_mbarriers(); }
+inline void emulated_fence_mbarrier_init() { retrial::fence_mbarriers(retrial::Mbarrier::CLUSTER); }

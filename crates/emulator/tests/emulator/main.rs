@@ -4,6 +4,7 @@
 mod faults;
 mod fragments;
 mod kernels;
+mod mutations;
 mod programs;
 
 use retrial_emulator::{Memory, Options, Order, Program, compiler};
