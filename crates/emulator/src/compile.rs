@@ -12,7 +12,7 @@ use std::{
     sync::OnceLock,
 };
 
-const HOST: [(&str, &str); 21] = [
+const HOST: [(&str, &str); 22] = [
     ("host.h", include_str!("host/host.h")),
     ("types.h", include_str!("host/types.h")),
     ("context.h", include_str!("host/context.h")),
@@ -32,6 +32,7 @@ const HOST: [(&str, &str); 21] = [
     ("barriers.h", include_str!("host/barriers.h")),
     ("bulk.h", include_str!("host/bulk.h")),
     ("descriptor.h", include_str!("host/descriptor.h")),
+    ("products.h", include_str!("host/products.h")),
     ("wgmma.h", include_str!("host/wgmma.h")),
     ("run.h", include_str!("host/run.h")),
 ];

@@ -33,10 +33,10 @@ static void begin_copies() {
 inline void emulated_cp_async(void* to, const void* from, int bytes, int source_bytes, RETRIAL_SITE) {
     using namespace retrial;
     if ((bytes != 4 && bytes != 8 && bytes != 16) || source_bytes < 0 || source_bytes > bytes) {
-        fail("%s:%d: cp.async copies 4, 8 or 16 bytes, not %d of %d", file, line, source_bytes, bytes);
+        fail_at(RETRIAL_HERE, "cp.async copies 4, 8 or 16 bytes, not %d of %d", source_bytes, bytes);
     }
     if ((reinterpret_cast<uintptr_t>(to) | reinterpret_cast<uintptr_t>(from)) % bytes) {
-        fail("%s:%d: cp.async of %d bytes from %p to %p, which must be multiples of that", file, line, bytes, from, to);
+        fail_at(RETRIAL_HERE, "cp.async of %d bytes from %p to %p, which must be multiples of that", bytes, from, to);
     }
     check_in_shared("cp.async to", to, bytes, RETRIAL_HERE);
     memset(to, POISON, bytes);

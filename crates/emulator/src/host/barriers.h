@@ -30,19 +30,19 @@ struct NamedArrival {
         const auto [id, threads, generation] = *lanes[0];
         for (unsigned l = 1; l < 32; ++l) {
             if (lanes[l]->id == id && lanes[l]->threads == threads) continue;
-            fail("%s:%d: lanes of a warp at barriers %u of %u and %u of %u threads", site.file, site.line, id, threads,
-                 lanes[l]->id, lanes[l]->threads);
+            fail_at(site, "lanes of a warp at barriers %u of %u and %u of %u threads", id, threads, lanes[l]->id,
+                    lanes[l]->threads);
         }
         NamedBarrier& barrier = named_barriers[rank_of(*cta)][id];
         if (!barrier.arrived) barrier.threads = threads, barrier.site = site;
         if (barrier.threads != threads) {
-            fail("%s:%d: barrier %u of %u threads, at %s:%d of %u", site.file, site.line, id, threads, barrier.site.file,
-                 barrier.site.line, barrier.threads);
+            fail_at(site, "barrier %u of %u threads, at %s:%d of %u", id, threads, barrier.site.file, barrier.site.line,
+                    barrier.threads);
         }
         const unsigned warp = current->warp % MAX_WARPS;
         if (barrier.warps >> warp & 1) {
-            fail("%s:%d: warp %u arrives at barrier %u again before the others have, first at %s:%d", site.file, site.line,
-                 warp, id, barrier.site.file, barrier.site.line);
+            fail_at(site, "warp %u arrives at barrier %u again before the others have, first at %s:%d", warp, id,
+                    barrier.site.file, barrier.site.line);
         }
         for (unsigned l = 0; l < 32; ++l) lanes[l]->generation = barrier.generation;
         barrier.warps |= 1u << warp;
@@ -56,11 +56,12 @@ struct NamedArrival {
 
 // Arrives with the warp; returns the generation of the barrier it arrived in.
 inline unsigned arrive_at_named(unsigned id, unsigned threads, Site site) {
-    if (id < 1 || id > 15) fail("%s:%d: barrier %u; 1 to 15, for 0 is __syncthreads", site.file, site.line, id);
+    if (id < 1 || id > 15) fail_at(site, "barrier %u; 1 to 15, for 0 is __syncthreads", id);
     if (threads % 32 || threads < 32 || threads > warp_count * 32) {
-        fail("%s:%d: barrier %u of %u threads; whole warps, at most the %u of the block", site.file, site.line, id, threads,
-             warp_count * 32);
+        fail_at(site, "barrier %u of %u threads; whole warps, at most the %u of the block", id, threads,
+                warp_count * 32);
     }
+    touched = true;
     NamedArrival arrival{id, threads, 0};
     together(~0u, arrival, site);
     return arrival.generation;
@@ -91,19 +92,17 @@ struct SetRegisters {
         const auto [wanted, increase] = *lanes[0];
         for (unsigned l = 1; l < 32; ++l) {
             if (lanes[l]->count != wanted || lanes[l]->increase != increase) {
-                fail("%s:%d: lanes of a warp set %u and %u registers", site.file, site.line, wanted, lanes[l]->count);
+                fail_at(site, "lanes of a warp set %u and %u registers", wanted, lanes[l]->count);
             }
         }
         auto& [count, changes] = registers[current->warp];
         const unsigned first = current->warp / 4 * 4;
         for (unsigned w = first; w < first + 4; ++w) {
             if (registers[w].second >= changes) continue;
-            fail("%s:%d: sets registers again before warp %u of its warpgroup has set them once", site.file, site.line,
-                 w % MAX_WARPS);
+            fail_at(site, "sets registers again before warp %u of its warpgroup has set them once", w % MAX_WARPS);
         }
         if (increase ? wanted < count : wanted > count) {
-            fail("%s:%d: %s to %u registers from %u", site.file, site.line, increase ? "setmaxnreg.inc" : "setmaxnreg.dec",
-                 wanted, count);
+            fail_at(site, "%s to %u registers from %u", increase ? "setmaxnreg.inc" : "setmaxnreg.dec", wanted, count);
         }
         ++changes;
         if (increase) return;
@@ -117,7 +116,8 @@ struct SetRegisters {
 static void check_registers() {
     for (unsigned w = 0; w < warp_count; ++w) {
         const auto* warp = registers + rank_of(*cta) * MAX_WARPS + w;
-        if (w % 4 && *warp != warp[-1]) fail("exits although warps %u and %u set their registers differently", w - 1, w);
+        if (w % 4 && *warp != warp[-1])
+            fail("exits although warps %u and %u set their registers differently", w - 1, w);
     }
 }
 
@@ -128,7 +128,8 @@ inline void emulated_barrier_sync(unsigned id, unsigned threads, RETRIAL_SITE) {
     using namespace retrial;
     const unsigned generation = arrive_at_named(id, threads, RETRIAL_HERE);
     NamedBarrier& barrier = named_barriers[rank_of(*cta)][id];
-    while (barrier.generation == generation) sleep(barrier.waiting, {describe_named_barrier, &barrier, id}, RETRIAL_HERE);
+    while (barrier.generation == generation)
+        sleep(barrier.waiting, {describe_named_barrier, &barrier, id}, RETRIAL_HERE);
 }
 inline void emulated_barrier_arrive(unsigned id, unsigned threads, RETRIAL_SITE) {
     retrial::arrive_at_named(id, threads, RETRIAL_HERE);
@@ -138,8 +139,9 @@ inline void emulated_barrier_arrive(unsigned id, unsigned threads, RETRIAL_SITE)
 inline void emulated_setmaxnreg(unsigned count, bool increase, RETRIAL_SITE) {
     using namespace retrial;
     if (count < 24 || count > 256 || count % 8) {
-        fail("%s:%d: setmaxnreg to %u; a multiple of 8 from 24 to 256", file, line, count);
+        fail_at(RETRIAL_HERE, "setmaxnreg to %u; a multiple of 8 from 24 to 256", count);
     }
+    touched = true;
     SetRegisters operation{count, increase};
     together(~0u, operation, RETRIAL_HERE);
     unsigned& mine = registers[current->warp].first;

@@ -1,6 +1,6 @@
 // cp.async.bulk from global to shared memory (PTX ISA, "Data Movement and Conversion Instructions"). Each block that a
-// copy goes to has its part done by an agent of its own, late; until then its target is poisoned, and other asynchronous
-// uses of it are errors.
+// copy goes to has its part done by an agent of its own, late; until then its target is poisoned, and other
+// asynchronous uses of it are errors.
 //
 // The async proxy, of these copies and of wgmma, sees what threads wrote to shared memory only after
 // fence.proxy.async. `published` is what it sees: a fence of any thread publishes what all have written by then, so a
@@ -20,9 +20,7 @@ static void begin_published() {
 struct Range {
     const unsigned char* begin;
     size_t bytes;
-    bool overlaps(const Range& other) const {
-        return begin < other.begin + other.bytes && other.begin < begin + bytes;
-    }
+    bool overlaps(const Range& other) const { return begin < other.begin + other.bytes && other.begin < begin + bytes; }
 };
 
 static void copy_late(const Agent& agent) {
@@ -40,8 +38,8 @@ static void copy_late(const Agent& agent) {
 inline void check_arrived(const Range& range, const char* what, Site site) {
     for (const Agent& agent : agents) {
         if (agent.run != copy_late || !range.overlaps({agent.to, agent.bytes})) continue;
-        fail("%s:%d: %s bytes from %td of shared memory, to which the copy from %s:%d is under way", site.file, site.line,
-             what, range.begin - agent.target->shared, agent.site.file, agent.site.line);
+        fail_at(site, "%s bytes from %td of shared memory, to which the copy from %s:%d is under way", what,
+                range.begin - agent.target->shared, agent.site.file, agent.site.line);
     }
 }
 
@@ -50,11 +48,10 @@ static void check_unread(const Range&, const char*, Site); // wgmma.h
 inline void bulk_copy(void* to, const void* from, unsigned bytes, void* at, unsigned mask, Site site) {
     check_in_dynamic("cp.async.bulk to", to, bytes, site);
     if (!bytes || (bytes | reinterpret_cast<uintptr_t>(to) | reinterpret_cast<uintptr_t>(from)) % 16) {
-        fail("%s:%d: cp.async.bulk of %u bytes from %p to %p, which must be multiples of 16", site.file, site.line, bytes,
-             from, to);
+        fail_at(site, "cp.async.bulk of %u bytes from %p to %p, which must be multiples of 16", bytes, from, to);
     }
     if (!mask || mask >> launch->cluster) {
-        fail("%s:%d: cp.async.bulk to the blocks 0x%x of a cluster of %u", site.file, site.line, mask, launch->cluster);
+        fail_at(site, "cp.async.bulk to the blocks 0x%x of a cluster of %u", mask, launch->cluster);
     }
     const ptrdiff_t byte = static_cast<unsigned char*>(to) - dynamic_shared;
     for (unsigned rank = 0; rank < launch->cluster; ++rank) {
@@ -89,6 +86,7 @@ inline void emulated_bulk_copy_multicast(void* shared, const void* global, unsig
 // fence.proxy.async.shared::cta.
 inline void emulated_fence_proxy_async() {
     using namespace retrial;
+    touched = true;
     fence_mbarriers(Mbarrier::PROXY);
     memcpy(published[rank_of(*cta)], dynamic_shared, launch->shared_bytes);
 }

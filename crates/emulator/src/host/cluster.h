@@ -27,6 +27,7 @@ inline void settle_cluster() {
         else ++at;
     }
     select(caller);
+    for (Mbarrier& barrier : mbarriers) barrier.visited = -1;
     cluster_barrier.arrived = 0;
     ++cluster_barrier.generation;
     wake(cluster_barrier.waiting);
@@ -49,8 +50,9 @@ inline void describe_cluster_barrier(Text& text, const void*, unsigned) {
 static void check_agents() {
     for (const Agent& agent : agents) {
         if (agent.target != cta) continue;
-        fail("exits although %s from %s:%d in block %u of the cluster is under way to it; let it wait for that, or for the "
-             "cluster, before", agent.name, agent.site.file, agent.site.line, rank_of(cta_of(*agent.from)));
+        fail("exits although %s from %s:%d in block %u of the cluster is under way to it; let it wait for that, or for "
+             "the cluster, before",
+             agent.name, agent.site.file, agent.site.line, rank_of(cta_of(*agent.from)));
     }
 }
 
@@ -64,10 +66,10 @@ inline unsigned emulated_cluster_size() { return retrial::launch->cluster; }
 inline void emulated_cluster_arrive(RETRIAL_SITE) {
     using namespace retrial;
     auto& [arrived, generation] = arrivals[current - fibers];
-    if (arrived) fail("%s:%d: arrives at the barrier of the cluster again without a wait", file, line);
-    arrived = true;
+    if (arrived) fail_at(RETRIAL_HERE, "arrives at the barrier of the cluster again without a wait");
+    touched = arrived = true;
     generation = cluster_barrier.generation;
-    for (Agent& agent : agents) agent.released |= agent.from == current && agent.run == arrive_late;
+    for (Agent& agent : agents) agent.released |= agent.arrival && agent.from == current;
     ++cluster_barrier.arrived;
     settle_cluster();
 }
@@ -76,7 +78,7 @@ inline void emulated_cluster_arrive(RETRIAL_SITE) {
 inline void emulated_cluster_wait(RETRIAL_SITE) {
     using namespace retrial;
     auto& [arrived, generation] = arrivals[current - fibers];
-    if (!arrived) fail("%s:%d: waits at the barrier of the cluster without an arrival", file, line);
+    if (!arrived) fail_at(RETRIAL_HERE, "waits at the barrier of the cluster without an arrival");
     while (generation == cluster_barrier.generation) {
         sleep(cluster_barrier.waiting, {describe_cluster_barrier, nullptr, 0}, RETRIAL_HERE);
     }
@@ -87,6 +89,6 @@ inline void emulated_cluster_wait(RETRIAL_SITE) {
 template <class T> T* emulated_map_shared(T* shared, unsigned rank, RETRIAL_SITE) {
     using namespace retrial;
     check_in_shared("mapa of", shared, sizeof(T), RETRIAL_HERE);
-    if (rank >= launch->cluster) fail("%s:%d: mapa to block %u of a cluster of %u", file, line, rank, launch->cluster);
+    if (rank >= launch->cluster) fail_at(RETRIAL_HERE, "mapa to block %u of a cluster of %u", rank, launch->cluster);
     return reinterpret_cast<T*>(reinterpret_cast<unsigned char*>(shared) - dynamic_shared + ctas[rank].shared);
 }

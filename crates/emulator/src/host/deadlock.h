@@ -70,8 +70,8 @@ inline void describe_waits(Text text) {
     });
     const auto stuck = [](const Cta& block) { return block.barrier.arrived != 0; };
     const Cta& block = *std::find_if(ctas, ctas + launch->cluster - 1, stuck);
-    fail("divergent barrier: %u of the %u threads that have not exited wait at %s:%d", block.barrier.arrived, block.live,
-         block.barrier.site.file, block.barrier.site.line);
+    fail("divergent barrier: %u of the %u threads that have not exited wait at %s:%d", block.barrier.arrived,
+         block.live, block.barrier.site.file, block.barrier.site.line);
 }
 
 } // namespace retrial

@@ -49,8 +49,10 @@ inline std::vector<Range> ranges_of(const Operand& operand) {
 inline Operand read_operand(const char* name, uint64_t descriptor, unsigned rows, Site site) {
     const auto field = [&](unsigned from) { return size_t(descriptor >> from & 0x3fff) << 4; };
     if (descriptor & ~0x3fff3fff3fffull) {
-        fail("%s:%d: the descriptor 0x%016llx of %s has bits outside of address and offsets: swizzled layouts and base "
-             "offsets are not emulated", site.file, site.line, static_cast<unsigned long long>(descriptor), name);
+        fail_at(site,
+                "the descriptor 0x%016llx of %s has bits outside of address and offsets: swizzled layouts and base "
+                "offsets are not emulated",
+                static_cast<unsigned long long>(descriptor), name);
     }
     const ptrdiff_t start = ptrdiff_t(field(0)) - WINDOW;
     Operand operand{dynamic_shared + start, field(16), field(32), rows, {}, {}};
@@ -58,14 +60,17 @@ inline Operand read_operand(const char* name, uint64_t descriptor, unsigned rows
     for (const Range& range : operand.ranges) {
         const ptrdiff_t byte = range.begin - dynamic_shared;
         if (byte < 0 || byte + range.bytes > launch->shared_bytes) {
-            fail("%s:%d: %s takes bytes %td to %td of the %zu of dynamic shared memory (start %td, leading %zu, stride %zu)",
-                 site.file, site.line, name, byte, byte + ptrdiff_t(range.bytes), launch->shared_bytes, start,
-                 operand.leading, operand.stride);
+            fail_at(
+                site,
+                "%s takes bytes %td to %td of the %zu of dynamic shared memory (start %td, leading %zu, stride %zu)",
+                name, byte, byte + ptrdiff_t(range.bytes), launch->shared_bytes, start, operand.leading,
+                operand.stride);
         }
         check_arrived(range, "wgmma reads", site);
         if (memcmp(range.begin, published[rank_of(*cta)] + byte, range.bytes)) {
-            fail("%s:%d: %s reads bytes %td to %td of shared memory, where a thread wrote with no fence.proxy.async after",
-                 site.file, site.line, name, byte, byte + ptrdiff_t(range.bytes));
+            fail_at(site,
+                    "%s reads bytes %td to %td of shared memory, where a thread wrote with no fence.proxy.async after",
+                    name, byte, byte + ptrdiff_t(range.bytes));
         }
     }
     operand.seen = gather(operand);
@@ -75,8 +80,8 @@ inline Operand read_operand(const char* name, uint64_t descriptor, unsigned rows
 // That an operand is what it was.
 inline void check_unchanged(const char* name, const Operand& operand, Site site) {
     if (gather(operand) == operand.seen) return;
-    fail("%s:%d: %s, from byte %td of shared memory, was written to before wgmma had read it", site.file, site.line, name,
-         operand.start - dynamic_shared);
+    fail_at(site, "%s, from byte %td of shared memory, was written to before wgmma had read it", name,
+            operand.start - dynamic_shared);
 }
 
 } // namespace retrial

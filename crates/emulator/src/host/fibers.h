@@ -70,8 +70,8 @@ struct Cta {
 static Fiber fibers[MAX_CLUSTER * MAX_THREADS];
 static Warp warps[MAX_CLUSTER * MAX_WARPS];
 static Cta ctas[MAX_CLUSTER];
-static unsigned ready_ctas, live_threads;             // of the cluster
-static unsigned warp_count, thread_count;             // of a block
+static unsigned ready_ctas, live_threads; // of the cluster
+static unsigned warp_count, thread_count; // of a block
 static Fiber* current;
 static Cta* cta; // of `current`
 static Context main_context;
@@ -79,6 +79,8 @@ static const Launch* launch;
 static Report* report;
 static sigjmp_buf landing;
 static uint64_t random_state, cluster_number;
+static bool touched;                  // whether what only some kernels use must begin anew for the next cluster
+static bool interrupted;              // whether the last launch failed
 static unsigned char* dynamic_shared; // of `cta`
 
 // Calls `f(fiber, index in the block)` for each thread of the cluster.
@@ -95,6 +97,18 @@ inline Cta& cta_of(const Fiber& fiber) { return ctas[fiber.warp / MAX_WARPS]; }
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(report->message, sizeof report->message, format, arguments);
+    va_end(arguments);
+    siglongjmp(landing, 1);
+}
+
+[[noreturn]] __attribute__((cold, noinline, format(printf, 2, 3))) static void fail_at(Site site, const char* format,
+                                                                                       ...) {
+    const size_t start = snprintf(report->message, sizeof report->message, "%s:%d: ", site.file, site.line);
+    va_list arguments;
+    va_start(arguments, format);
+    if (start < sizeof report->message) {
+        vsnprintf(report->message + start, sizeof report->message - start, format, arguments);
+    }
     va_end(arguments);
     siglongjmp(landing, 1);
 }
@@ -127,29 +141,44 @@ inline void make_ready(unsigned warp, unsigned lanes) {
     ready_ctas |= 1u << rank;
 }
 
-// Makes a thread the one that runs.
-inline void select(Fiber& fiber) {
-    current = &fiber;
-    threadIdx = fiber.index;
-    if (cta == &cta_of(fiber)) return;
-    cta = &cta_of(fiber);
-    blockIdx = cta->index;
-    dynamic_shared = cta->shared;
+// Lanes of the warp that runs.
+inline void make_own_ready(unsigned lanes) {
+    const unsigned warp = current->warp;
+    warps[warp].ready |= lanes;
+    cta->ready_warps |= 1u << warp % MAX_WARPS;
+    ready_ctas |= 1u << warp / MAX_WARPS;
 }
 
-static void run_agents();             // agents.h
+// Makes a thread the one that runs.
+inline void select(Cta& block, Fiber& fiber) {
+    current = &fiber;
+    threadIdx = fiber.index;
+    if (cta == &block) return;
+    cta = &block;
+    blockIdx = block.index;
+    dynamic_shared = block.shared;
+}
+inline void select(Fiber& fiber) { select(cta_of(fiber), fiber); }
+
+static unsigned agent_count;
+static void run_agents();            // waits.h
 [[noreturn]] static void deadlock(); // deadlock.h
 
-// The thread to run now.
-inline Fiber* next() {
-    run_agents();
-    if (__builtin_expect(!ready_ctas, 0)) deadlock();
-    const unsigned rank = launch->cluster == 1 ? 0 : choose(ready_ctas);
+// Makes a thread of a block the one that runs.
+inline void run_thread_of(unsigned rank) {
     Cta& block = ctas[rank];
     const unsigned w = choose(block.ready_warps), warp = rank * MAX_WARPS + w, lane = choose(warps[warp].ready);
     warps[warp].ready &= ~(1u << lane);
     if (!warps[warp].ready && !(block.ready_warps &= ~(1u << w))) ready_ctas &= ~(1u << rank);
-    select(fibers[warp * 32 + lane]);
+    select(block, fibers[warp * 32 + lane]);
+}
+
+// The thread to run now.
+inline Fiber* next() {
+    if (__builtin_expect(agent_count, 0)) run_agents();
+    if (__builtin_expect(!ready_ctas, 0)) deadlock();
+    if (ready_ctas == 1) run_thread_of(0); // most launches have no clusters: addresses are constants here
+    else run_thread_of(choose(ready_ctas));
     return current;
 }
 

@@ -39,5 +39,6 @@
 #include "barriers.h"
 #include "bulk.h"
 #include "descriptor.h"
+#include "products.h"
 #include "wgmma.h"
 #include "run.h"

@@ -1,5 +1,5 @@
-// ldmatrix.sync.aligned.m8n8.shared.b16 (PTX ISA, "Warp-level Matrix Instructions: ldmatrix"): lane 8 i + r names row r of
-// matrix i, 16 bytes; lane 4 r + c receives elements 2 c and 2 c + 1 of row r of matrix i in its register i.
+// ldmatrix.sync.aligned.m8n8.shared.b16 (PTX ISA, "Warp-level Matrix Instructions: ldmatrix"): lane 8 i + r names row r
+// of matrix i, 16 bytes; lane 4 r + c receives elements 2 c and 2 c + 1 of row r of matrix i in its register i.
 #pragma once
 
 namespace retrial {
@@ -21,7 +21,7 @@ template <unsigned MATRICES> void load_matrix(unsigned* out, const void* row, Si
     if (current->lane < 8 * MATRICES) {
         check_in_shared("ldmatrix from", row, 16, site);
         if (reinterpret_cast<uintptr_t>(row) % 16) {
-            fail("%s:%d: ldmatrix from %p, which is not a multiple of 16", site.file, site.line, row);
+            fail_at(site, "ldmatrix from %p, which is not a multiple of 16", row);
         }
     }
     LoadMatrix<MATRICES> operation{out, row};

@@ -3,8 +3,9 @@
 
 namespace retrial {
 
-constexpr size_t OPEN = 256 << 10, GUARD = 64 << 10, ARENA = OPEN + 2 * GUARD; // of shared memory; multiples of any page
-constexpr size_t STACKS = MAX_THREADS * STACK;                                 // of a block
+constexpr size_t OPEN = 256 << 10, GUARD = 64 << 10,
+                 ARENA = OPEN + 2 * GUARD;     // of shared memory; multiples of any page
+constexpr size_t STACKS = MAX_THREADS * STACK; // of a block
 constexpr uint64_t CANARY = 0x5f6b636174736c61;
 
 __shared__ unsigned char anchor[16]; // that the section exists
@@ -72,14 +73,17 @@ static void run_cluster() {
     random_state = (launch->seed + cluster_number) * 0x9e3779b97f4a7c15 | 1;
     live_threads = thread_count * launch->cluster;
     for (unsigned rank = 0; rank < launch->cluster; ++rank) begin_block(ctas[rank], rank);
-    agents.clear();
     begin_copies();
-    begin_mbarriers();
-    begin_published();
-    begin_cluster_barrier();
-    begin_named_barriers();
-    begin_registers();
-    begin_products();
+    if (touched) {
+        begin_agents();
+        begin_mbarriers();
+        begin_published();
+        begin_cluster_barrier();
+        begin_named_barriers();
+        begin_registers();
+        begin_products();
+        touched = false;
+    }
     cta = nullptr;
     switch_context(main_context, next()->context);
 }
@@ -126,8 +130,11 @@ static void run_clusters() {
     if (launch->cluster > 1 && __stop_retrial_shared - __start_retrial_shared > ptrdiff_t(sizeof anchor)) {
         fail("__shared__ variables in a cluster, whose blocks would share them here; use dynamic shared memory");
     }
-    for (Reason& reason : reasons) reason.describe = nullptr;
-    for (auto& arrival : arrivals) arrival = {};
+    if (interrupted) {
+        for (Reason& reason : reasons) reason.describe = nullptr;
+        for (auto& arrival : arrivals) arrival = {};
+    }
+    touched = interrupted = true;
     ready_ctas = 0;
     memset(warps, 0, sizeof warps);
     for (Cta& block : ctas) block.ready_warps = 0;
@@ -138,6 +145,7 @@ static void run_clusters() {
         select(fibers[at]);
         if (memcmp(stacks + at * STACK, &CANARY, sizeof CANARY)) fail("overruns its stack of %zu bytes", STACK);
     });
+    interrupted = false;
 }
 
 // Calls a kernel with a copy of its parameter.

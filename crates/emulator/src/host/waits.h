@@ -1,6 +1,6 @@
-// Waits for events other than those of a warp or a block, and agents: what a kernel began and what goes on beside its
-// threads. An agent does its work as late as the rules allow, when no thread can go on, or, in shuffled order, at any
-// time.
+// Waits for events other than those of a warp or a block, and agents: copies and arrivals that a thread began and that
+// go on beside it. An agent does its work as late as the rules allow, when no thread can go on; in shuffled order, at
+// any time and in any order.
 #pragma once
 
 namespace retrial {
@@ -51,44 +51,56 @@ inline void wake(Queue& queue) {
 }
 
 struct Mbarrier;
-struct Warpgroup;
 
 struct Agent {
     void (*run)(const Agent&);
     const char* name;
     Fiber* from;
     Site site;
-    Cta* target;       // whose shared memory it changes, or null
+    Cta* target;       // whose shared memory it changes
     Mbarrier* barrier; // where it arrives, or that counts its bytes
     unsigned char* to; // of a copy
     const void* source;
     unsigned bytes;
-    Warpgroup* warpgroup; // of a product
-    unsigned sequence;
+    bool arrival;  // after earlier ones of its thread, as each is a release
     bool released; // by its thread's arrival at the barrier of the cluster
 };
 
 static std::vector<Agent> agents;
 
+static void begin_agents() {
+    agents.clear();
+    agent_count = 0;
+}
+
 inline void run_agent(size_t at) {
     const Agent agent = agents[at];
     agents.erase(agents.begin() + at);
+    agent_count = agents.size();
     select(*agent.from);
     agent.run(agent);
 }
 
+// The place of the first arrival of a thread, or past the end.
+inline size_t first_arrival(const Fiber* from) {
+    const auto same = [&](const Agent& agent) { return agent.arrival && agent.from == from; };
+    return std::find_if(agents.begin(), agents.end(), same) - agents.begin();
+}
+
 static void run_agents() {
     while (!agents.empty() && (!ready_ctas || (launch->order == 2 && random_number() % 8 == 0))) {
-        run_agent(choose_of(agents.size()));
+        const size_t at = choose_of(agents.size());
+        run_agent(agents[at].arrival ? first_arrival(agents[at].from) : at);
     }
 }
 
 inline void add_agent(const Agent& agent) {
-    if (agent.target && !agent.target->live) {
-        fail("%s:%d: %s to block %u of the cluster, which has exited; let it wait for the cluster before", agent.site.file,
-             agent.site.line, agent.name, rank_of(*agent.target));
+    if (!agent.target->live) {
+        fail_at(agent.site, "%s to block %u of the cluster, which has exited; let it wait for the cluster before",
+                agent.name, rank_of(*agent.target));
     }
     agents.push_back(agent);
+    agent_count = agents.size();
 }
 
 } // namespace retrial

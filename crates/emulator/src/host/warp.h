@@ -12,11 +12,11 @@ template <class Operation> void together(unsigned mask, Operation& operation, Si
     const unsigned lane = current->lane;
     current->site = site;
     if (!(mask >> lane & 1)) {
-        fail("%s:%d: the mask 0x%08x leaves out the calling lane %u", site.file, site.line, mask, lane);
+        fail_at(site, "the mask 0x%08x leaves out the calling lane %u", mask, lane);
     }
     if (mask & ~warp.live) {
-        fail("%s:%d: the mask 0x%08x names lane %u, which has exited or never was", site.file, site.line, mask,
-             __builtin_ctz(mask & ~warp.live));
+        fail_at(site, "the mask 0x%08x names lane %u, which has exited or never was", mask,
+                __builtin_ctz(mask & ~warp.live));
     }
     const void* const kind = reinterpret_cast<const void*>(&Operation::complete);
     Group* group = warp.groups;
@@ -26,15 +26,15 @@ template <class Operation> void together(unsigned mask, Operation& operation, Si
         *group = {mask, 0, kind};
     }
     if (group->operation != kind) {
-        fail("%s:%d: lanes of the mask 0x%08x wait for another operation at %s:%d", site.file, site.line, mask,
-             first(*group, current->warp).site.file, first(*group, current->warp).site.line);
+        fail_at(site, "lanes of the mask 0x%08x wait for another operation at %s:%d", mask,
+                first(*group, current->warp).site.file, first(*group, current->warp).site.line);
     }
     warp.operands[lane] = &operation;
     group->arrived |= 1u << lane;
     if (group->arrived == mask) {
         *group = warp.groups[--warp.group_count];
         Operation::complete(mask, reinterpret_cast<Operation**>(warp.operands));
-        make_ready(current->warp, mask);
+        make_own_ready(mask);
     }
     wait();
 }
@@ -66,8 +66,7 @@ template <class T> struct Shuffle {
         each(mask, [&](unsigned l) {
             const unsigned source = lanes[l]->source;
             if (!(mask >> source & 1)) {
-                fail("%s:%d: lane %u reads lane %u, which the mask 0x%08x leaves out", current->site.file,
-                     current->site.line, l, source, mask);
+                fail_at(current->site, "lane %u reads lane %u, which the mask 0x%08x leaves out", l, source, mask);
             }
             lanes[l]->result = lanes[source]->value;
         });
@@ -97,8 +96,8 @@ inline unsigned vote(unsigned mask, bool yes, Site site) {
 }
 
 [[noreturn]] __attribute__((cold, noinline)) static void not_shared(const char* what, const void* bytes, Site site) {
-    fail("%s:%d: %s %p, which is not in shared memory (byte %td of %zu dynamic ones)", site.file, site.line, what, bytes,
-         static_cast<const unsigned char*>(bytes) - dynamic_shared, launch->shared_bytes);
+    fail_at(site, "%s %p, which is not in shared memory (byte %td of %zu dynamic ones)", what, bytes,
+            static_cast<const unsigned char*>(bytes) - dynamic_shared, launch->shared_bytes);
 }
 
 inline bool within(const void* bytes, size_t count, const unsigned char* begin, const unsigned char* end) {
@@ -113,10 +112,12 @@ inline void check_in_dynamic(const char* what, const void* bytes, size_t count, 
 
 // Or in a `__shared__` variable.
 inline void check_in_shared(const char* what, const void* bytes, size_t count, Site site) {
-    if (!within(bytes, count, __start_retrial_shared, __stop_retrial_shared)) check_in_dynamic(what, bytes, count, site);
+    if (within(bytes, count, __start_retrial_shared, __stop_retrial_shared)) return;
+    check_in_dynamic(what, bytes, count, site);
 }
 
-constexpr unsigned WINDOW = 1024; // where dynamic shared memory starts in the 32-bit window; before is the system's (sm_90)
+// Where dynamic shared memory starts in the 32-bit window; the first KiB is the system's (sm_90).
+constexpr unsigned WINDOW = 1024;
 
 } // namespace retrial
 

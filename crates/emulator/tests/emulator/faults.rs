@@ -1,18 +1,67 @@
 //! What a GPU would leave undefined is an error that says what and where.
 
+mod clusters;
+
 use crate::{OPTIONS, buffer, compile, words};
 use retrial_emulator::{Grid, Memory, Options, Program};
 use std::{fmt::Write, sync::OnceLock};
 
-/// A test for each `name: body => message`: the kernel's body, its first line being line 1, and what its error holds.
+/// Kernels that must fail, in one program.
+struct Suite {
+    name: &'static str,
+    /// What the kernels share.
+    head: &'static str,
+    /// Names and bodies; a body's first line is line 1 of a file of that name.
+    kernels: &'static [(&'static str, &'static str)],
+    grid: Grid,
+    program: OnceLock<Option<Program>>,
+}
+
+/// A test for each `name: body => message`: a kernel, and what its error holds.
 macro_rules! faults {
-    ($($name:ident: $body:expr => $message:literal;)*) => {
-        const KERNELS: &[(&str, &str)] = &[$((stringify!($name), $body)),*];
-        $(#[test] fn $name() { fails(stringify!($name), $message) })*
+    ($suite:literal, $head:expr, $grid:expr; $($name:ident: $body:expr => $message:literal;)*) => {
+        static SUITE: Suite = Suite {
+            name: $suite,
+            head: $head,
+            kernels: &[$((stringify!($name), $body)),*],
+            grid: $grid,
+            program: OnceLock::new(),
+        };
+        $(#[test] fn $name() { SUITE.fails(stringify!($name), $message) })*
     };
+}
+use faults;
+
+impl Suite {
+    fn compile(&self) -> Option<Program> {
+        let mut text = format!("struct Params {{ float* x; int* n; }};\n{}\n", self.head);
+        for (name, body) in self.kernels {
+            let start =
+                "extern __shared__ __align__(16) unsigned char shared_memory[]; const unsigned t = threadIdx.x;";
+            let kernel = format!("extern \"C\" __global__ void {name}(const __grid_constant__ Params p)");
+            writeln!(text, "{kernel} {{ {start}\n#line 1 \"{name}\"\n{body}\n}}").unwrap();
+        }
+        compile(self.name, &text, &self.kernels.iter().map(|(name, _)| *name).collect::<Vec<_>>())
+    }
+
+    /// Runs a kernel in every order: each must fail.
+    fn fails(&self, name: &str, message: &str) {
+        let Some(program) = self.program.get_or_init(|| self.compile()) else { return };
+        for options in OPTIONS {
+            // The values that make the kernels fail are not there for the compiler to see.
+            let (x, n) = (Memory::allocate(4 * 25).unwrap(), buffer(&[0i32, 64, 25, 40]));
+            let params = words(&[x.address(), n.address()]);
+            // SAFETY: whatever this does wrong stays within the guards.
+            let error = unsafe { program.launch(name, self.grid, &params, &options) }.unwrap_err().to_string();
+            let start = format!("kernel {name} of {}: ", self.name);
+            assert!(error.contains(message) && error.starts_with(&start), "{options:?}: {error}");
+        }
+    }
 }
 
 faults! {
+    "faults", "", Grid::new([2, 1, 1], [64, 1, 1]).shared(100);
+
     missed_barrier: "if (t < 16) __syncthreads();
         else __syncwarp(t < 32 ? 0xffff0000 : ~0u);
         if (t >= 16) __syncwarp();"
@@ -80,37 +129,6 @@ faults! {
         for (int i = 0; i < 4000; ++i) much[i] = i;
         if (much[p.n[1]] == 64) deep_stack(p);
         much[0] = 0;" => "overruns its stack of 65536 bytes";
-}
-
-/// All of [`KERNELS`], compiled once.
-fn program() -> Option<&'static Program> {
-    static PROGRAM: OnceLock<Option<Program>> = OnceLock::new();
-    let build = || {
-        let mut text = "struct Params { float* x; int* n; };\n".to_owned();
-        for (name, body) in KERNELS {
-            let start =
-                "extern __shared__ __align__(16) unsigned char shared_memory[]; const unsigned t = threadIdx.x;";
-            let kernel = format!("extern \"C\" __global__ void {name}(const __grid_constant__ Params p)");
-            writeln!(text, "{kernel} {{ {start}\n#line 1 \"{name}\"\n{body}\n}}").unwrap();
-        }
-        compile("faults", &text, &KERNELS.iter().map(|(name, _)| *name).collect::<Vec<_>>())
-    };
-    PROGRAM.get_or_init(build).as_ref()
-}
-
-/// Runs a kernel on two blocks of 64 threads, with 100 bytes of dynamic shared memory, in every order: each must fail.
-fn fails(name: &str, message: &str) {
-    let Some(program) = program() else { return };
-    for options in OPTIONS {
-        // The values that make the kernels fail are not there for the compiler to see.
-        let (x, n) = (Memory::allocate(4 * 25).unwrap(), buffer(&[0i32, 64, 25, 40]));
-        let params = words(&[x.address(), n.address()]);
-        // SAFETY: whatever this does wrong stays within the guards.
-        let error = unsafe { program.launch(name, Grid::new([2, 1, 1], [64, 1, 1]).shared(100), &params, &options) }
-            .unwrap_err();
-        let error = error.to_string();
-        assert!(error.contains(message) && error.starts_with(&format!("kernel {name} of faults: ")), "{error}");
-    }
 }
 
 /// Reads of shared memory that nobody wrote give NaN, in each block anew.

@@ -38,7 +38,7 @@ struct Case {
 impl Case {
     /// The kernel as it is and with each change, as kernels of one program: that compiles faster.
     fn compile(&self) -> Option<Program> {
-        let mut text = format!("#pragma GCC optimize(\"O1\")\n{}", self.head);
+        let mut text = self.head.clone();
         let mut entries = vec![self.name];
         let mut add = |name: &str, kernel: &str| {
             let kernel = kernel.replace(&format!(" {}(", self.name), &format!(" {name}("));

@@ -6,7 +6,7 @@ use retrial_emulator::{Error, Grid, Memory, Options, Order, Program};
 
 #[rustfmt::skip]
 const MUTATIONS: &[Mutation] = &[
-    mutation("no_wait_on_full", "emulated_mbarrier_wait(full + stage, parity);", "", ""),
+    mutation("no_wait_on_full", "emulated_mbarrier_wait(full + stage, parity);", "", "is under way"),
     mutation("no_wait_on_empty", "emulated_mbarrier_wait(empty + stage, parity ^ 1);", "", ""),
     mutation("wrong_parity_of_full", "wait(full + stage, parity)", "wait(full + stage, parity ^ 1)", ""),
     mutation("wrong_parity_of_empty", "wait(empty + stage, parity ^ 1)", "wait(empty + stage, parity)", "deadlock"),
