@@ -127,8 +127,8 @@ impl Program {
         Ok(Self { name: name.to_owned(), entries: entries.iter().map(|&e| e.to_owned()).collect(), library })
     }
 
-    /// Runs one of the entries on a grid with the parameter whose bytes are `params`. An error names the first block that
-    /// failed, its thread, and the fault; what was written before it stays.
+    /// Runs one of the entries on a grid with the parameter whose bytes are `params`. An error names the first block
+    /// that failed, its thread, and the fault; what was written before it stays.
     ///
     /// # Safety
     /// Addresses in `params` are of [`Memory`](crate::Memory), or of other memory that the kernel keeps the bounds of,
@@ -214,8 +214,8 @@ fn spread(
     failures.into_iter().flatten().min_by_key(|failure| failure.number).map_or(Ok(()), Err)
 }
 
-/// The limits of CUDA devices since compute capability 3.0, 227 KiB of shared memory as on 9.0, and clusters of at most 8,
-/// as on every device that has them.
+/// The limits of CUDA devices since compute capability 3.0, 227 KiB of shared memory as on 9.0, and clusters of at most
+/// 8 blocks, as on every device that has them.
 fn check_limits(Grid { blocks, threads, cluster, shared_bytes }: Grid) -> Result<(), Fault> {
     const SHARED: usize = 227 << 10;
     let within =

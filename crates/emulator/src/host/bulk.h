@@ -43,7 +43,7 @@ inline void check_arrived(const Range& range, const char* what, Site site) {
     }
 }
 
-static void check_unread(const Range&, const char*, Site); // wgmma.h
+static void check_unread(const Range&, const char*, Site); // products.h
 
 inline void bulk_copy(void* to, const void* from, unsigned bytes, void* at, unsigned mask, Site site) {
     check_in_dynamic("cp.async.bulk to", to, bytes, site);

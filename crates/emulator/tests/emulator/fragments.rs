@@ -1,5 +1,5 @@
-//! Which lane and register holds which element: each element alone (one-hot), against the tables of the PTX ISA ("Matrix
-//! Fragments for mma.m16n8k16", "Register Fragments for wgmma.mma_async.m64nNk16" and "ldmatrix").
+//! Which lane and register holds which element: each element alone (one-hot), against the tables of the PTX ISA
+//! ("Matrix Fragments for mma.m16n8k16", "Register Fragments for wgmma.mma_async.m64nNk16" and "ldmatrix").
 
 use crate::{OPTIONS, buffer, compile, read, words};
 use retrial_emulator::{Grid, Memory};
@@ -130,7 +130,12 @@ fn mma_m16n8k16_by_one_hot_operands() {
 
 /// One block for each element of A, in registers and in shared memory; B [24, 16] in two layouts.
 const WGMMA: &str = r#"
-    struct Params { const unsigned* a; const unsigned short *a_rows, *b; float* d; unsigned long long leading, stride; };
+    struct Params {
+        const unsigned* a;
+        const unsigned short *a_rows, *b;
+        float* d;
+        unsigned long long leading, stride;
+    };
     // 8x8 matrices of rows [rows][16], by leading and stride.
     __device__ void store(unsigned char* to, const unsigned short* from, unsigned rows, Params p) {
         for (unsigned i = threadIdx.x; i < rows * 16; i += 128) {

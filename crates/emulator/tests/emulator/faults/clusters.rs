@@ -51,8 +51,9 @@ faults! {
     mbarrier_made_twice: "if (t == 0) {
             emulated_mbarrier_init(bar(), 1);
             emulated_mbarrier_init(bar(), 1);
-        }" => "mbarrier_made_twice:3: initialises the mbarrier at byte 8064 again, which is in use since mbarrier_made_twice:2";
-    mbarrier_for_nobody: "emulated_mbarrier_init(bar(), p.n[0]);" => "an mbarrier for 0 arrivals; at least 1, at most 1048575";
+        }" => "initialises the mbarrier at byte 8064 again, which is in use since mbarrier_made_twice:2";
+    mbarrier_for_nobody: "emulated_mbarrier_init(bar(), p.n[0]);"
+        => "an mbarrier for 0 arrivals; at least 1, at most 1048575";
     mbarrier_in_global_memory: "emulated_mbarrier_init(p.x, 1);" => "which is not in shared memory";
     too_many_arrivals: "begin(1);
         if (t == 0) emulated_mbarrier_arrive_expect_tx(bar(), 16);
@@ -68,8 +69,8 @@ faults! {
     nobody_arrives: "begin(5);
         if (t < 3) emulated_mbarrier_arrive(bar());
         if (t < 7) emulated_mbarrier_wait(bar(), 0);"
-        => "deadlock: nobody can go on; 7 threads, the first at nobody_arrives:3, for parity 0 of the mbarrier at byte 8064 of \
-            block 0 (phase 0, 2 of 5 arrivals missing, 0 bytes missing); 7 threads";
+        => "deadlock: nobody can go on; 7 threads, the first at nobody_arrives:3, for parity 0 of the mbarrier at byte \
+            8064 of block 0 (phase 0, 2 of 5 arrivals missing, 0 bytes missing); 7 threads";
     parity_of_2: "begin(1);
         emulated_mbarrier_wait(bar(), 2);" => "of parity 2";
     arrival_in_no_block: "begin(1);
@@ -103,7 +104,8 @@ faults! {
     bulk_copy_to_no_block: "begin(1);
         emulated_bulk_copy_multicast(memory, p.x, 64, bar(), 0);" => "to the blocks 0x0 of a cluster of 2";
 
-    cluster_wait_alone: "emulated_cluster_wait();" => "cluster_wait_alone:1: waits at the barrier of the cluster without an arrival";
+    cluster_wait_alone: "emulated_cluster_wait();"
+        => "cluster_wait_alone:1: waits at the barrier of the cluster without an arrival";
     cluster_arrival_twice: "emulated_cluster_arrive();
         emulated_cluster_arrive();" => "again without a wait";
     half_a_cluster: "begin(1);
@@ -112,7 +114,8 @@ faults! {
     map_to_no_block: "p.x[0] = *emulated_map_shared(memory, 2);" => "mapa to block 2 of a cluster of 2";
 
     barrier_0: "emulated_barrier_sync(0, 64);" => "1 to 15, for 0 is __syncthreads";
-    barrier_of_half_warps: "emulated_barrier_sync(1, 48);" => "of 48 threads; whole warps, at most the 256 of the block";
+    barrier_of_half_warps: "emulated_barrier_sync(1, 48);"
+        => "of 48 threads; whole warps, at most the 256 of the block";
     barrier_of_two_sizes: "if (t / 32 == p.n[0]) emulated_barrier_sync(1, 64);
         else emulated_barrier_sync(1, 96);" => "barrier 1 of ";
     barrier_of_too_few: "if (t < 64) emulated_barrier_sync(3, 96);" => "for barrier 3 (64 of 96 threads have arrived)";
@@ -158,10 +161,12 @@ faults! {
         w.issue(describe(0));" => "wgmma_without_fence:4: wgmma with no wgmma.fence";
     wgmma_without_commit: "Wgmma w;
         w.start(describe(0));
-        emulated_wgmma_wait(0);" => "exits although the wgmma at wgmma_without_commit:2 was not committed and waited for";
+        emulated_wgmma_wait(0);"
+        => "exits although the wgmma at wgmma_without_commit:2 was not committed and waited for";
     wgmma_without_wait: "Wgmma w;
         w.start(describe(0));
-        emulated_wgmma_commit();" => "exits although the wgmma at wgmma_without_wait:2 was not committed and waited for";
+        emulated_wgmma_commit();"
+        => "exits although the wgmma at wgmma_without_wait:2 was not committed and waited for";
     wgmma_of_another_shape: "Wgmma w;
         w.start(describe(0));
         emulated_wgmma_f16<8>((float (&)[4])w.d, w.a, describe(0), true);"
@@ -169,7 +174,8 @@ faults! {
     wgmma_of_generic_stores: "Wgmma w;
         if (t < 128) memory[t] = t;
         __syncthreads();
-        w.start(describe(0));" => "B reads bytes 0 to 512 of shared memory, where a thread wrote with no fence.proxy.async after";
+        w.start(describe(0));"
+        => "B reads bytes 0 to 512 of shared memory, where a thread wrote with no fence.proxy.async after";
     wgmma_of_changed_operand: "Wgmma w;
         w.start(describe(t / 128 * 1024));
         memory[t / 128 * 1024 + 5] = 5;

@@ -43,7 +43,8 @@ extern "C" __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(384, 1) r
                 emulated_mbarrier_wait(empty + stage, parity ^ 1);
                 emulated_mbarrier_arrive_expect_tx(full + stage, SLAB);
                 const unsigned half = rank * SLAB / 2;
-                emulated_bulk_copy_multicast(slabs + stage * SLAB + half, p.b + n * SLAB + half, SLAB / 2, full + stage, 3);
+                const unsigned char* const from = p.b + n * SLAB + half;
+                emulated_bulk_copy_multicast(slabs + stage * SLAB + half, from, SLAB / 2, full + stage, 3);
                 advance();
             }
         }
@@ -78,7 +79,9 @@ extern "C" __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(384, 1) r
             emulated_wgmma_wait(0);
             release((stage + STAGES - 1) % STAGES);
             emulated_barrier_sync(group, 256);
-            for (unsigned i = 0; i < 8; ++i) scratch[(row + i / 2 % 2 * 8) * 17 + i / 4 * 8 + lane % 4 * 2 + i % 2] = d[i];
+            for (unsigned i = 0; i < 8; ++i) {
+                scratch[(row + i / 2 % 2 * 8) * 17 + i / 4 * 8 + lane % 4 * 2 + i % 2] = d[i];
+            }
             emulated_barrier_sync(2 + group, 128);
             for (unsigned i = t % 128; i < 64 * 16; i += 128) {
                 const unsigned long long at = blockIdx.x * 128 + first + i / 16;

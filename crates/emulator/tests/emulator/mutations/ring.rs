@@ -14,8 +14,8 @@ const MUTATIONS: &[Mutation] = &[
     mutation("swapped_stage", "describe(slabs + stage * SLAB)", "describe(slabs + (stage + 1) % STAGES * SLAB)", ""),
     mutation(
         "swapped_target",
-        "slabs + stage * SLAB + half, p.b",
-        "slabs + (stage + 1) % STAGES * SLAB + half, p.b",
+        "slabs + stage * SLAB + half, from",
+        "slabs + (stage + 1) % STAGES * SLAB + half, from",
         "",
     ),
     mutation(
