@@ -80,7 +80,7 @@ inline Operand read_operand(const char* name, uint64_t descriptor, unsigned rows
 // That an operand is what it was.
 inline void check_unchanged(const char* name, const Operand& operand, Site site) {
     if (gather(operand) == operand.seen) return;
-    fail_at(site, "%s, from byte %td of shared memory, was written to before wgmma had read it", name,
+    fail_at(site, "%s, from byte %td of shared memory, was written to before all warps had waited for wgmma", name,
             operand.start - dynamic_shared);
 }
 

@@ -1,7 +1,7 @@
 // Products that wgmma began. One is done as late as the rules allow: by the first wait of a warp for its group, which
-// is when its operands are read. Until then they must not change; each warp finds its registers of D poisoned until its
-// own wait, and must leave them and those of A alone. So a mistake about when a product is done shows in every order.
-// (That the wait of one warp means that all of its warpgroup is done is what public kernels build on.)
+// is when its operands are read. A wait tells a warp of its own share alone: operands must not change before all four
+// warps have waited, and each finds its registers of D poisoned until its own wait, and must leave them and those of A
+// alone. So a mistake about when a product is done shows in every order.
 #pragma once
 
 namespace retrial {
@@ -98,19 +98,16 @@ inline std::vector<unsigned short> unpack(const Product& product) {
 inline void finish(Product& product) {
     if (product.done) return;
     product.done = true;
-    check_unchanged("B", product.b, product.site);
-    if (product.call.kind->from_shared) check_unchanged("A", product.a, product.site);
     std::vector<float>& d = product.d->values;
     if (!product.call.accumulate) std::fill(d.begin(), d.end(), 0.0f);
     const auto a = product.call.kind->from_shared ? product.a.seen : unpack(product);
     product.call.kind->multiply(d.data(), a.data(), product.b.seen.data());
 }
 
-// That no product under way reads these bytes, said as `what`, which writes them.
+// That no product reads these bytes for which a warp has yet to wait, said as `what`, which writes them.
 static void check_unread(const Range& range, const char* what, Site site) {
     for (const Warpgroup& group : warpgroups) {
         for (const Product& product : group.products) {
-            if (product.done) continue;
             for (const Operand* operand : {&product.a, &product.b}) {
                 for (const Range& read : operand->ranges) {
                     if (!range.overlaps(read)) continue;
@@ -211,8 +208,10 @@ inline void describe_products(Text& text, const void* object, unsigned) {
     }
 }
 
-// That a warp has left alone the registers of a product that is done.
-inline void check_registers_kept(const Product& product, unsigned w, Site site) {
+// That the operands of a product, and the registers of a warp that waits for it, are what they were.
+inline void check_kept(const Product& product, unsigned w, Site site) {
+    check_unchanged("B", product.b, product.site);
+    if (product.call.kind->from_shared) check_unchanged("A", product.a, product.site);
     for (unsigned lane = w * 32; lane < w * 32 + 32; ++lane) {
         if (!product.call.kind->from_shared &&
             memcmp(product.a_at[lane], product.a_registers[lane], sizeof *product.a_registers)) {
@@ -243,8 +242,8 @@ inline void release(Warpgroup& group, unsigned warp, unsigned limit, Site site) 
     for (; mine.released != mine.products; ++mine.released) {
         Product& product = group.products[mine.released - group.first];
         if (product.group >= limit) break;
+        check_kept(product, w, site);
         finish(product);
-        check_registers_kept(product, w, site);
     }
     if (mine.released == before) return;
     mine.fenced = false;

@@ -179,7 +179,7 @@ faults! {
     wgmma_of_changed_operand: "Wgmma w;
         w.start(describe(t / 128 * 1024));
         memory[t / 128 * 1024 + 5] = 5;
-        w.end();" => "was written to before wgmma had read it";
+        w.end();" => "was written to before all warps had waited for wgmma";
     wgmma_overrun: "Wgmma w;
         begin(1);
         w.start(describe(0));
