@@ -68,6 +68,40 @@ proptest! {
     }
 }
 
+/// Every threshold of every trial compared, one by one: what counting by buckets must equal.
+fn counted_one_by_one(thresholds: &[f32], errors: &[f32]) -> Vec<u64> {
+    let mut counts = vec![0; thresholds.len()];
+    for error in errors {
+        for (count, threshold) in counts.iter_mut().zip(thresholds) {
+            *count += u64::from(error < threshold);
+        }
+    }
+    counts
+}
+
+proptest! {
+    /// Thresholds that errors meet exactly, 0 to 40 of them, and two windows of errors, the least and the greatest of all
+    /// among them.
+    #[test]
+    fn buckets_count_as_comparing_does(
+        steps in vec(1u32..4, 0..40),
+        errors in vec(prop_oneof![8 => 0u32..100, 1 => Just(u32::MAX)], 0..200),
+        cut in 0usize..200,
+    ) {
+        let of = |step: u32| f32::from_bits(1.0f32.to_bits() + step);
+        let thresholds: Vec<f32> = steps.iter().scan(0, |at, step| { *at += step; Some(of(*at)) }).collect();
+        let errors: Vec<f32> = errors.into_iter().map(|e| match e { 0 => 0.0, u32::MAX => f32::MAX, e => of(e) }).collect();
+        let cut = cut.min(errors.len());
+        let tallies = [Tally::new(1, &thresholds), Tally::counts_only(1, &thresholds)];
+        for mut tally in tallies.into_iter().flatten() {
+            let (thresholds, rows) = tally.rows_mut();
+            rows[0].add(thresholds, 5, &errors[..cut]);
+            rows[0].add(thresholds, 5 + cut as u64, &errors[cut..]);
+            prop_assert_eq!(rows[0].successes(), counted_one_by_one(thresholds, &errors));
+        }
+    }
+}
+
 #[test]
 fn tallies_of_different_questions_do_not_merge() {
     let mut tally = Tally::new(2, &THRESHOLDS).unwrap();

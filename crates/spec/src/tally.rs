@@ -139,19 +139,25 @@ impl Row {
 
     /// Adds trials in any order. `thresholds` are the tally's.
     pub fn extend(&mut self, thresholds: &[f32], trials: impl IntoIterator<Item = Record>) {
-        let limit = thresholds.last().filter(|_| self.counts_only);
+        let largest = thresholds.last().copied().unwrap_or(f32::NEG_INFINITY);
+        // A trial's bucket is the first threshold above its error: one search a trial, whatever the thresholds.
+        let mut buckets = vec![0u64; thresholds.len()];
         for trial in trials {
-            if limit.is_some_and(|&limit| trial.error >= limit) {
+            if trial.error < largest {
+                buckets[thresholds.partition_point(|&t| t <= trial.error)] += 1;
+            } else if self.counts_only {
                 continue;
-            }
-            for (count, _) in self.successes.iter_mut().zip(thresholds).rev().take_while(|(_, t)| trial.error < **t) {
-                *count += 1;
             }
             self.record(trial);
             if !self.counts_only {
                 self.worse(trial);
                 self.histogram.add(Histogram::bin(trial.error), 1);
             }
+        }
+        let mut below = 0;
+        for (count, bucket) in self.successes.iter_mut().zip(buckets) {
+            below += bucket;
+            *count += below;
         }
     }
 
