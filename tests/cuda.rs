@@ -6,7 +6,7 @@ use retrial_check::{Case, Kernel, cases};
 use retrial_cpu::Cpu;
 use retrial_cuda::{
     Cuda,
-    driver::{Driver, Facts, Fault, Launch, Read, Ticket},
+    driver::{Driver, Facts, Fault, Launch, Read, Ticket, unknown},
 };
 use retrial_emulator::Order;
 use retrial_spec::{Backend, Error, Noise, Precision, Problem, Result, Tally};
@@ -161,6 +161,8 @@ enum Failure {
     Large(u64),
     /// Stops working with the submission of this number.
     Dies(u64),
+    /// Panics there.
+    Panics(u64),
     /// Flips a bit on the way to the host.
     Transfer,
     /// Delivers a NaN.
@@ -171,9 +173,26 @@ struct Failing {
     inner: Emulated,
     failure: Failure,
     submissions: AtomicU64,
+    /// Submissions that are not finished, the most at once, and what was given back while there were any.
+    flying: AtomicU64,
+    most_flying: AtomicU64,
+    freed_too_early: AtomicU64,
 }
 
-impl Driver for Failing {
+impl Failing {
+    fn new(memory: u64, failure: Failure) -> Arc<Self> {
+        let inner = Emulated::new(memory, Order::Forward);
+        let [submissions, flying, most_flying, freed_too_early] = Default::default();
+        Arc::new(Self { inner, failure, submissions, flying, most_flying, freed_too_early })
+    }
+
+    fn frees(&self) {
+        self.freed_too_early.fetch_add(self.flying.load(Relaxed), Relaxed);
+    }
+}
+
+// SAFETY: the emulated device's, which it asks for everything.
+unsafe impl Driver for Failing {
     fn facts(&self) -> &Facts {
         self.inner.facts()
     }
@@ -187,6 +206,7 @@ impl Driver for Failing {
         }
     }
     unsafe fn release(&self, address: u64) {
+        self.frees();
         // SAFETY: as here.
         unsafe { self.inner.release(address) }
     }
@@ -194,6 +214,7 @@ impl Driver for Failing {
         self.inner.pin(bytes)
     }
     unsafe fn unpin(&self, memory: NonNull<u8>) {
+        self.frees();
         // SAFETY: as here.
         unsafe { self.inner.unpin(memory) }
     }
@@ -202,8 +223,10 @@ impl Driver for Failing {
         unsafe { self.inner.write(address, bytes) }
     }
     unsafe fn submit(&self, launches: &[Launch<'_>], read: Option<Read>) -> Result<Ticket, Fault> {
-        if self.failure == Failure::Dies(self.submissions.fetch_add(1, Relaxed)) {
-            return Err(failed("CUDA_ERROR_ILLEGAL_ADDRESS"));
+        match (self.failure, self.submissions.fetch_add(1, Relaxed)) {
+            (Failure::Dies(at), now) if at == now => return Err(failed("CUDA_ERROR_ILLEGAL_ADDRESS")),
+            (Failure::Panics(at), now) if at == now => panic!("a driver that panics, as it should in this test"),
+            _ => {}
         }
         // SAFETY: as here.
         let ticket = unsafe { self.inner.submit(launches, read)? };
@@ -218,16 +241,17 @@ impl Driver for Failing {
                 _ => {}
             }
         }
+        self.most_flying.fetch_max(self.flying.fetch_add(1, Relaxed) + 1, Relaxed);
         Ok(ticket)
     }
     fn finish(&self, ticket: Ticket) -> Result<Duration, Fault> {
+        self.flying.fetch_sub(1, Relaxed);
         self.inner.finish(ticket)
     }
 }
 
 fn failing(failure: Failure) -> Cuda {
-    let inner = Emulated::new(MEMORY, Order::Forward);
-    Cuda::with_drivers(vec![Arc::new(Failing { inner, failure, submissions: AtomicU64::new(0) })])
+    Cuda::with_drivers(vec![Failing::new(MEMORY, failure)])
 }
 
 /// A refused allocation halves the window and goes on, with the same results; one that no window avoids is an error.
@@ -261,6 +285,35 @@ fn a_device_that_dies_is_an_error_and_frees_its_memory() {
         let error = tally(&failing(Failure::Dies(at)), &problem, &[0, 1500]).unwrap_err();
         assert!(!error.is_input() && error.to_string().contains("CUDA_ERROR_ILLEGAL_ADDRESS"), "{error}");
     }
+}
+
+/// A panic while windows are under way, wherever it comes from, frees nothing that the device still uses.
+#[test]
+fn a_panic_waits_for_the_device() {
+    if !available() {
+        return;
+    }
+    let problem = case(Kernel::Score, 5).problem().unwrap();
+    let driver = Failing::new(1 << 20, Failure::Panics(2));
+    let cuda = Cuda::with_drivers(vec![driver.clone()]);
+    let work = || {
+        let mut scorer = cuda.load(&problem, Precision::F32).unwrap();
+        let trials = 0..2 * scorer.window();
+        scorer.tally(trials, &mut Tally::new(5, &[3.0]).unwrap())
+    };
+    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).is_err());
+    assert!(driver.most_flying.load(Relaxed) > 1);
+    assert_eq!((driver.flying.load(Relaxed), driver.freed_too_early.load(Relaxed)), (0, 0));
+}
+
+#[test]
+fn a_ticket_is_finished_once() {
+    let driver = Emulated::new(MEMORY, Order::Forward);
+    // SAFETY: nothing is launched or read.
+    let ticket = unsafe { driver.submit(&[], None) }.unwrap();
+    let again = Ticket(ticket.0);
+    driver.finish(ticket).unwrap();
+    assert_eq!(driver.finish(again), Err(unknown(Ticket(0))));
 }
 
 /// The device's own counts are held against the errors read back.

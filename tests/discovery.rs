@@ -25,6 +25,12 @@ fn library(file: &Path, text: &str) -> Option<PathBuf> {
 
 /// A driver of one device whose functions all succeed and do next to nothing, less the ones named.
 fn driver(folder: &Path, version: u32, without: &[&str]) -> Option<PathBuf> {
+    let text = driver_text(version, without, &[]);
+    library(&folder.join("libcuda.so.1"), &text)
+}
+
+/// The text of a driver with some functions of its own.
+fn driver_text(version: u32, without: &[&str], own: &[(&str, String)]) -> String {
     let special = [
         ("cuDriverGetVersion", format!("int cuDriverGetVersion(int *v) {{ *v = {version}; return 0; }}")),
         ("cuDeviceGetCount", "int cuDeviceGetCount(int *n) { *n = 1; return 0; }".into()),
@@ -45,13 +51,13 @@ fn driver(folder: &Path, version: u32, without: &[&str]) -> Option<PathBuf> {
     ];
     let mut text = String::from("#include <stdlib.h>\n#include <string.h>\n");
     for name in retrial_cuda::DRIVER_CALLS.iter().filter(|name| !without.contains(name)) {
-        match special.iter().find(|(special, _)| special == name) {
+        match own.iter().chain(&special).find(|(special, _)| special == name) {
             Some((_, code)) => text += code,
             None => text += &format!("int {name}() {{ return 0; }}"),
         }
         text.push('\n');
     }
-    library(&folder.join("libcuda.so.1"), &text)
+    text
 }
 
 /// What every NVRTC has: its version.
@@ -137,6 +143,33 @@ fn no_function_is_called_that_was_not_looked_for() {
             Some(1),
             "{kernel}: a device that computes nothing agrees with the reference: {stdout}{stderr}"
         );
+    }
+}
+
+/// A driver that refuses one of the things it is asked to make: what it made before is given back.
+#[test]
+fn what_a_driver_made_is_given_back_when_it_refuses_more() {
+    let makes = ["cuDevicePrimaryCtxRetain", "cuStreamCreate", "cuEventCreate", "cuModuleLoadData"];
+    let unmakes = ["cuDevicePrimaryCtxRelease_v2", "cuStreamDestroy_v2", "cuEventDestroy_v2", "cuModuleUnload"];
+    let own = |names: [&'static str; 4], code| names.map(|name| (name, format!("int {name}() {{ {code} }}")));
+    let functions = [own(makes, "return make();"), own(unmakes, "held--; return 0;")].concat();
+    let ledger = "#include <stdio.h>\n#include <stdlib.h>\nstatic int held, made;\n\
+                  static int make() { return ++made == atoi(getenv(\"REFUSED\")) ? 999 : (held++, 0); }\n\
+                  __attribute__((destructor)) static void tell() { if (made) fprintf(stderr, \"made %d held %d\", made, held); }\n";
+    let dir = tempfile::tempdir().unwrap();
+    let text = ledger.to_owned() + &driver_text(13_000, &[], &functions);
+    if library(&dir.path().join("libcuda.so.1"), &text).is_none() {
+        return;
+    }
+    library(&dir.path().join("lib64/libnvrtc.so.13"), &compiler("*a = 13; *b = 0;")).unwrap();
+    // The context, two streams, three events of a first submission, its module.
+    for refused in 0..=7 {
+        let refused = refused.to_string();
+        let variables = [("CUDA_HOME", dir.path()), ("RETRIAL_CACHE", Path::new("")), ("REFUSED", Path::new(&refused))];
+        let (_, _, stderr) = said(&run(dir.path(), "validate --device cuda --kernel decode", &variables));
+        let made: Option<u32> = stderr.split("made ").nth(1).and_then(|rest| rest.split(' ').next()?.parse().ok());
+        assert!(made.is_some_and(|made| made >= refused.parse().unwrap()), "{refused}: {stderr}");
+        assert!(stderr.ends_with(" held 0"), "{refused}: {stderr}");
     }
 }
 

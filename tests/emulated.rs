@@ -3,7 +3,7 @@
 
 use retrial_cuda::{
     Cuda, Program,
-    driver::{Driver, Facts, Fault, Launch, Read, Ticket},
+    driver::{Driver, Facts, Fault, Launch, Read, Ticket, unknown},
 };
 use retrial_emulator::{Grid, Memory, Options, Order, compiler};
 use std::{
@@ -26,8 +26,9 @@ pub struct Emulated {
     memory: u64,
     /// Bytes allocated.
     used: AtomicU64,
-    /// Times of submissions, by ticket.
-    times: Mutex<Vec<Duration>>,
+    submissions: AtomicU64,
+    /// Times of those that were not asked for yet, by ticket.
+    times: Mutex<HashMap<u64, Duration>>,
 }
 
 impl Emulated {
@@ -46,6 +47,7 @@ impl Emulated {
             device: Mutex::default(),
             host: Mutex::default(),
             used: AtomicU64::new(0),
+            submissions: AtomicU64::new(0),
             times: Mutex::default(),
         }
     }
@@ -63,7 +65,9 @@ pub fn failed(fault: &str) -> Fault {
     Fault::Failed { fault: fault.into(), fix: "see kernels/".into() }
 }
 
-impl Driver for Emulated {
+// SAFETY: allocations are `Memory` and boxes of their own, which live until they are given back; a submission is over
+// when it returns, and the emulator catches what leaves its buffers.
+unsafe impl Driver for Emulated {
     fn facts(&self) -> &Facts {
         &self.facts
     }
@@ -121,13 +125,13 @@ impl Driver for Emulated {
             // SAFETY: the caller's promise.
             unsafe { ptr::copy_nonoverlapping(from as *const u8, to.as_ptr(), bytes) };
         }
-        let mut times = self.times.lock().unwrap();
-        times.push(begin.elapsed());
-        Ok(Ticket(times.len() as u64 - 1))
+        let ticket = self.submissions.fetch_add(1, Relaxed);
+        self.times.lock().unwrap().insert(ticket, begin.elapsed());
+        Ok(Ticket(ticket))
     }
 
-    fn finish(&self, Ticket(ticket): Ticket) -> Result<Duration, Fault> {
-        Ok(self.times.lock().unwrap()[ticket as usize])
+    fn finish(&self, ticket: Ticket) -> Result<Duration, Fault> {
+        self.times.lock().unwrap().remove(&ticket.0).ok_or_else(|| unknown(ticket))
     }
 }
 

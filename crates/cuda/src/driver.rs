@@ -66,49 +66,69 @@ pub struct Read {
     pub bytes: usize,
 }
 
-/// Work under way.
+/// Work under way: what [`Driver::submit`] returns and [`Driver::finish`] takes, once.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct Ticket(pub u64);
 
 /// One device. Launches run in the order of their submission; copies to the host run beside later launches.
-pub trait Driver: Send + Sync {
+///
+/// # Safety
+/// Safe code above reads and writes through what these methods return, and frees it by what they report. So
+///
+/// * [`Driver::pin`] returns memory of the size asked for, aligned to 16 bytes, that nobody else uses until
+///   [`Driver::unpin`];
+/// * [`Driver::allocate`] returns addresses of device memory of the size asked for, none of it part of another
+///   allocation, until [`Driver::release`];
+/// * work touches nothing but what the launches' parameters and the read name, and none of it before
+///   [`Driver::submit`] was called, or after it failed, or once [`Driver::finish`] has returned, whatever it returned;
+/// * what a submission reads back is in the memory of the read, all of it, when `finish` returns [`Ok`].
+pub unsafe trait Driver: Send + Sync {
     /// What the device says of itself.
     fn facts(&self) -> &Facts;
 
     /// Bytes of memory that are free now.
     fn free_memory(&self) -> Result<u64, Fault>;
 
-    /// Allocates device memory, aligned to 256 bytes.
+    /// Allocates device memory, aligned to 256 bytes, of any content.
     fn allocate(&self, bytes: u64) -> Result<u64, Fault>;
 
     /// Gives device memory back.
     ///
     /// # Safety
-    /// `address` came from [`Driver::allocate`], and no work under way uses it.
+    /// `address` came from [`Driver::allocate`] of this device, once, and no work under way uses it.
     unsafe fn release(&self, address: u64);
 
-    /// Allocates host memory that the device can copy to.
+    /// Allocates host memory that the device can copy to, of any content.
     fn pin(&self, bytes: usize) -> Result<NonNull<u8>, Fault>;
 
     /// Gives host memory back.
     ///
     /// # Safety
-    /// `memory` came from [`Driver::pin`], and no work under way uses it.
+    /// `memory` came from [`Driver::pin`] of this device, once, and no work under way uses it.
     unsafe fn unpin(&self, memory: NonNull<u8>);
 
-    /// Copies to the device, after all that was submitted.
+    /// Copies to the device, after all that was submitted, and waits for it.
     ///
     /// # Safety
     /// `bytes.len()` bytes from `address` on are allocated.
     unsafe fn write(&self, address: u64, bytes: &[u8]) -> Result<(), Fault>;
 
-    /// Starts launches, then a copy to the host once they are done.
+    /// Starts launches, then a copy to the host once they are done. On an error nothing is under way.
     ///
     /// # Safety
-    /// The addresses in the parameters are allocated and large enough until the ticket is finished, and nothing reads
-    /// `read.to` before.
+    /// The addresses in the parameters are allocated and large enough until the ticket is finished; so is the memory of
+    /// `read`, and nothing reads or writes `read.to` before.
     unsafe fn submit(&self, launches: &[Launch<'_>], read: Option<Read>) -> Result<Ticket, Fault>;
 
-    /// Waits for a submission, and tells how long its launches took.
+    /// Waits for a submission, and tells how long its launches took. A ticket that is not under way on this device is an
+    /// error.
     fn finish(&self, ticket: Ticket) -> Result<Duration, Fault>;
+}
+
+/// What [`Driver::finish`] says of a ticket that it does not know.
+pub fn unknown(Ticket(ticket): Ticket) -> Fault {
+    Fault::Failed {
+        fault: format!("submission {ticket} is not under way on this device"),
+        fix: "report it as a bug".into(),
+    }
 }

@@ -46,7 +46,7 @@ impl<T> Buffer<T> {
 
 impl<T> Drop for Buffer<T> {
     fn drop(&mut self) {
-        // SAFETY: `Gpu::buffer` allocated it, and `Gpu::start` keeps whoever uses it borrowed until it is finished.
+        // SAFETY: `Gpu::buffer` allocated it; who starts work on it promises that it outlives the flight.
         unsafe { self.driver.release(self.address) }
     }
 }
@@ -73,8 +73,35 @@ impl<T: Pod> Pinned<T> {
 
 impl<T> Drop for Pinned<T> {
     fn drop(&mut self) {
-        // SAFETY: `Gpu::pinned` allocated it; whoever drops a `Pinned` has finished the ticket that fills it.
+        // SAFETY: `Gpu::pinned` allocated it; who starts a copy to it promises that it outlives the flight.
         unsafe { self.driver.unpin(self.memory) }
+    }
+}
+
+/// Work under way. Dropped unfinished, as when a panic unwinds, it waits: the device may still be using the memory.
+#[must_use]
+pub(crate) struct Flight<'g> {
+    gpu: &'g Gpu,
+    ticket: Option<Ticket>,
+}
+
+impl Flight<'_> {
+    /// Waits until it has landed.
+    pub fn finish(mut self) -> Result<(), Fault> {
+        self.land()
+    }
+
+    fn land(&mut self) -> Result<(), Fault> {
+        let Some(ticket) = self.ticket.take() else { return Ok(()) };
+        let time = self.gpu.driver.finish(ticket)?;
+        self.gpu.busy.fetch_add(time.as_nanos() as u64, Relaxed);
+        Ok(())
+    }
+}
+
+impl Drop for Flight<'_> {
+    fn drop(&mut self) {
+        let _ = self.land(); // an error too means that it has ended
     }
 }
 
@@ -147,44 +174,21 @@ impl Gpu {
         Ok(Pinned { driver: self.driver.clone(), memory, len, values: PhantomData })
     }
 
-    /// Starts calls, then copies `from` to `to`.
+    /// Starts calls, then copies the first `len` values of `from` to `to`.
     ///
     /// # Safety
-    /// Every buffer whose address is in a parameter is as large as its kernel's contract says. It, `from` and `to` live
-    /// until the ticket is finished.
+    /// Every buffer whose address is in a parameter is as large as its kernel's contract says. It, `from` and `to` outlive
+    /// the flight, which is not forgotten; nothing reads `to` before it has landed.
     pub unsafe fn start<T>(
         &self,
         calls: &[Call],
         from: &Buffer<T>,
         to: &Pinned<T>,
         len: usize,
-    ) -> Result<Ticket, Fault> {
+    ) -> Result<Flight<'_>, Fault> {
         assert!(len <= from.len.min(to.len));
+        assert!(calls.iter().all(|call| (1..=GRID).contains(&call.grid)));
         let read = Read { from: from.address, to: to.memory, bytes: len * size_of::<T>() };
-        // SAFETY: `read` is within both buffers; the rest is the caller's promise.
-        unsafe { self.submit(calls, Some(read)) }
-    }
-
-    /// Waits for a ticket.
-    pub fn finish(&self, ticket: Ticket) -> Result<(), Fault> {
-        let time = self.driver.finish(ticket)?;
-        self.busy.fetch_add(time.as_nanos() as u64, Relaxed);
-        Ok(())
-    }
-
-    /// Runs calls and reads the first `len` values of a buffer.
-    ///
-    /// # Safety
-    /// Every buffer whose address is in a parameter is as large as its kernel's contract says, and lives.
-    pub unsafe fn run<T: Pod>(&self, calls: &[Call], from: &Buffer<T>, len: usize) -> Result<Vec<T>, Fault> {
-        let to = self.pinned(len)?;
-        // SAFETY: the caller's promise, and the ticket is finished before anything is dropped.
-        let ticket = unsafe { self.start(calls, from, &to, len)? };
-        self.finish(ticket)?;
-        Ok(to.values(len).to_vec())
-    }
-
-    unsafe fn submit(&self, calls: &[Call], read: Option<Read>) -> Result<Ticket, Fault> {
         let launches: Vec<Launch<'_>> = calls
             .iter()
             .map(|call| Launch {
@@ -196,9 +200,20 @@ impl Gpu {
                 params: &call.params,
             })
             .collect();
-        assert!(calls.iter().all(|call| (1..=GRID).contains(&call.grid)));
-        // SAFETY: the promise of the caller.
-        unsafe { self.driver.submit(&launches, read) }
+        // SAFETY: `read` is within both buffers; the rest is the caller's promise.
+        let ticket = unsafe { self.driver.submit(&launches, Some(read))? };
+        Ok(Flight { gpu: self, ticket: Some(ticket) })
+    }
+
+    /// Runs calls and reads the first `len` values of a buffer.
+    ///
+    /// # Safety
+    /// Every buffer whose address is in a parameter is as large as its kernel's contract says, and lives.
+    pub unsafe fn run<T: Pod>(&self, calls: &[Call], from: &Buffer<T>, len: usize) -> Result<Vec<T>, Fault> {
+        let to = self.pinned(len)?;
+        // SAFETY: the caller's promise; the flight has landed before `to` is read or dropped.
+        unsafe { self.start(calls, from, &to, len)? }.finish()?;
+        Ok(to.values(len).to_vec())
     }
 
     /// The error that a user sees.

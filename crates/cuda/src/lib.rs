@@ -11,6 +11,7 @@ mod counts;
 mod discover;
 pub mod driver;
 mod gpu;
+mod handles;
 mod kernels;
 mod nvidia;
 mod nvrtc;

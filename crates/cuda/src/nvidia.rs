@@ -3,14 +3,15 @@
 use crate::{
     compile::compiler,
     discover::{attribute, describe, dotted, driver_version, name},
-    driver::{Driver, Facts, Fault, Launch, Read, Ticket},
+    driver::{Driver, Facts, Fault, Launch, Read, Ticket, unknown},
+    handles::{Context, Event, Module, Stream},
     source::Program,
 };
 use cudarc::driver::{
     DriverError,
-    result::{self, device, event, function, module, primary_ctx, stream},
+    result::{self, device, event, function, module, stream},
     sys::{
-        self, CUdevice_attribute_enum as Attribute, CUevent_flags, CUfunction_attribute_enum as FunctionAttribute,
+        self, CUdevice_attribute_enum as Attribute, CUfunction_attribute_enum as FunctionAttribute,
         cudaError_enum as Code,
     },
 };
@@ -29,26 +30,24 @@ use std::{
 /// One device, with a stream for kernels and one for copies to the host.
 pub(crate) struct Nvidia {
     facts: Facts,
-    device: sys::CUdevice,
-    context: sys::CUcontext,
-    kernels: sys::CUstream,
-    copies: sys::CUstream,
-    modules: Mutex<HashMap<&'static str, sys::CUmodule>>,
-    functions: Mutex<HashMap<(&'static str, &'static str), sys::CUfunction>>,
     flights: Mutex<HashMap<u64, Events>>,
     tickets: AtomicU64,
+    functions: Mutex<HashMap<(&'static str, &'static str), sys::CUfunction>>,
+    kernels: Stream,
+    copies: Stream,
+    /// Unloaded when the streams have ended.
+    modules: Mutex<HashMap<&'static str, Module>>,
+    /// Dropped last: everything above is of it.
+    context: Context,
 }
 
 /// Begin and end of the launches, end of the copy.
-#[derive(Clone, Copy)]
-struct Events([sys::CUevent; 3]);
+struct Events([Event; 3]);
 
 // SAFETY: the driver's handles may be used from any thread whose current context is theirs, which every call sets.
 unsafe impl Send for Nvidia {}
 // SAFETY: as above; maps are behind locks.
 unsafe impl Sync for Nvidia {}
-// SAFETY: as above.
-unsafe impl Send for Events {}
 
 /// What went wrong, and what helps.
 fn fault(what: &str, error: DriverError) -> Fault {
@@ -98,10 +97,8 @@ impl Nvidia {
         compiler()?.check(info.capability)?;
         let open = || -> Result<Self, DriverError> {
             let device = device::get(index as i32)?;
-            // SAFETY: the device exists; the context is released when `Self` is dropped.
-            let context = unsafe { primary_ctx::retain(device)? };
-            // SAFETY: it was just retained.
-            unsafe { result::ctx::set_current(context)? };
+            let context = Context::retain(device)?;
+            context.enter()?;
             let of = |which| attribute(device, which);
             let (major, minor) = info.capability;
             Ok(Self {
@@ -113,14 +110,13 @@ impl Nvidia {
                     shared_per_multiprocessor: of(Attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_MULTIPROCESSOR)?,
                     shared_per_block: of(Attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)?,
                 },
-                device,
-                context,
-                kernels: stream::create(stream::StreamKind::NonBlocking)?,
-                copies: stream::create(stream::StreamKind::NonBlocking)?,
-                modules: Mutex::default(),
-                functions: Mutex::default(),
                 flights: Mutex::default(),
                 tickets: AtomicU64::new(0),
+                functions: Mutex::default(),
+                kernels: Stream::new()?,
+                copies: Stream::new()?,
+                modules: Mutex::default(),
+                context,
             })
         };
         open().map_err(|error| unavailable(index, error))
@@ -128,8 +124,7 @@ impl Nvidia {
 
     /// Makes the context current on this thread; the driver's calls need it.
     fn enter(&self) -> Result<(), Fault> {
-        // SAFETY: the context is retained as long as `self` lives.
-        unsafe { result::ctx::set_current(self.context) }.map_err(|error| fault("the context", error))
+        self.context.enter().map_err(|error| fault("the context", error))
     }
 
     fn function(&self, program: &'static Program, entry: &'static str) -> Result<sys::CUfunction, Fault> {
@@ -139,8 +134,8 @@ impl Nvidia {
         }
         let mut modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
         let module = match modules.get(program.kernel) {
-            Some(module) => *module,
-            None => *modules.entry(program.kernel).or_insert(self.load(program)?),
+            Some(module) => module.0,
+            None => modules.entry(program.kernel).or_insert(self.load(program)?).0,
         };
         let missing = |error| fault(&format!("{entry} of kernels/{}.cu", program.kernel), error);
         let name = CString::new(entry).unwrap_or_default();
@@ -164,16 +159,16 @@ impl Nvidia {
     }
 
     /// Compiles, or takes from the cache; what the driver does not accept from the cache is compiled again.
-    fn load(&self, program: &'static Program) -> Result<sys::CUmodule, Fault> {
+    fn load(&self, program: &'static Program) -> Result<Module, Fault> {
         let failed = |error: Error| Fault::Failed { fault: error.to_string(), fix: "see above".into() };
         let compiler = compiler().map_err(failed)?;
-        let attempt = || -> Result<Result<sys::CUmodule, DriverError>, Fault> {
+        let attempt = || -> Result<Result<Module, DriverError>, Fault> {
             let image = compiler.image(program, self.facts.capability).map_err(|error| match error {
                 Error::Device { fault, fix, .. } => Fault::Failed { fault, fix },
                 other => failed(other),
             })?;
             // SAFETY: the image is complete; PTX ends with a zero byte, as NVRTC returns it.
-            Ok(unsafe { module::load_data(image.bytes().as_ptr().cast()) })
+            Ok(unsafe { Module::new(image.bytes()) })
         };
         let what = format!("loading kernels/{}.cu", program.kernel);
         if let Ok(module) = attempt()? {
@@ -183,69 +178,45 @@ impl Nvidia {
         attempt()?.map_err(|error| fault(&what, error))
     }
 
-    fn events(&self) -> Result<Events, DriverError> {
-        let create = || event::create(CUevent_flags::CU_EVENT_BLOCKING_SYNC);
-        Ok(Events([create()?, create()?, create()?]))
-    }
-
     /// Enqueues everything of a submission.
-    unsafe fn enqueue(&self, launches: &[Launch<'_>], read: Option<Read>, events: Events) -> Result<(), Fault> {
-        let Events([begin, end, landed]) = events;
+    unsafe fn enqueue(&self, launches: &[Launch<'_>], read: Option<Read>, events: &Events) -> Result<(), Fault> {
+        let [begin, end, landed] = events.0.each_ref().map(|event| event.0);
         let order = |error| fault("ordering work", error);
         // Before the clock starts: the first use compiles.
         let functions = launches.iter().map(|launch| self.function(launch.program, launch.entry));
         let functions = functions.collect::<Result<Vec<_>, Fault>>()?;
         // SAFETY: streams and events are this context's; memory is the caller's promise.
         unsafe {
-            event::record(begin, self.kernels).map_err(order)?;
+            event::record(begin, self.kernels.0).map_err(order)?;
             for (launch, function) in launches.iter().zip(functions) {
                 let mut params = launch.params.to_vec();
                 let (grid, block) = ((launch.grid, 1, 1), (launch.block, 1, 1));
                 let mut pointers = [params.as_mut_ptr().cast::<c_void>()];
-                let started = result::launch_kernel(function, grid, block, launch.shared, self.kernels, &mut pointers);
+                let started =
+                    result::launch_kernel(function, grid, block, launch.shared, self.kernels.0, &mut pointers);
                 started.map_err(|error| fault(&format!("starting {}", launch.entry), error))?;
             }
-            event::record(end, self.kernels).map_err(order)?;
+            event::record(end, self.kernels.0).map_err(order)?;
             let wait = sys::CUevent_wait_flags::CU_EVENT_WAIT_DEFAULT;
-            stream::wait_event(self.copies, end, wait).map_err(order)?;
+            stream::wait_event(self.copies.0, end, wait).map_err(order)?;
             if let Some(Read { from, to, bytes }) = read.filter(|read| read.bytes > 0) {
                 let to = std::slice::from_raw_parts_mut(to.as_ptr(), bytes);
-                result::memcpy_dtoh_async(to, from, self.copies).map_err(order)?;
+                result::memcpy_dtoh_async(to, from, self.copies.0).map_err(order)?;
             }
-            event::record(landed, self.copies).map_err(order)
+            event::record(landed, self.copies.0).map_err(order)
         }
-    }
-}
-
-/// # Safety
-/// The events were created here, and nothing waits for them any more.
-unsafe fn destroy(Events(events): Events) {
-    for event in events {
-        // SAFETY: the caller's promise.
-        unsafe { event::destroy(event) }.ok();
     }
 }
 
 impl Drop for Nvidia {
     fn drop(&mut self) {
-        if self.enter().is_err() {
-            return;
-        }
-        // SAFETY: everything here was created by `open` or `load`, and nobody else holds it.
-        unsafe {
-            stream::synchronize(self.kernels).ok();
-            stream::synchronize(self.copies).ok();
-            for module in self.modules.lock().unwrap_or_else(PoisonError::into_inner).values() {
-                module::unload(*module).ok();
-            }
-            stream::destroy(self.kernels).ok();
-            stream::destroy(self.copies).ok();
-            primary_ctx::release(self.device).ok();
-        }
+        self.enter().ok(); // for the handles, which are dropped next
     }
 }
 
-impl Driver for Nvidia {
+// SAFETY: memory is the driver's; work runs on the two streams alone, `enqueue` copies nothing but the read, and `finish`
+// waits for the event behind it.
+unsafe impl Driver for Nvidia {
     fn facts(&self) -> &Facts {
         &self.facts
     }
@@ -297,23 +268,23 @@ impl Driver for Nvidia {
         }
         // SAFETY: the caller's promise; `bytes` is borrowed until the stream is done.
         unsafe {
-            result::memcpy_htod_async(address, bytes, self.kernels)
-                .and_then(|()| stream::synchronize(self.kernels))
+            result::memcpy_htod_async(address, bytes, self.kernels.0)
+                .and_then(|()| stream::synchronize(self.kernels.0))
                 .map_err(|error| fault("copying to the device", error))
         }
     }
 
     unsafe fn submit(&self, launches: &[Launch<'_>], read: Option<Read>) -> Result<Ticket, Fault> {
         self.enter()?;
-        let events = self.events().map_err(|error| fault("creating events", error))?;
+        let events = || -> Result<_, DriverError> { Ok(Events([Event::new()?, Event::new()?, Event::new()?])) };
+        let events = events().map_err(|error| fault("creating events", error))?;
         // SAFETY: the caller's promise.
-        if let Err(fault) = unsafe { self.enqueue(launches, read, events) } {
+        if let Err(fault) = unsafe { self.enqueue(launches, read, &events) } {
             // What did start must end before the caller frees its memory.
             // SAFETY: streams and events are this device's.
             unsafe {
-                stream::synchronize(self.kernels).ok();
-                stream::synchronize(self.copies).ok();
-                destroy(events);
+                stream::synchronize(self.kernels.0).ok();
+                stream::synchronize(self.copies.0).ok();
             }
             return Err(fault);
         }
@@ -322,16 +293,12 @@ impl Driver for Nvidia {
         Ok(Ticket(ticket))
     }
 
-    fn finish(&self, Ticket(ticket): Ticket) -> Result<Duration, Fault> {
+    fn finish(&self, ticket: Ticket) -> Result<Duration, Fault> {
         self.enter()?;
-        let events = self.flights.lock().unwrap_or_else(PoisonError::into_inner).remove(&ticket);
-        let Some(Events([begin, end, landed])) = events else { return Ok(Duration::ZERO) };
-        // SAFETY: the events were recorded by `submit` and are destroyed once.
-        let time = unsafe {
-            let time = event::synchronize(landed).and_then(|()| event::elapsed(begin, end));
-            destroy(Events([begin, end, landed]));
-            time
-        };
+        let events = self.flights.lock().unwrap_or_else(PoisonError::into_inner).remove(&ticket.0);
+        let Some(Events([begin, end, landed])) = events else { return Err(unknown(ticket)) };
+        // SAFETY: `submit` recorded all three.
+        let time = unsafe { event::synchronize(landed.0).and_then(|()| event::elapsed(begin.0, end.0)) };
         let milliseconds = time.map_err(|error| fault("running kernels", error))?;
         Ok(Duration::try_from_secs_f64(f64::from(milliseconds) / 1e3).unwrap_or_default())
     }

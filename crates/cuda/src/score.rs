@@ -2,8 +2,8 @@
 
 use crate::{
     counts::Counts,
-    driver::{Fault, Ticket},
-    gpu::{Buffer, Gpu, Pinned},
+    driver::Fault,
+    gpu::{Buffer, Flight, Gpu, Pinned},
     plan,
     resident::{self, Resident, Window},
 };
@@ -26,12 +26,12 @@ struct Slot {
     host: Pinned<f32>,
 }
 
-/// A window in flight, in the slot of this number.
-struct Flight {
+/// A window under way, in the slot of this number.
+struct Flying<'a> {
     slot: usize,
     window: Range<u64>,
-    ticket: Ticket,
-    /// Kept until the device has read it.
+    /// Dropped before what it reads.
+    flight: Flight<'a>,
     _noise: Option<Buffer<f32>>,
 }
 
@@ -70,20 +70,19 @@ impl<'a> DeviceScorer<'a> {
         counts: Option<&Counts>,
         mut fold: impl FnMut(Range<u64>, &[f32]) -> Result<()>,
     ) -> Result<()> {
-        let mut flying: VecDeque<Flight> = VecDeque::new();
+        let mut flying: VecDeque<Flying<'_>> = VecDeque::new();
         let mut result = Ok(());
         loop {
             while result.is_ok() && flying.len() < self.slots.len() {
                 let Some(window) = next() else { break };
-                let slot = flying.front().map_or(0, |flight| 1 - flight.slot);
+                let slot = flying.front().map_or(0, |flying| 1 - flying.slot);
                 match self.start(slot, window, given, counts) {
-                    Ok(flight) => flying.push_back(flight),
+                    Ok(started) => flying.push_back(started),
                     Err(fault) => result = Err(self.gpu.error(fault)),
                 }
             }
-            // Whatever failed, what flies must land before its memory is given back.
-            let Some(Flight { slot, window, ticket, _noise }) = flying.pop_front() else { return result };
-            let landed = self.gpu.finish(ticket).map_err(|fault| self.gpu.error(fault));
+            let Some(Flying { slot, window, flight, _noise }) = flying.pop_front() else { return result };
+            let landed = flight.finish().map_err(|fault| self.gpu.error(fault));
             if result.is_ok() {
                 let errors = self.problem.samples() * (window.end - window.start) as usize;
                 result = landed.and_then(|()| fold(window, self.slots[slot].host.values(errors)));
@@ -97,7 +96,7 @@ impl<'a> DeviceScorer<'a> {
         window: Range<u64>,
         given: Option<Given<'_>>,
         counts: Option<&Counts>,
-    ) -> Result<Flight, Fault> {
+    ) -> Result<Flying<'a>, Fault> {
         let (gpu, samples) = (self.gpu, self.problem.samples());
         let trials = (window.end - window.start) as usize;
         assert!((1..=self.window).contains(&trials));
@@ -113,9 +112,9 @@ impl<'a> DeviceScorer<'a> {
             calls.extend(counts.calls(errors, window.start, trials));
         }
         // SAFETY: the buffers of `resident` are what its kernel takes, `errors` holds at least this window. They live as long
-        // as `self`, and `run` finishes every ticket; the noise travels with the flight.
-        let ticket = unsafe { gpu.start(&calls, errors, host, samples * trials)? };
-        Ok(Flight { slot, window, ticket, _noise: noise })
+        // as `self`, which `run` borrows until every flight is dropped; the noise travels with its own.
+        let flight = unsafe { gpu.start(&calls, errors, host, samples * trials)? };
+        Ok(Flying { slot, window, flight, _noise: noise })
     }
 
     /// Adds windows to a tally of no trials yet, and lets the device count them again.
