@@ -222,6 +222,20 @@ unsafe impl Driver for Failing {
         // SAFETY: as here.
         unsafe { self.inner.write(address, bytes) }
     }
+    unsafe fn read(&self, read: Read) -> Result<(), Fault> {
+        // SAFETY: as here.
+        unsafe { self.inner.read(read)? };
+        let word = read.to.cast::<u32>().as_ptr();
+        match self.failure {
+            // The exponent's lowest bit of an error: twice or half of it.
+            // SAFETY: at least four bytes were read to there.
+            Failure::Transfer => unsafe { *word ^= 1 << 23 },
+            // SAFETY: as above.
+            Failure::NotANumber => unsafe { *word = f32::NAN.to_bits() },
+            _ => {}
+        }
+        Ok(())
+    }
     unsafe fn submit(&self, launches: &[Launch<'_>], read: Option<Read>) -> Result<Ticket, Fault> {
         match (self.failure, self.submissions.fetch_add(1, Relaxed)) {
             (Failure::Dies(at), now) if at == now => return Err(failed("CUDA_ERROR_ILLEGAL_ADDRESS")),
@@ -230,17 +244,6 @@ unsafe impl Driver for Failing {
         }
         // SAFETY: as here.
         let ticket = unsafe { self.inner.submit(launches, read)? };
-        let word = read.filter(|read| read.bytes >= 4).map(|read| read.to.cast::<u32>());
-        if let Some(word) = word.filter(|_| launches.iter().any(|launch| launch.entry == "score")) {
-            match self.failure {
-                // The exponent's lowest bit: twice or half the error.
-                // SAFETY: at least four bytes were read to there.
-                Failure::Transfer => unsafe { *word.as_ptr() ^= 1 << 23 },
-                // SAFETY: as above.
-                Failure::NotANumber => unsafe { *word.as_ptr() = f32::NAN.to_bits() },
-                _ => {}
-            }
-        }
         self.most_flying.fetch_max(self.flying.fetch_add(1, Relaxed) + 1, Relaxed);
         Ok(ticket)
     }
@@ -251,7 +254,7 @@ unsafe impl Driver for Failing {
 }
 
 fn failing(failure: Failure) -> Cuda {
-    Cuda::with_drivers(vec![Failing::new(MEMORY, failure)])
+    Cuda::with_drivers(vec![Failing::new(MEMORY, failure)]).checking(1)
 }
 
 /// A refused allocation halves the window and goes on, with the same results; one that no window avoids is an error.
@@ -281,7 +284,8 @@ fn a_device_that_dies_is_an_error_and_frees_its_memory() {
         return;
     }
     let problem = case(Kernel::Score, 5).problem().unwrap();
-    for at in 0..3 {
+    // The pilot that finds where errors lie, and the window.
+    for at in 0..2 {
         let error = tally(&failing(Failure::Dies(at)), &problem, &[0, 1500]).unwrap_err();
         assert!(!error.is_input() && error.to_string().contains("CUDA_ERROR_ILLEGAL_ADDRESS"), "{error}");
     }
@@ -294,8 +298,8 @@ fn a_panic_waits_for_the_device() {
         return;
     }
     let problem = case(Kernel::Score, 5).problem().unwrap();
-    let driver = Failing::new(1 << 20, Failure::Panics(2));
-    let cuda = Cuda::with_drivers(vec![driver.clone()]);
+    let driver = Failing::new(1 << 20, Failure::Panics(3));
+    let cuda = Cuda::with_drivers(vec![driver.clone()]).checking(1);
     let work = || {
         let mut scorer = cuda.load(&problem, Precision::F32).unwrap();
         let trials = 0..2 * scorer.window();

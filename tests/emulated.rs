@@ -112,6 +112,12 @@ unsafe impl Driver for Emulated {
         Ok(())
     }
 
+    unsafe fn read(&self, Read { from, to, bytes }: Read) -> Result<(), Fault> {
+        // SAFETY: the caller's promise.
+        unsafe { ptr::copy_nonoverlapping(from as *const u8, to.as_ptr(), bytes) };
+        Ok(())
+    }
+
     unsafe fn submit(&self, launches: &[Launch<'_>], read: Option<Read>) -> Result<Ticket, Fault> {
         let begin = Instant::now();
         for launch in launches {
@@ -146,9 +152,10 @@ pub fn available() -> bool {
 /// Memory of the devices below: more than any case needs.
 pub const MEMORY: u64 = 256 << 20;
 
-/// So many devices that share the work.
+/// So many devices that share the work, all of which the host checks.
 pub fn devices(count: usize, memory: u64, order: Order) -> Cuda {
     Cuda::with_drivers((0..count).map(|_| Arc::new(Emulated::new(memory, order)) as Arc<dyn Driver>).collect())
+        .checking(1)
 }
 
 /// One device, the same for all tests.

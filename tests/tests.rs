@@ -8,6 +8,8 @@ mod cuda;
 mod damaged;
 mod data;
 mod decode;
+#[cfg(target_os = "linux")]
+mod device_tally;
 #[cfg(unix)]
 mod directories;
 #[cfg(target_os = "linux")]
@@ -18,6 +20,8 @@ mod faults;
 mod figures;
 mod golden;
 mod golden_full;
+#[cfg(target_os = "linux")]
+mod host_cost;
 #[cfg(unix)]
 mod hostile;
 mod l2_error;

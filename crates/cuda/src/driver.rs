@@ -113,6 +113,12 @@ pub unsafe trait Driver: Send + Sync {
     /// `bytes.len()` bytes from `address` on are allocated.
     unsafe fn write(&self, address: u64, bytes: &[u8]) -> Result<(), Fault>;
 
+    /// Copies to the host at once, beside work under way, and waits for it.
+    ///
+    /// # Safety
+    /// The memory of `read` is allocated, and nothing else reads or writes `read.to` meanwhile.
+    unsafe fn read(&self, read: Read) -> Result<(), Fault>;
+
     /// Starts launches, then a copy to the host once they are done. On an error nothing is under way.
     ///
     /// # Safety

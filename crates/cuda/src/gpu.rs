@@ -61,6 +61,8 @@ pub(crate) struct Pinned<T> {
 
 // SAFETY: it owns its memory, as a `Vec` does.
 unsafe impl<T: Send> Send for Pinned<T> {}
+// SAFETY: as above; a shared reference only reads.
+unsafe impl<T: Sync> Sync for Pinned<T> {}
 
 impl<T: Pod> Pinned<T> {
     /// The first `len` values.
@@ -172,6 +174,14 @@ impl Gpu {
         // SAFETY: `pin` gave `bytes` bytes.
         unsafe { memory.as_ptr().write_bytes(0, bytes) };
         Ok(Pinned { driver: self.driver.clone(), memory, len, values: PhantomData })
+    }
+
+    /// Reads the first `len` values of a buffer, which no work under way writes, beside that work.
+    pub fn read<T: Pod>(&self, from: &Buffer<T>, to: &mut Pinned<T>, len: usize) -> Result<(), Fault> {
+        assert!(len <= from.len.min(to.len));
+        let read = Read { from: from.address, to: to.memory, bytes: len * size_of::<T>() };
+        // SAFETY: `read` is within both buffers, and `to` is borrowed.
+        unsafe { self.driver.read(read) }
     }
 
     /// Starts calls, then copies the first `len` values of `from` to `to`.

@@ -7,9 +7,9 @@
 
 mod cache;
 mod compile;
-mod counts;
 mod discover;
 pub mod driver;
+mod found;
 mod gpu;
 mod handles;
 mod kernels;
@@ -19,8 +19,10 @@ mod peak;
 mod plan;
 mod resident;
 mod score;
+mod session;
 mod simt;
 mod source;
+mod tally;
 
 pub use compile::{Compiler, Image, compiler};
 pub use discover::{DRIVER_CALLS, DeviceInfo, devices, driver_version};
@@ -28,21 +30,26 @@ pub use source::{Program, programs};
 
 use driver::{Driver, Fault};
 use gpu::Gpu;
+use plan::Pace;
 use retrial_spec::{
-    Device, Error, Fused, Kernels, Noise, Posterior, Precision, Problem, Result, Tally, Variant, Weights, recount::fold,
+    Device, Error, Fused, Kernels, Noise, Posterior, Precision, Problem, Result, Tally, Variant, Weights,
 };
-use score::{DeviceScorer, Given, finite};
+use score::{DeviceScorer, Given};
 use std::{
     ops::Range,
     sync::{Arc, Mutex},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
+
+/// Of so many windows the host tallies one again, from the errors themselves, unless told otherwise.
+pub const CHECK_EVERY: u64 = 256;
 
 /// One GPU, or several that share the work.
 pub struct Cuda {
     device: Device,
     gpus: Vec<Gpu>,
+    check_every: u64,
 }
 
 impl Cuda {
@@ -74,7 +81,13 @@ impl Cuda {
             variants: resident::variants(facts),
             double: true,
         };
-        Self { device, gpus }
+        Self { device, gpus, check_every: CHECK_EVERY }
+    }
+
+    /// Tallies one window in `every` a second time on the host, from the errors, and stops where the two differ: the first
+    /// of each GPU and of each problem, and of 0 no other. Results do not depend on it; the default is [`CHECK_EVERY`].
+    pub fn checking(self, every: u64) -> Self {
+        Self { check_every: every, ..self }
     }
 
     /// Runs a building block on the first GPU.
@@ -108,24 +121,7 @@ impl Kernels for Cuda {
     }
 
     fn pass_at_k(&self, errors: &[f32], first: u64, tally: &mut Tally) -> Result<()> {
-        let gpu = &self.gpus[0];
-        let (thresholds, rows) = tally.rows_mut();
-        let trials = errors.len() / rows.len();
-        let counts = self.first(|gpu| {
-            let counts = counts::Counts::begin(gpu, thresholds, rows)?;
-            let uploaded = gpu.upload(errors)?;
-            let calls = counts.calls(&uploaded, first, trials);
-            // SAFETY: `calls` checked the length of the errors; all buffers live here.
-            unsafe { gpu.run(&calls, &uploaded, 0)? };
-            Ok(counts)
-        })?;
-        fold(rows, errors.len(), |sample, row| {
-            row.add(thresholds, first, &errors[sample * trials..][..trials]);
-            Ok(())
-        })?;
-        counts.check(gpu, rows)?;
-        tally.add_trials(trials as u64);
-        Ok(())
+        session::pass_at_k(&self.gpus[0], errors, first, tally)
     }
 
     fn correlation(&self, errors: &[f32], samples: usize) -> Result<Vec<f64>> {
@@ -142,8 +138,12 @@ impl Kernels for Cuda {
     }
 
     fn load<'a>(&'a self, problem: &'a Problem, variant: &Variant) -> Result<Box<dyn Fused + 'a>> {
-        let scorers = self.gpus.iter().map(|gpu| DeviceScorer::new(gpu, problem, variant)).collect::<Result<_>>()?;
-        Ok(Box::new(CudaScorer { problem, scorers }))
+        let scorers = self
+            .gpus
+            .iter()
+            .map(|gpu| DeviceScorer::new(gpu, problem, variant, self.check_every))
+            .collect::<Result<_>>()?;
+        Ok(Box::new(CudaScorer { problem, scorers, pace: Pace::default() }))
     }
 }
 
@@ -151,6 +151,7 @@ impl Kernels for Cuda {
 struct CudaScorer<'a> {
     problem: &'a Problem,
     scorers: Vec<DeviceScorer<'a>>,
+    pace: Pace,
 }
 
 impl CudaScorer<'_> {
@@ -194,13 +195,8 @@ impl Fused for CudaScorer<'_> {
             Noise::Given(_) => 0..trials as u64,
         };
         let parts = self.share(range.clone(), |scorer, next| {
-            let (gpu, mut parts) = (scorer.gpu, vec![]);
-            scorer.run(next, given, None, |window, errors| {
-                let width = (window.end - window.start) as usize;
-                errors.chunks(width).enumerate().try_for_each(|(sample, errors)| finite(gpu, sample, errors))?;
-                parts.push((window, errors.to_vec()));
-                Ok(())
-            })?;
+            let mut parts = vec![];
+            scorer.errors(next, given, |window, errors| parts.push((window, errors.to_vec())))?;
             Ok(parts)
         })?;
         let mut errors = vec![0.0; samples * trials];
@@ -215,16 +211,21 @@ impl Fused for CudaScorer<'_> {
 
     fn tally(&mut self, trials: Range<u64>, tally: &mut Tally) -> Result<()> {
         let empty = tally.empty();
+        self.scorers.iter_mut().try_for_each(|scorer| scorer.prepare(&trials, &empty))?;
+        let busy = |scorers: &[DeviceScorer<'_>]| scorers.iter().map(|scorer| scorer.gpu.busy()).sum::<Duration>();
+        let (begin, before, length) = (Instant::now(), busy(&self.scorers), trials.end - trials.start);
         let parts = self.share(trials, |scorer, next| {
             let mut part = empty.clone();
             scorer.tally(next, &mut part)?;
             Ok(part)
         })?;
-        parts.iter().try_for_each(|part| tally.merge(part))
+        parts.iter().try_for_each(|part| tally.merge(part))?;
+        let busy = (busy(&self.scorers) - before) / self.scorers.len() as u32;
+        self.pace = Pace::of(length, begin.elapsed(), busy);
+        Ok(())
     }
 
     fn window(&self) -> u64 {
-        // A few launches of each GPU, so that the queue never runs dry between calls.
-        self.scorers.iter().map(|scorer| 4 * scorer.window as u64).sum()
+        self.pace.trials(self.scorers.iter().map(|scorer| scorer.window as u64).sum())
     }
 }

@@ -27,7 +27,7 @@ use std::{
     time::Duration,
 };
 
-/// One device, with a stream for kernels and one for copies to the host.
+/// One device, with a stream for kernels, one for copies to the host behind them, and one for copies beside them.
 pub(crate) struct Nvidia {
     facts: Facts,
     flights: Mutex<HashMap<u64, Events>>,
@@ -35,6 +35,7 @@ pub(crate) struct Nvidia {
     functions: Mutex<HashMap<(&'static str, &'static str), sys::CUfunction>>,
     kernels: Stream,
     copies: Stream,
+    reads: Stream,
     /// Unloaded when the streams have ended.
     modules: Mutex<HashMap<&'static str, Module>>,
     /// Dropped last: everything above is of it.
@@ -115,6 +116,7 @@ impl Nvidia {
                 functions: Mutex::default(),
                 kernels: Stream::new()?,
                 copies: Stream::new()?,
+                reads: Stream::new()?,
                 modules: Mutex::default(),
                 context,
             })
@@ -271,6 +273,20 @@ unsafe impl Driver for Nvidia {
             result::memcpy_htod_async(address, bytes, self.kernels.0)
                 .and_then(|()| stream::synchronize(self.kernels.0))
                 .map_err(|error| fault("copying to the device", error))
+        }
+    }
+
+    unsafe fn read(&self, Read { from, to, bytes }: Read) -> Result<(), Fault> {
+        self.enter()?;
+        if bytes == 0 {
+            return Ok(());
+        }
+        // SAFETY: the caller's promise; nothing else uses the memory until the stream is done.
+        unsafe {
+            let to = std::slice::from_raw_parts_mut(to.as_ptr(), bytes);
+            result::memcpy_dtoh_async(to, from, self.reads.0)
+                .and_then(|()| stream::synchronize(self.reads.0))
+                .map_err(|error| fault("copying to the host", error))
         }
     }
 

@@ -45,7 +45,7 @@ programs! {
     SAMPLE_LATENT "sample_latent" SampleLatent ["sample_latent"];
     DECODE "decode" Dense ["hidden", "decode"];
     L2_ERROR "l2_error" L2Error ["l2_error"];
-    PASS_AT_K "pass_at_k" PassAtK ["pass_at_k"];
+    PASS_AT_K "pass_at_k" PassAtK ["pass_at_k", "clear"];
     CORRELATION "correlation" Correlation ["standardise", "correlation", "reduce"];
     SCORE "score" Score ["score"];
 }
@@ -79,9 +79,11 @@ params! {
         pixels: u32, unused: u32,
     }
     PassAtK {
-        errors: Address, thresholds: Address, counts: Address, firsts: Address,
-        first: u64, trials: u64,
-        pieces: u32, count: u32, stride: u32, unused: u32,
+        errors: Address, thresholds: Address, counts: Address, histogram: Address, worst: Address,
+        bins: Address, least: Address, next: Address, found: Address,
+        trials: u64, words: u64,
+        pieces: u32, count: u32, stride: u32, base: u32, room: u32, whole: u32,
+        floor: f32, unused: u32,
     }
     Correlation {
         errors: Address, moments: Address, partial: Address, gram: Address,

@@ -142,18 +142,26 @@ impl Row {
         let largest = thresholds.last().copied().unwrap_or(f32::NEG_INFINITY);
         // A trial's bucket is the first threshold above its error: one search a trial, whatever the thresholds.
         let mut buckets = vec![0u64; thresholds.len()];
-        for trial in trials {
+        for Record { trial, error } in trials {
+            let trial = Record { trial, error: error + 0.0 }; // which makes a 0 of -0
             if trial.error < largest {
                 buckets[thresholds.partition_point(|&t| t <= trial.error)] += 1;
             } else if self.counts_only {
                 continue;
             }
-            self.record(trial);
+            self.add_candidate(trial);
             if !self.counts_only {
-                self.worse(trial);
+                self.add_worst(trial);
                 self.histogram.add(Histogram::bin(trial.error), 1);
             }
         }
+        self.add_buckets(buckets);
+    }
+
+    /// Adds success counts by bucket: bucket `t` counts trials whose error is below threshold `t`, but not below threshold
+    /// `t - 1`. With [`Row::add_bins`], [`Row::add_candidate`] and [`Row::add_worst`], for a device that tallies by
+    /// itself.
+    pub fn add_buckets(&mut self, buckets: impl IntoIterator<Item = u64>) {
         let mut below = 0;
         for (count, bucket) in self.successes.iter_mut().zip(buckets) {
             below += bucket;
@@ -161,15 +169,20 @@ impl Row {
         }
     }
 
-    /// Keeps `r` if it is the largest error so far.
-    fn worse(&mut self, r: Record) {
+    /// Adds counts of consecutive bins of the histogram.
+    pub fn add_bins(&mut self, first: usize, counts: impl IntoIterator<Item = u64>) {
+        (first..).zip(counts).for_each(|(bin, count)| self.histogram.add(bin, count));
+    }
+
+    /// Keeps `r` if it is the largest error so far, in whatever order trials arrive.
+    pub fn add_worst(&mut self, r: Record) {
         if self.worst.is_none_or(|w| (r.error, w.trial) > (w.error, r.trial)) {
             self.worst = Some(r);
         }
     }
 
     /// Keeps `r` if it is a running minimum, in whatever order trials arrive.
-    fn record(&mut self, r: Record) {
+    pub fn add_candidate(&mut self, r: Record) {
         let at = match self.records.last() {
             Some(last) if last.trial < r.trial => self.records.len(),
             _ => self.records.partition_point(|q| q.trial < r.trial),
@@ -185,8 +198,8 @@ impl Row {
     pub fn merge(&mut self, other: &Self) {
         assert_eq!(self.successes.len(), other.successes.len(), "rows of the same thresholds");
         self.successes.iter_mut().zip(&other.successes).for_each(|(a, b)| *a += b);
-        other.records.iter().for_each(|&r| self.record(r));
-        other.worst.into_iter().for_each(|r| self.worse(r));
+        other.records.iter().for_each(|&r| self.add_candidate(r));
+        other.worst.into_iter().for_each(|r| self.add_worst(r));
         self.histogram.merge(&other.histogram);
     }
 }
