@@ -2,7 +2,6 @@
 
 use retrial_spec::{Error, Noise, Observer, Progress, Result, Scorer, Tally};
 use std::{
-    ops::Range,
     sync::mpsc::{self, RecvTimeoutError},
     thread,
     time::{Duration, Instant},
@@ -43,18 +42,8 @@ fn round(error: f32) -> f32 {
     format!("{error:.4e}").parse().unwrap_or(error)
 }
 
-/// Windows of at most `window` trials that cover a range.
-pub fn windows(trials: Range<u64>, window: u64) -> impl Iterator<Item = Range<u64>> {
-    let window = window.max(1);
-    let mut next = trials.start;
-    std::iter::from_fn(move || {
-        let first = next;
-        next = first.saturating_add(window).min(trials.end);
-        (first < next).then_some(first..next)
-    })
-}
-
-/// Adds trials until the tally holds `trials` per sample, `window` at a time (the device's choice by default).
+/// Adds trials until the tally holds `trials` per sample, `window` at a time (by default as many as the device wants,
+/// which it learns).
 ///
 /// Trials are taken in order from the tally's own count on, so a tally that was kept is continued, not repeated. The
 /// result does not depend on the window. `keep` receives the tally every ten seconds, when the device fails, and within
@@ -68,20 +57,22 @@ pub fn run(
     observer: &dyn Observer,
     keep: &mut dyn FnMut(&Tally) -> Result<()>,
 ) -> Result<()> {
-    // Counting may leave out most of the work.
-    let window = window.unwrap_or_else(|| scorer.window().saturating_mul(if tally.is_counts_only() { 4 } else { 1 }));
     let samples = tally.rows().len();
     let report = |done: u64| {
         let [done, total] = [done, trials].map(|t| t.saturating_mul(samples as u64));
         observer.progress(Progress { stage: "sample", done, total, unit: "trials" });
     };
     report(tally.trials());
-    let (ranges, empty) = (windows(tally.trials()..trials, window), tally.empty());
+    let (mut first, empty) = (tally.trials(), tally.empty());
     thread::scope(|scope| {
-        // The device works on a thread of its own, at most one window ahead; it ends when nobody receives any more.
-        let (finished, parts) = mpsc::sync_channel(0);
+        // The device works on a thread of its own, which does not wait until its last window is merged or kept; it ends when
+        // nobody receives any more.
+        let (finished, parts) = mpsc::sync_channel(1);
         scope.spawn(move || {
-            for range in ranges {
+            while first < trials {
+                let window = window.unwrap_or_else(|| scorer.window()).max(1);
+                let range = first..first.saturating_add(window).min(trials);
+                first = range.end;
                 // A window of its own, so that one that fails half-way leaves no trace.
                 let mut part = empty.clone();
                 let part = scorer.tally(range, &mut part).map(|()| part);
@@ -103,6 +94,9 @@ pub fn run(
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             }
             if observer.cancelled() {
+                if let Ok(Ok(part)) = parts.try_recv() {
+                    tally.merge(&part)?;
+                }
                 return keep(tally).and(Err(Error::Cancelled));
             }
             if kept.elapsed() > CHECKPOINT_EVERY {
@@ -117,14 +111,10 @@ pub fn run(
 mod tests {
     use super::*;
     use retrial_spec::{Fused, Linear, Posterior, Precision, Problem, Silent, Variant, Weights};
-    use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-
-    #[test]
-    fn windows_cover_a_range_once() {
-        assert_eq!(windows(3..10, 3).collect::<Vec<_>>(), [3..6, 6..9, 9..10]);
-        assert_eq!(windows(0..0, 3).count(), 0);
-        assert!(windows(u64::MAX - 2..u64::MAX, 100).eq(std::iter::once(u64::MAX - 2..u64::MAX)));
-    }
+    use std::{
+        ops::Range,
+        sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    };
 
     /// A device on which every trial errs by 1 and that is lost at some trial, once.
     struct Fragile(Option<u64>);
@@ -178,6 +168,35 @@ mod tests {
         assert_eq!((tally.trials(), tally.successes(0)), (20, vec![20]));
         run(&mut device, &mut tally, 50, None, &Silent, &mut |_| Ok(())).unwrap();
         assert_eq!((tally.trials(), tally.successes(0)), (50, vec![50]));
+    }
+
+    /// A device that takes the trials of ever longer windows as it asks for them.
+    struct Learning(Vec<Range<u64>>);
+
+    impl Fused for &mut Learning {
+        fn errors(&mut self, _: Noise<'_>) -> Result<Vec<f32>> {
+            Ok(vec![1.0])
+        }
+        fn tally(&mut self, trials: Range<u64>, tally: &mut Tally) -> Result<()> {
+            self.0.push(trials.clone());
+            Fragile(None).tally(trials, tally)
+        }
+        fn window(&self) -> u64 {
+            10 << self.0.len()
+        }
+    }
+
+    #[test]
+    fn windows_are_as_long_as_the_device_wants_or_as_told() {
+        let problem = problem();
+        for (window, want) in [(None, vec![0..10, 10..30, 30..65]), (Some(40), vec![0..40, 40..65])] {
+            let mut device = Learning(vec![]);
+            let mut tally = Tally::new(1, &[2.0]).unwrap();
+            let mut scorer = Scorer::new(&problem, variant(), Box::new(&mut device));
+            run(&mut scorer, &mut tally, 65, window, &Silent, &mut |_| Ok(())).unwrap();
+            drop(scorer);
+            assert_eq!((device.0, tally.successes(0)), (want, vec![65]));
+        }
     }
 
     /// A device whose second window ends only when the tally was kept: however long a window takes, it is not waited
