@@ -39,8 +39,8 @@ pub trait Kernels: Send + Sync {
         Ok(None)
     }
 
-    /// `score`: makes a problem resident and ready to run by one of [`Device::variants`]. Refuses with [`Error::Input`] a
-    /// model that it has no room for, and says which variant to take.
+    /// `score`: makes a problem resident and ready to run by one of [`Device::variants`]. Refuses with
+    /// [`Error::Input`](crate::Error::Input) a model that it has no room for, and says which variant to take.
     fn load<'a>(&'a self, problem: &'a Problem, variant: &Variant) -> Result<Box<dyn Fused + 'a>>;
 }
 
