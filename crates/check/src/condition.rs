@@ -13,7 +13,7 @@ const TRIALS: usize = 4;
 ///
 /// Rounding moves the operands of each product independently, by a relative `u`, and the sums of products by as much again.
 /// To first order an error `e` then moves with variance `u^2 (sum_k g_k^2 h_k^2 + sum_pk r_p^2 w_pk^2 h_k^2)`, where
-/// `r_p = (y_p - x_p) / e * slope_p` is how `e` follows the pre-activation of pixel `p`, and `g_k = sum_p r_p w_pk` how it
+/// `r_p = d_p / e * slope_p`, of differences `d = y - x`, is how `e` follows the pre-activation of pixel `p`, and `g_k = sum_p r_p w_pk` how it
 /// follows hidden unit `k`: units are rounded once for all pixels, weights each on its own. The slope is that of the sigmoid
 /// over as far as the pre-activation may move, so that a pixel never moves by more than 1.
 pub(crate) fn bound(problem: &Problem, sample: usize, normals: &[f32], precision: Precision) -> f64 {
@@ -49,7 +49,8 @@ fn deviation(problem: &Problem, sample: usize, normals: &[f32], precision: Preci
     let units: Vec<(f64, f64)> = first.weight.chunks(shape.latent).zip(&first.bias).map(unit).collect();
     let weight = operand.powi(2) + sums(shape.hidden);
     let image = problem.image(sample);
-    // Of each pixel: its difference, the slope, and how far its pre-activation is off without its units' part, squared.
+    // Of each pixel: its difference, as a move makes it; the slope; and how far its pre-activation is off without its units'
+    // part, squared.
     let pixel = |((row, &bias), &x): ((&[f32], &f32), &f32)| {
         let bias = f64::from(bias);
         let (mut a, mut own, mut shared) = (bias, bias * bias * sums(shape.hidden), 0.0);
@@ -63,7 +64,9 @@ fn deviation(problem: &Problem, sample: usize, normals: &[f32], precision: Preci
         let y = sigmoid(a);
         let moves = (sigmoid(a + reach) - y).max(y - sigmoid(a - reach));
         let slope = if reach > 0.0 { moves / reach } else { 0.0 };
-        (y - f64::from(x), slope, own)
+        let d = y - f64::from(x);
+        // A move changes d^2 by twice d and the move: where d is small, that is the move.
+        (d + moves.copysign(d), slope, own)
     };
     let rows = || second.weight.chunks(shape.hidden);
     let pixels: Vec<(f64, f64, f64)> = rows().zip(&second.bias).zip(image).map(pixel).collect();
@@ -71,7 +74,7 @@ fn deviation(problem: &Problem, sample: usize, normals: &[f32], precision: Preci
     let mut follows = vec![0.0; shape.hidden];
     let mut variance = 0.0;
     for (row, &(d, slope, own)) in rows().zip(&pixels) {
-        let r = slope * if e > 0.0 { d.abs().max(single * e) / e * d.signum() } else { 1.0 };
+        let r = slope * if e > 0.0 { d / e } else { 1.0 };
         follows.iter_mut().zip(row).for_each(|(g, &w)| *g += r * f64::from(w));
         variance += r * r * (own + (16.0 * single).powi(2));
     }
