@@ -111,6 +111,7 @@ fn the_log_names_the_line() {
         headers: good.headers,
         entries: good.entries,
         params: good.params,
+        only: None,
     };
     let error = compiler.compile(&broken, "sm_90").unwrap_err().to_string();
     assert!(error.contains("encode.cu(2)") && error.contains("missing"), "{error}");

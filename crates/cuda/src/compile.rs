@@ -82,7 +82,7 @@ impl Compiler {
     /// The code of a program for a device of this compute capability: from the cache, or compiled and put there.
     pub fn image(&self, program: &Program, capability: (u32, u32)) -> Result<Image> {
         let exact = 10 * capability.0 + capability.1;
-        let code = self.target(exact)?;
+        let code = self.target(exact, program.only)?;
         let file = self.cache.as_ref().map(|cache| cache.join(self.key(program, &code)));
         if let Some(bytes) = file.as_ref().and_then(|file| kept(file)) {
             return Ok(if code.starts_with("sm_") { Image::Cubin(bytes) } else { Image::Ptx(bytes) });
@@ -96,29 +96,38 @@ impl Compiler {
 
     /// Throws a cached image away, which the driver did not accept.
     pub(crate) fn forget(&self, program: &Program, capability: (u32, u32)) {
-        let code = self.target(10 * capability.0 + capability.1);
+        let code = self.target(10 * capability.0 + capability.1, program.only);
         if let (Some(cache), Ok(code)) = (&self.cache, code) {
             fs::remove_file(cache.join(self.key(program, &code))).ok();
         }
     }
 
-    /// Machine code where the compiler knows the device, else intermediate code for the newest older one.
-    fn target(&self, exact: u32) -> Result<String> {
-        let fitting = self.architectures.iter().filter(|&&arch| (80..=exact).contains(&arch)).max();
-        match fitting {
-            Some(&arch) if arch == exact => Ok(format!("sm_{arch}")),
-            Some(older) => Ok(format!("compute_{older}")),
-            None => Err(Error::Device {
-                device: "cuda".into(),
-                fault: format!("compute capability {}.{}", exact / 10, exact % 10),
-                fix: "the kernels need 8.0 (Ampere) or later; use --device wgsl or cpu".into(),
-            }),
+    /// Machine code where the compiler knows the device, else intermediate code for the newest older one. What uses the
+    /// instructions of one architecture alone is machine code for that one (`sm_90a`), or nothing.
+    fn target(&self, exact: u32, only: Option<u32>) -> Result<String> {
+        let failed = |fault: String, fix: String| Err(Error::Device { device: "cuda".into(), fault, fix });
+        let capability = format!("compute capability {}.{}", exact / 10, exact % 10);
+        let newest = self.architectures.iter().copied().filter(|arch| (80..=exact).contains(arch)).max();
+        match (newest, only) {
+            (_, Some(only)) if only != exact => {
+                failed(capability, format!("this kernel needs {}.{} exactly; choose another", only / 10, only % 10))
+            }
+            (Some(arch), Some(_)) if arch == exact && self.version >= SPECIFIC => Ok(format!("sm_{arch}a")),
+            (_, Some(_)) => failed(
+                format!("NVRTC {}.{} makes no code for sm_{exact}a", self.version.0, self.version.1),
+                "point CUDA_HOME at a toolkit of CUDA 13".into(),
+            ),
+            (Some(arch), None) if arch == exact => Ok(format!("sm_{arch}")),
+            (Some(older), None) => Ok(format!("compute_{older}")),
+            (None, None) => {
+                failed(capability, "the kernels need 8.0 (Ampere) or later; use --device wgsl or cpu".into())
+            }
         }
     }
 
     /// Refuses a device that no code can be made for.
     pub(crate) fn check(&self, capability: (u32, u32)) -> Result<()> {
-        self.target(10 * capability.0 + capability.1).map(drop)
+        self.target(10 * capability.0 + capability.1, None).map(drop)
     }
 
     fn key(&self, program: &Program, code: &str) -> String {
@@ -165,6 +174,9 @@ impl Compiler {
     }
 }
 
+/// The first NVRTC that knows architectures by the letter a; it lists them without.
+const SPECIFIC: (u32, u32) = (12, 0);
+
 /// Contraction is off: every fused multiply-add is written out, so that no compiler changes a bit.
 fn options(code: &str) -> Vec<String> {
     let mut options = vec![format!("--gpu-architecture={code}"), "--std=c++17".into(), "--fmad=false".into()];
@@ -186,19 +198,37 @@ mod tests {
     #[test]
     fn an_unknown_newer_device_gets_intermediate_code_and_an_old_one_a_refusal() {
         let compiler = compiler(None);
-        assert_eq!(compiler.target(90).unwrap(), "sm_90");
-        assert_eq!(compiler.target(121).unwrap(), "compute_100");
-        assert_eq!(compiler.target(89).unwrap(), "compute_86");
+        assert_eq!(compiler.target(90, None).unwrap(), "sm_90");
+        assert_eq!(compiler.target(121, None).unwrap(), "compute_100");
+        assert_eq!(compiler.target(89, None).unwrap(), "compute_86");
         for old in [70, 75] {
-            assert!(compiler.target(old).unwrap_err().to_string().contains("8.0 (Ampere)"));
+            assert!(compiler.target(old, None).unwrap_err().to_string().contains("8.0 (Ampere)"));
         }
         assert!(compiler.check((7, 5)).is_err() && compiler.check((9, 0)).is_ok());
+    }
+
+    /// Instructions of one architecture: code for that one, and for no device beside it, however new.
+    #[test]
+    fn code_for_one_architecture_is_made_for_it_alone() {
+        let found = compiler(None);
+        assert_eq!(found.target(90, Some(90)).unwrap(), "sm_90a");
+        assert_eq!(found.target(100, Some(100)).unwrap(), "sm_100a");
+        for other in [75, 80, 89, 100, 103, 121] {
+            assert!(found.target(other, Some(90)).unwrap_err().to_string().contains("needs 9.0 exactly"));
+        }
+        for old in [
+            Compiler { version: (11, 8), ..compiler(None) },
+            Compiler { architectures: vec![80, 86], ..compiler(None) },
+        ] {
+            assert!(old.target(90, Some(90)).unwrap_err().to_string().contains("makes no code for sm_90a"));
+            assert!(old.target(90, None).is_ok());
+        }
     }
 
     #[test]
     fn the_key_changes_with_all_that_the_code_depends_on() {
         let newer = Compiler { version: (13, 1), ..compiler(None) };
-        let mut keys = vec![newer.key(&SCORE, "sm_90")];
+        let mut keys = vec![newer.key(&SCORE, "sm_90"), newer.key(&SCORE, "sm_90a")];
         keys.extend(programs().into_iter().flat_map(|p| ["sm_80", "sm_90"].map(|code| compiler(None).key(p, code))));
         let edited = Program { text: "x", headers: SCORE.headers, entries: SCORE.entries, ..SCORE };
         keys.push(compiler(None).key(&edited, "sm_90"));

@@ -15,6 +15,8 @@ pub struct Program {
     pub entries: &'static [&'static str],
     /// Name and size in bytes of that struct, the same for all of them.
     pub params: (&'static str, usize),
+    /// The one architecture, as 90, whose own instructions it uses (`wgmma`); such code runs on no other.
+    pub only: Option<u32>,
 }
 
 macro_rules! header {
@@ -24,13 +26,14 @@ macro_rules! header {
 const HEADERS: &[(&str, &str)] = header!["async.cuh", "dense.cuh", "normals.cuh", "philox.cuh", "sigmoid.cuh"];
 
 macro_rules! programs {
-    ($($constant:ident $kernel:literal $params:ident $entries:expr;)*) => {
+    ($($constant:ident $kernel:literal $params:ident $entries:expr, $only:expr;)*) => {
         $(pub(crate) static $constant: Program = Program {
             kernel: $kernel,
             text: include_str!(concat!("../../../kernels/", $kernel, ".cu")),
             headers: HEADERS,
             entries: &$entries,
             params: (stringify!($params), size_of::<$params>()),
+            only: $only,
         };)*
 
         /// Every kernel.
@@ -41,13 +44,13 @@ macro_rules! programs {
 }
 
 programs! {
-    ENCODE "encode" Dense ["hidden", "encode"];
-    SAMPLE_LATENT "sample_latent" SampleLatent ["sample_latent"];
-    DECODE "decode" Dense ["hidden", "decode"];
-    L2_ERROR "l2_error" L2Error ["l2_error"];
-    PASS_AT_K "pass_at_k" PassAtK ["pass_at_k", "clear"];
-    CORRELATION "correlation" Correlation ["standardise", "correlation", "reduce"];
-    SCORE "score" Score ["score"];
+    ENCODE "encode" Dense ["hidden", "encode"], None;
+    SAMPLE_LATENT "sample_latent" SampleLatent ["sample_latent"], None;
+    DECODE "decode" Dense ["hidden", "decode"], None;
+    L2_ERROR "l2_error" L2Error ["l2_error"], None;
+    PASS_AT_K "pass_at_k" PassAtK ["pass_at_k", "clear"], None;
+    CORRELATION "correlation" Correlation ["standardise", "correlation", "reduce"], None;
+    SCORE "score" Score ["score"], None;
 }
 
 /// An address on the device; 0 is null.
