@@ -95,6 +95,28 @@ fn several_devices_and_little_memory_give_the_same_bits() {
     }
 }
 
+/// Steps are deeper where multiprocessors have more shared memory; sums over hidden units stay in order.
+#[test]
+fn no_bit_depends_on_the_depth_of_a_step() {
+    if !available() {
+        return;
+    }
+    for case in cases().into_iter().filter(|case| case.kernel == Kernel::Score) {
+        let problem = case.problem().unwrap();
+        let of = |shared, entry: &str, order| {
+            let device = Arc::new(Emulated::new(MEMORY, order).with_shared(shared));
+            let cuda = Cuda::with_drivers(vec![device.clone()]);
+            let found = errors(&cuda, &problem, Noise::Trials(case.first..case.first + case.trials as u64));
+            assert!(device.has_started(entry), "{} {entry}", case.shape);
+            found
+        };
+        let want = of(100 << 10, "score", Order::Forward);
+        for order in [Order::Forward, Order::Shuffled(3)] {
+            assert!(of(228 << 10, "score_deep", order) == want, "{} {order:?}", case.shape);
+        }
+    }
+}
+
 /// The program without a GPU, or with one: an answer or one line that says what to do, never a panic.
 #[test]
 fn the_program_says_what_it_looked_for() {

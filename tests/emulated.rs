@@ -7,7 +7,7 @@ use retrial_cuda::{
 };
 use retrial_emulator::{Grid, Memory, Options, Order, compiler};
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     ptr::{self, NonNull},
     sync::{
         Arc, Mutex, OnceLock,
@@ -29,6 +29,8 @@ pub struct Emulated {
     submissions: AtomicU64,
     /// Times of those that were not asked for yet, by ticket.
     times: Mutex<HashMap<u64, Duration>>,
+    /// Functions that were started.
+    started: Mutex<BTreeSet<&'static str>>,
 }
 
 impl Emulated {
@@ -49,7 +51,19 @@ impl Emulated {
             used: AtomicU64::new(0),
             submissions: AtomicU64::new(0),
             times: Mutex::default(),
+            started: Mutex::default(),
         }
+    }
+
+    /// With multiprocessors of so much shared memory, in bytes.
+    pub fn with_shared(mut self, bytes: u32) -> Self {
+        (self.facts.shared_per_multiprocessor, self.facts.shared_per_block) = (bytes, bytes - 1024);
+        self
+    }
+
+    /// Whether a function was started.
+    pub fn has_started(&self, entry: &str) -> bool {
+        self.started.lock().unwrap().contains(entry)
     }
 
     /// The emulator compiles a text once for all tests.
@@ -121,6 +135,8 @@ unsafe impl Driver for Emulated {
     unsafe fn submit(&self, launches: &[Launch<'_>], read: Option<Read>) -> Result<Ticket, Fault> {
         let begin = Instant::now();
         for launch in launches {
+            assert!(launch.resident <= self.facts.resident(launch.shared), "{} does not fit so often", launch.entry);
+            self.started.lock().unwrap().insert(launch.entry);
             let program = Self::compiled(launch.program)?;
             let grid = Grid::new([launch.grid, 1, 1], [launch.block, 1, 1]).shared(launch.shared as usize);
             // SAFETY: parameters hold addresses of `Memory`; one submission runs at a time on a device.

@@ -21,6 +21,22 @@ pub struct Facts {
     pub shared_per_block: u32,
 }
 
+/// Shared memory of each block that the system keeps for itself, bytes.
+const RESERVED: u32 = 1 << 10;
+
+impl Facts {
+    /// Blocks of so many bytes of shared memory that fit a multiprocessor at once.
+    pub fn resident(&self, shared: u32) -> u32 {
+        self.shared_per_multiprocessor / (shared + RESERVED)
+    }
+
+    /// The share of a multiprocessor's memory, in percent of what can be shared memory, that these blocks need. The rest
+    /// caches global memory.
+    pub fn carveout(&self, shared: u32, blocks: u32) -> u32 {
+        (100 * blocks * (shared + RESERVED)).div_ceil(self.shared_per_multiprocessor).min(100)
+    }
+}
+
 /// Why a call failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -51,6 +67,8 @@ pub struct Launch<'a> {
     pub block: u32,
     /// Dynamic shared memory, bytes.
     pub shared: u32,
+    /// Blocks that are to be resident on a multiprocessor at once; 0 leaves it to the driver.
+    pub resident: u32,
     /// The function's one parameter, of the size that `program.params` says.
     pub params: &'a [u8],
 }

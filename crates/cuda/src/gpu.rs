@@ -114,18 +114,24 @@ pub(crate) struct Call {
     grid: u64,
     block: u32,
     shared: u32,
+    resident: u32,
     params: Vec<u8>,
 }
 
 impl Call {
     pub fn new<P: Pod>(program: &'static Program, entry: &'static str, grid: u64, block: u32, params: &P) -> Self {
         assert!(program.entries.contains(&entry) && size_of::<P>() == program.params.1);
-        Self { program, entry, grid, block, shared: 0, params: bytemuck::bytes_of(params).to_vec() }
+        Self { program, entry, grid, block, shared: 0, resident: 0, params: bytemuck::bytes_of(params).to_vec() }
     }
 
     /// With dynamic shared memory.
     pub fn shared(self, bytes: u32) -> Self {
         Self { shared: bytes, ..self }
+    }
+
+    /// Of so many blocks on a multiprocessor at once: what shared memory they do not need caches global memory.
+    pub fn resident(self, blocks: u32) -> Self {
+        Self { resident: blocks, ..self }
     }
 }
 
@@ -207,6 +213,7 @@ impl Gpu {
                 grid: call.grid as u32,
                 block: call.block,
                 shared: call.shared,
+                resident: call.resident,
                 params: &call.params,
             })
             .collect();

@@ -149,11 +149,6 @@ impl Nvidia {
             let which = FunctionAttribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
             let dynamic = self.facts.shared_per_block as i32 - fixed;
             function::set_function_attribute(function, which, dynamic).map_err(missing)?;
-            if program.kernel == "score" {
-                // Two blocks need all of a small multiprocessor's memory as shared memory, none of it as cache.
-                let which = FunctionAttribute::CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT;
-                function::set_function_attribute(function, which, 100).map_err(missing)?;
-            }
             function
         };
         functions.insert((program.kernel, entry), function);
@@ -194,9 +189,14 @@ impl Nvidia {
                 let mut params = launch.params.to_vec();
                 let (grid, block) = ((launch.grid, 1, 1), (launch.block, 1, 1));
                 let mut pointers = [params.as_mut_ptr().cast::<c_void>()];
-                let started =
-                    result::launch_kernel(function, grid, block, launch.shared, self.kernels.0, &mut pointers);
-                started.map_err(|error| fault(&format!("starting {}", launch.entry), error))?;
+                let starting = |error| fault(&format!("starting {}", launch.entry), error);
+                if launch.resident > 0 {
+                    let which = FunctionAttribute::CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT;
+                    let percent = self.facts.carveout(launch.shared, launch.resident) as i32;
+                    function::set_function_attribute(function, which, percent).map_err(starting)?;
+                }
+                result::launch_kernel(function, grid, block, launch.shared, self.kernels.0, &mut pointers)
+                    .map_err(starting)?;
             }
             event::record(end, self.kernels.0).map_err(order)?;
             let wait = sys::CUevent_wait_flags::CU_EVENT_WAIT_DEFAULT;

@@ -8,11 +8,14 @@ use crate::{
 };
 use retrial_spec::{Problem, Shape, model::DARK};
 
-/// Trials and pixels of a tile, hidden units of a step and steps in flight, as in `score.cu`.
+/// Trials and pixels of a tile, and steps in shared memory, as in `score.cu`.
 const TRIALS: usize = 128;
 const PIXELS: usize = 112;
-const DEPTH: usize = 16;
-const STAGES: usize = 3;
+const STAGES: usize = 2;
+
+/// The entries and their hidden units a step. Fewer steps are faster, two blocks on a multiprocessor are more so.
+const DEEP: (&str, usize) = ("score_deep", 32);
+const SHALLOW: (&str, usize) = ("score", 24);
 
 /// How `score.cu` runs a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,20 +24,26 @@ pub(crate) struct Plan {
     pixels: usize,
     /// Hidden units, padded to groups of 8 with at least one that is always zero.
     hidden: usize,
+    /// The kernel's function.
+    entry: &'static str,
     /// Dynamic shared memory of a block, bytes.
     shared: u32,
-    /// Blocks that are resident at once.
+    /// Blocks that are resident at once on a multiprocessor, and on the device.
+    resident: u32,
     blocks: u32,
 }
 
 impl Plan {
     fn new(shape: Shape, facts: &Facts) -> Self {
         let (pixels, hidden) = (shape.pixels.next_multiple_of(PIXELS), (shape.hidden + 1).next_multiple_of(8));
-        let floats = (STAGES * DEPTH * (TRIALS + PIXELS)).max(shape.latent * TRIALS);
-        let shared = 4 * (floats + hidden + DEPTH + hidden.div_ceil(32)) as u32;
-        // The system keeps 1 KB of each block's share; registers allow two blocks.
-        let resident = (facts.shared_per_multiprocessor / (shared + 1024)).clamp(1, 2);
-        Self { pixels, hidden, shared, blocks: facts.multiprocessors * resident }
+        let shared = |depth: usize| {
+            let floats = (STAGES * depth * (TRIALS + PIXELS)).max(shape.latent * TRIALS);
+            4 * (floats + hidden + depth + hidden.div_ceil(32)) as u32
+        };
+        let (entry, depth) = if facts.resident(shared(DEEP.1)) >= 2 { DEEP } else { SHALLOW };
+        let shared = shared(depth);
+        let resident = facts.resident(shared).clamp(1, 2); // registers allow two
+        Self { pixels, hidden, entry, shared, resident, blocks: facts.multiprocessors * resident }
     }
 }
 
@@ -125,7 +134,8 @@ impl Resident for Simt {
             unused: 0,
         };
         let grid = tiles.min(self.plan.blocks.into());
-        Call::new(&source::SCORE, "score", grid, TRIALS as u32, &params).shared(self.plan.shared)
+        let Plan { entry, shared, resident, .. } = self.plan;
+        Call::new(&source::SCORE, entry, grid, TRIALS as u32, &params).shared(shared).resident(resident)
     }
 }
 
@@ -146,10 +156,14 @@ mod tests {
 
     #[test]
     fn the_paper_has_no_padding_of_pixels_and_two_blocks_a_multiprocessor() {
-        for (multiprocessors, shared) in [(132, 228 << 10), (108, 164 << 10), (84, 100 << 10)] {
-            let plan = Plan::new(Shape::PAPER, &facts(multiprocessors, shared));
+        for (multiprocessors, shared, entry, percent) in
+            [(132, 228 << 10, "score_deep", 56), (108, 164 << 10, "score_deep", 77), (84, 100 << 10, "score", 96)]
+        {
+            let facts = facts(multiprocessors, shared);
+            let plan = Plan::new(Shape::PAPER, &facts);
             assert_eq!((plan.pixels, plan.hidden, plan.blocks), (784, 408, 2 * multiprocessors));
             assert!(2 * (plan.shared + 1024) <= shared, "{}", plan.shared);
+            assert_eq!((plan.entry, facts.carveout(plan.shared, plan.resident)), (entry, percent));
         }
     }
 

@@ -50,7 +50,7 @@ programs! {
     L2_ERROR "l2_error" L2Error ["l2_error"], None;
     PASS_AT_K "pass_at_k" PassAtK ["pass_at_k", "clear"], None;
     CORRELATION "correlation" Correlation ["standardise", "correlation", "reduce"], None;
-    SCORE "score" Score ["score"], None;
+    SCORE "score" Score ["score", "score_deep"], None;
 }
 
 /// An address on the device; 0 is null.
