@@ -1,5 +1,6 @@
 //! One module per kernel, under the kernel's name, and one per promise of the program.
 
+mod census;
 mod cli;
 mod contract;
 mod correlation;
