@@ -12,6 +12,8 @@ pub mod driver;
 mod found;
 mod gpu;
 mod handles;
+#[allow(dead_code)] // TODO: used by tensor.rs
+mod image;
 mod kernels;
 mod nvidia;
 mod nvrtc;
