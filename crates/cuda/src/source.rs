@@ -23,7 +23,8 @@ macro_rules! header {
     ($($name:literal),*) => { &[$(($name, include_str!(concat!("../../../kernels/", $name)))),*] };
 }
 
-const HEADERS: &[(&str, &str)] = header!["async.cuh", "dense.cuh", "normals.cuh", "philox.cuh", "sigmoid.cuh"];
+const HEADERS: &[(&str, &str)] =
+    header!["async.cuh", "dense.cuh", "fragments.cuh", "mma.cuh", "normals.cuh", "philox.cuh", "sigmoid.cuh"];
 
 macro_rules! programs {
     ($($constant:ident $kernel:literal $params:ident $entries:expr, $only:expr;)*) => {
