@@ -16,6 +16,7 @@
 
 use half::{bf16, f16};
 use retrial_spec::Problem;
+use std::fmt;
 
 /// Pixels of a tile.
 pub(crate) const PIXELS: usize = 112;
@@ -98,6 +99,17 @@ pub(crate) struct Underflow {
     /// Root mean square error of a pre-activation, relative, and what it may be.
     pub lost: f64,
     pub most: f64,
+}
+
+impl fmt::Display for Underflow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { lost, most } = self;
+        write!(
+            f,
+            "latents of these samples differ so much in size that the smallest vanish in f16: {lost:.1e} of a sum would be \
+             lost, and {most:.1e} may be; use bf16 or f32"
+        )
+    }
 }
 
 /// The product that a slot of the first layer adds, of parts of a latent and of its weights.

@@ -12,7 +12,6 @@ pub mod driver;
 mod found;
 mod gpu;
 mod handles;
-#[allow(dead_code)] // TODO: used by tensor.rs
 mod image;
 mod kernels;
 mod nvidia;
@@ -25,6 +24,7 @@ mod session;
 mod simt;
 mod source;
 mod tally;
+mod tensor;
 
 pub use compile::{Compiler, Image, compiler};
 pub use discover::{DRIVER_CALLS, DeviceInfo, devices, driver_version};
@@ -194,7 +194,14 @@ impl Fused for CudaScorer<'_> {
         let given = Given::of(&noise, samples, latent);
         let range = match noise {
             Noise::Trials(range) => range,
-            Noise::Given(_) => 0..trials as u64,
+            Noise::Given(values) => {
+                let most = self.scorers.iter().map(DeviceScorer::most_noise).fold(Noise::LIMIT, f32::min);
+                if let Some(at) = values.iter().position(|value| value.abs() > most) {
+                    let limit = format!("this implementation takes +-{most}; take one in f32");
+                    return Err(Error::input(format!("noise value {at}"), values[at], limit));
+                }
+                0..trials as u64
+            }
         };
         let parts = self.share(range.clone(), |scorer, next| {
             let mut parts = vec![];

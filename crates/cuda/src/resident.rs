@@ -1,17 +1,24 @@
 //! The implementations of `score`, and what the pipeline needs of them.
 
 use crate::{
-    driver::{Facts, Fault},
+    driver::Facts,
     gpu::{Call, Gpu},
+    image::Operand,
     simt::Simt,
     source::Address,
+    tensor::Mma,
 };
-use retrial_spec::{Error, Precision, Problem, Result, Variant};
+use retrial_spec::{Error, Noise, Precision, Problem, Result, Variant};
 
 /// A problem on a device, ready for one implementation of `score`.
 pub(crate) trait Resident: Send {
     /// Trials of a tile, of which a window is best a multiple.
     fn tile(&self) -> usize;
+
+    /// Largest magnitude of a given normal that it takes.
+    fn most_noise(&self) -> f32 {
+        Noise::LIMIT
+    }
 
     /// What scores a window.
     fn call(&self, window: &Window) -> Call;
@@ -32,16 +39,38 @@ pub(crate) struct Window {
 /// What a device can run, the fastest of a precision first.
 pub(crate) fn variants(facts: &Facts) -> Vec<Variant> {
     let _ = facts.capability;
-    vec![Variant::new("simt", Precision::F32)]
+    let mma = [Precision::F16, Precision::F16x3, Precision::Bf16].map(|precision| Variant::new("mma", precision));
+    [Variant::new("simt", Precision::F32)].into_iter().chain(mma).collect()
 }
 
 /// Makes a problem resident for one of [`variants`], unless the implementation has no room for the model.
 pub(crate) fn load(gpu: &Gpu, problem: &Problem, variant: &Variant) -> Result<Box<dyn Resident>> {
-    let loaded: Result<Box<dyn Resident>, Fault> = match (&*variant.kernel, variant.precision) {
-        ("simt", Precision::F32) => Simt::fits(problem, gpu.facts())
-            .map_err(|limit| Error::input("kernel", "simt", limit))
-            .map(|plan| Simt::load(gpu, problem, plan).map(|simt| Box::new(simt) as Box<dyn Resident>))?,
-        _ => return Err(Error::input("kernel", variant, "the CUDA backend has none of this name and precision")),
+    let refuse = |limit: String| Error::input("kernel", variant, limit);
+    let facts = gpu.facts();
+    let loaded = match (&*variant.kernel, operand(variant.precision)) {
+        ("simt", None) => {
+            let plan = Simt::fits(problem, facts).map_err(refuse)?;
+            Simt::load(gpu, problem, plan).map(boxed)
+        }
+        ("mma", Some(operand)) => {
+            let plan = Mma::fits(problem, operand, facts).map_err(refuse)?;
+            Mma::load(gpu, problem, plan).map(boxed)
+        }
+        _ => return Err(refuse("the CUDA backend has none of this name and precision".into())),
     };
     loaded.map_err(|fault| gpu.error(fault))
+}
+
+fn boxed<'r>(resident: impl Resident + 'r) -> Box<dyn Resident + 'r> {
+    Box::new(resident)
+}
+
+/// What tensor cores multiply in a precision, if they do.
+fn operand(precision: Precision) -> Option<Operand> {
+    match precision {
+        Precision::F16 => Some(Operand::F16),
+        Precision::F16x3 => Some(Operand::F16x3),
+        Precision::Bf16 => Some(Operand::Bf16),
+        Precision::F32 | Precision::F64 => None,
+    }
 }

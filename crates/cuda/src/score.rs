@@ -95,6 +95,11 @@ impl<'a> DeviceScorer<'a> {
         self.resident.tile()
     }
 
+    /// Largest magnitude of a given normal.
+    pub fn most_noise(&self) -> f32 {
+        self.resident.most_noise()
+    }
+
     /// Slots for windows of the present length.
     fn make_room(&mut self) -> Result<(), Fault> {
         let (gpu, samples, window) = (self.gpu, self.problem.samples(), self.window);

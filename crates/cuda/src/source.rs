@@ -23,8 +23,16 @@ macro_rules! header {
     ($($name:literal),*) => { &[$(($name, include_str!(concat!("../../../kernels/", $name)))),*] };
 }
 
-const HEADERS: &[(&str, &str)] =
-    header!["async.cuh", "dense.cuh", "fragments.cuh", "mma.cuh", "normals.cuh", "philox.cuh", "sigmoid.cuh"];
+const HEADERS: &[(&str, &str)] = header![
+    "async.cuh",
+    "dense.cuh",
+    "fragments.cuh",
+    "mma.cuh",
+    "normals.cuh",
+    "philox.cuh",
+    "score_mma.cuh",
+    "sigmoid.cuh"
+];
 
 macro_rules! programs {
     ($($constant:ident $kernel:literal $params:ident $entries:expr, $only:expr;)*) => {
@@ -52,6 +60,9 @@ programs! {
     PASS_AT_K "pass_at_k" PassAtK ["pass_at_k", "clear"], None;
     CORRELATION "correlation" Correlation ["standardise", "correlation", "reduce"], None;
     SCORE "score" Score ["score", "score_deep"], None;
+    SCORE_MMA_F16 "score_mma_f16" ScoreMma ["score_mma_f16_128", "score_mma_f16_64", "score_mma_f16_32"], None;
+    SCORE_MMA_BF16 "score_mma_bf16" ScoreMma ["score_mma_bf16_128", "score_mma_bf16_64", "score_mma_bf16_32"], None;
+    SCORE_MMA_F16X3 "score_mma_f16x3" ScoreMma ["score_mma_f16x3_64", "score_mma_f16x3_32", "score_mma_f16x3_16"], None;
 }
 
 /// An address on the device; 0 is null.
@@ -100,5 +111,12 @@ params! {
         errors: Address, h: Address,
         seed: u64, first: u64, trials: u64, tiles: u64, pieces: u64,
         latent: u32, hidden: u32, pixels: u32, unused: u32,
+    }
+    ScoreMma {
+        mu: Address, scale: Address, noise: Address, images: Address,
+        w3: Address, w4: Address, bias: Address, errors: Address,
+        seed: u64, first: u64, trials: u64, tiles: u64, pieces: u64,
+        latent: u32, hidden: u32, pixels: u32, steps: u32, depth: u32, ring: u32,
+        factor: f32, unused: u32,
     }
 }

@@ -1,0 +1,176 @@
+//! A problem for the tensor-core implementations of `score`, and how `score_mma.cuh` is launched on it.
+
+use crate::{
+    driver::{Facts, Fault},
+    gpu::{Buffer, Call, Gpu},
+    image::{Decoder, NOISE, Operand, PIXELS, SLAB},
+    resident::{Resident, Window},
+    source::{self, Program},
+};
+use retrial_spec::Problem;
+
+/// What every tensor-core kernel reads.
+pub(crate) struct Operands {
+    pub samples: usize,
+    pub latent: usize,
+    pub seed: u64,
+    /// Padded widths, slabs of the first layer, and the factor of the sigmoid, of a [`Decoder`].
+    pub hidden: usize,
+    pub pixels: usize,
+    pub steps: usize,
+    pub factor: f32,
+    pub mu: Buffer<f32>,
+    pub scale: Buffer<f32>,
+    /// `[N, pixels]`, padded with 0.
+    pub images: Buffer<f32>,
+    pub w3: Buffer<u16>,
+    pub w4: Buffer<u16>,
+    pub bias: Buffer<f32>,
+}
+
+impl Operands {
+    /// Copies them to the device.
+    pub fn load(gpu: &Gpu, problem: &Problem, decoder: &Decoder) -> Result<Self, Fault> {
+        let Decoder { hidden, pixels, steps, factor, .. } = *decoder;
+        let mut images = vec![0.0; problem.samples() * pixels];
+        for (n, row) in images.chunks_mut(pixels).enumerate() {
+            row[..problem.shape().pixels].copy_from_slice(problem.image(n));
+        }
+        Ok(Self {
+            samples: problem.samples(),
+            latent: problem.shape().latent,
+            seed: problem.seed(),
+            hidden,
+            pixels,
+            steps,
+            factor,
+            mu: gpu.upload(&decoder.mu)?,
+            scale: gpu.upload(&decoder.scale)?,
+            images: gpu.upload(&images)?,
+            w3: gpu.upload(&decoder.w3)?,
+            w4: gpu.upload(&decoder.w4)?,
+            bias: gpu.upload(&decoder.bias)?,
+        })
+    }
+}
+
+/// Stages in flight and most slabs of a stage, as in `score_mma.cuh`.
+const STAGES: usize = 3;
+const DEPTH: usize = 5;
+
+/// How `score_mma.cuh` runs a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Plan {
+    program: &'static Program,
+    entry: &'static str,
+    /// Trials and threads of a block.
+    trials: usize,
+    threads: u32,
+    /// Slabs of a stage.
+    depth: usize,
+    /// Bytes of the stages, and of the latents that lie in the last of them first.
+    ring: usize,
+    /// Dynamic shared memory of a block, bytes.
+    shared: usize,
+    /// Blocks that are resident at once.
+    blocks: u32,
+}
+
+impl Plan {
+    /// The most trials a block that fit, or the bytes of shared memory that the fewest would need.
+    ///
+    /// With more trials each byte of W4 serves more of them; but stages of a single slab spend their time at barriers, so
+    /// fewer trials come before those.
+    fn new(operand: Operand, decoder: &Decoder, latent: usize, facts: &Facts) -> Result<Self, usize> {
+        let program = match operand {
+            Operand::F16 => &source::SCORE_MMA_F16,
+            Operand::Bf16 => &source::SCORE_MMA_BF16,
+            Operand::F16x3 => &source::SCORE_MMA_F16X3,
+        };
+        let (slabs, parts) = (decoder.hidden / SLAB, operand.parts());
+        let plan = |(entry, depth): (usize, usize)| {
+            let trials = [128, 64, 32][entry] / parts;
+            let threads = if trials == 128 { 256 } else { 4 * trials as u32 };
+            // Stages of equal size.
+            let depth = slabs.div_ceil(slabs.div_ceil(depth));
+            let stage = 2 * depth * parts * PIXELS * SLAB + 8 * PIXELS;
+            let latents = trials / 16 * (decoder.steps - latent / SLAB) * 512;
+            let ring = (STAGES - 1) * stage + stage.max(latents);
+            let shared = 2 * parts * decoder.hidden * trials + ring + 8 * trials;
+            // The system keeps 1 KB of each block's share.
+            let resident = (facts.shared_per_multiprocessor / (shared as u32 + 1024)).clamp(1, 2);
+            let blocks = facts.multiprocessors * resident;
+            Self { program, entry: program.entries[entry], trials, threads, depth, ring, shared, blocks }
+        };
+        let deep = (0..3).flat_map(|entry| (2..=DEPTH).rev().map(move |depth| (entry, depth)));
+        let fits = |plan: &Self| plan.shared <= facts.shared_per_block as usize;
+        deep.chain([(2, 1)]).map(plan).find(fits).ok_or_else(|| plan((2, 1)).shared)
+    }
+}
+
+/// A problem for `score_mma.cuh`.
+pub(crate) struct Mma {
+    plan: Plan,
+    operands: Operands,
+}
+
+impl Mma {
+    /// How a problem would run, or why it cannot.
+    pub fn fits(problem: &Problem, operand: Operand, facts: &Facts) -> Result<(Plan, Decoder), String> {
+        let decoder = Decoder::new(problem, operand).map_err(|underflow| underflow.to_string())?;
+        match Plan::new(operand, &decoder, problem.shape().latent, facts) {
+            Ok(plan) => Ok((plan, decoder)),
+            Err(needed) => Err(format!(
+                "a {} model needs {needed} bytes of shared memory a block, and this GPU has {}; use simt in f32",
+                problem.shape(),
+                facts.shared_per_block
+            )),
+        }
+    }
+
+    /// Copies it to the device.
+    pub fn load(gpu: &Gpu, problem: &Problem, (plan, decoder): (Plan, Decoder)) -> Result<Self, Fault> {
+        Ok(Self { plan, operands: Operands::load(gpu, problem, &decoder)? })
+    }
+}
+
+impl Resident for Mma {
+    fn tile(&self) -> usize {
+        self.plan.trials
+    }
+
+    fn most_noise(&self) -> f32 {
+        NOISE
+    }
+
+    fn call(&self, window: &Window) -> Call {
+        let Self { plan, operands } = self;
+        let pieces = window.trials.div_ceil(plan.trials) as u64;
+        let tiles = pieces * operands.samples as u64;
+        let params = source::ScoreMma {
+            mu: operands.mu.address(),
+            scale: operands.scale.address(),
+            noise: window.noise,
+            images: operands.images.address(),
+            w3: operands.w3.address(),
+            w4: operands.w4.address(),
+            bias: operands.bias.address(),
+            errors: window.errors,
+            seed: operands.seed,
+            first: window.first,
+            trials: window.trials as u64,
+            tiles,
+            pieces,
+            latent: operands.latent as u32,
+            hidden: operands.hidden as u32,
+            pixels: operands.pixels as u32,
+            steps: operands.steps as u32,
+            depth: plan.depth as u32,
+            ring: plan.ring as u32,
+            factor: operands.factor,
+            unused: 0,
+        };
+        let grid = tiles.min(plan.blocks.into());
+        Call::new(plan.program, plan.entry, grid, plan.threads, &params).shared(plan.shared as u32)
+    }
+}

@@ -1,0 +1,6 @@
+// score_mma_f16: score_mma with f16 operands; for as many trials a block as its shared memory holds.
+#include "score_mma.cuh"
+
+SCORE(score_mma_f16_128, F16, 1, 128, 32)
+SCORE(score_mma_f16_64, F16, 1, 64, 16)
+SCORE(score_mma_f16_32, F16, 1, 32, 16)
