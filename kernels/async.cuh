@@ -14,7 +14,12 @@ template <int LEFT>
 __device__ __forceinline__ void wait_copies() {
     asm volatile("cp.async.wait_group %0;" ::"n"(LEFT) : "memory");
 }
+// Waits for the other threads of a group of whole warps, at a barrier of the block of its own: 0 is __syncthreads.
+__device__ __forceinline__ void sync_group(unsigned barrier, unsigned threads) {
+    asm volatile("bar.sync %0, %1;" ::"r"(barrier), "r"(threads) : "memory");
+}
 #else
+__device__ inline void sync_group(unsigned barrier, unsigned threads) { emulated_barrier_sync(barrier, threads); }
 __device__ inline void copy16(void* shared, const void* global) { emulated_cp_async(shared, global, 16, 16); }
 __device__ inline void commit_copies() { emulated_cp_async_commit(); }
 template <int LEFT>
