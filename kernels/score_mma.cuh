@@ -14,7 +14,7 @@
 // Grid        as many blocks as fit the device, each of which takes tiles blockIdx.x, blockIdx.x + gridDim.x, ..
 // Memory      h [parts, hidden / 16, M, 16], then three stages of `depth` slabs of W4 with the biases and pixels of a
 //             tile, then 2 M sums. Operands made of latents lie where the last stage will, and may take more: the host says
-//             how much there is. The paper's model takes 158 KB with M = 128, 97 KB with M = 64
+//             how much there is. The paper's model takes 159,872 bytes with M = 128, 97,408 with 64
 // Barriers    two groups of warps, one for each half of every 112 pixels, share the units alone: each streams its half of W4
 //             and waits for itself, so that one can multiply while the other computes sigmoids. Block-wide barriers, between
 //             the phases of a tile, are in a loop whose bounds the block shares

@@ -173,6 +173,15 @@ fn machine_code_is_what_the_kernels_promise() {
             assert!(count("LDGSTS.E.BYPASS") + count("LDGSTS.E.BYPASS.128") >= 12, "{at}: asynchronous copies");
             assert!(count("MUFU.EX2") == 112 && count("MUFU.RCP") >= 112, "{at}: sigmoid");
         }
+        if function.program.kernel.starts_with("score_mma") {
+            // Per slab of 16 units of a warp: 7 products of 8 pixels for each 16 trials, three times as many in f16x3, fed by
+            // loads of four matrices; two exponentials for two pixels.
+            let parts = if function.program.kernel.ends_with("x3") { 3 } else { 1 };
+            let tiles = if function.entry.ends_with("128") { 2 } else { 1 };
+            assert!(count("HMMA.16816.F32") >= 7 * parts * tiles && count("LDSM.16.M88.4") >= 4, "{at}: products");
+            assert_eq!(count("MUFU.EX2"), 2 * 14 * tiles, "{at}: sigmoid");
+            assert!(count("LDGSTS.E.BYPASS") + count("LDGSTS.E.BYPASS.128") > 0, "{at}: asynchronous copies");
+        }
         assert!(function.entry != "correlation" || count("DFMA") > 0, "{at}: f64");
     }
 }

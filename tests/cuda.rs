@@ -150,7 +150,7 @@ fn the_program_says_what_it_looked_for() {
 #[test]
 fn an_unknown_precision_is_refused() {
     let Some(cuda) = emulated() else { return };
-    assert!(cuda.load(&case(Kernel::Score, 5).problem().unwrap(), Precision::F16).err().unwrap().is_input());
+    assert!(cuda.load(&case(Kernel::Score, 5).problem().unwrap(), Precision::F64).err().unwrap().is_input());
 }
 
 /// A tally of counts alone holds the counts of a full one, and the device's own counts check it too.

@@ -32,7 +32,10 @@ fn every_kernel_has_a_reference_a_test_and_a_benchmark() {
 #[test]
 fn every_kernel_has_a_shader_and_a_cuda_source_and_nothing_else_lies_there() {
     for (folder, extension) in [("shaders", "wgsl"), ("kernels", "cu")] {
-        assert_eq!(names(folder, extension), kernels(), "{folder}");
+        // An implementation of its own is named after its kernel.
+        let mut found = names(folder, extension);
+        found.retain(|name| !kernels().iter().any(|kernel| name.starts_with(&format!("{kernel}_"))));
+        assert_eq!(found, kernels(), "{folder}");
     }
 }
 

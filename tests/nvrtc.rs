@@ -68,6 +68,7 @@ pub fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync)
 fn budget(kernel: &str) -> (u32, u32) {
     match kernel {
         "score" => (255, 0),                     // 128 threads, 2 blocks
+        "score_mma_f16" | "score_mma_bf16" | "score_mma_f16x3" => (255, 0), // 256 threads, 1 block
         "correlation" => (128, 17 << 10),        // 256 threads, 2 blocks
         "encode" | "decode" => (80, 9 << 10),    // 256 threads, 3 blocks
         "pass_at_k" => (40, 2 << 10),            // 256 threads, 6 blocks

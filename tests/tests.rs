@@ -41,6 +41,7 @@ mod shaders;
 mod signals;
 mod stopped;
 mod tally;
+mod tensor;
 
 use retrial_check::{Kernel, Verdict, cases_of};
 use retrial_cpu::{Cpu, Isa};

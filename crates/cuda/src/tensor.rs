@@ -81,22 +81,22 @@ impl Plan {
     ///
     /// With more trials each byte of W4 serves more of them; but stages of a single slab spend their time at barriers, so
     /// fewer trials come before those.
-    fn new(operand: Operand, decoder: &Decoder, latent: usize, facts: &Facts) -> Result<Self, usize> {
+    fn new(operand: Operand, hidden: usize, steps: usize, latent: usize, facts: &Facts) -> Result<Self, usize> {
         let program = match operand {
             Operand::F16 => &source::SCORE_MMA_F16,
             Operand::Bf16 => &source::SCORE_MMA_BF16,
             Operand::F16x3 => &source::SCORE_MMA_F16X3,
         };
-        let (slabs, parts) = (decoder.hidden / SLAB, operand.parts());
+        let (slabs, parts) = (hidden / SLAB, operand.parts());
         let plan = |(entry, depth): (usize, usize)| {
             let trials = [128, 64, 32][entry] / parts;
             let threads = if trials == 128 { 256 } else { 4 * trials as u32 };
             // Stages of equal size.
             let depth = slabs.div_ceil(slabs.div_ceil(depth));
             let stage = 2 * depth * parts * PIXELS * SLAB + 8 * PIXELS;
-            let latents = trials / 16 * (decoder.steps - latent / SLAB) * 512;
+            let latents = trials / 16 * (steps - latent / SLAB) * 512;
             let ring = (STAGES - 1) * stage + stage.max(latents);
-            let shared = 2 * parts * decoder.hidden * trials + ring + 8 * trials;
+            let shared = 2 * parts * hidden * trials + ring + 8 * trials;
             // The system keeps 1 KB of each block's share.
             let resident = (facts.shared_per_multiprocessor / (shared as u32 + 1024)).clamp(1, 2);
             let blocks = facts.multiprocessors * resident;
@@ -118,7 +118,7 @@ impl Mma {
     /// How a problem would run, or why it cannot.
     pub fn fits(problem: &Problem, operand: Operand, facts: &Facts) -> Result<(Plan, Decoder), String> {
         let decoder = Decoder::new(problem, operand).map_err(|underflow| underflow.to_string())?;
-        match Plan::new(operand, &decoder, problem.shape().latent, facts) {
+        match Plan::new(operand, decoder.hidden, decoder.steps, problem.shape().latent, facts) {
             Ok(plan) => Ok((plan, decoder)),
             Err(needed) => Err(format!(
                 "a {} model needs {needed} bytes of shared memory a block, and this GPU has {}; use simt in f32",
@@ -172,5 +172,63 @@ impl Resident for Mma {
         };
         let grid = tiles.min(plan.blocks.into());
         Call::new(plan.program, plan.entry, grid, plan.threads, &params).shared(plan.shared as u32)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::slots;
+    use retrial_spec::Shape;
+
+    const OPERANDS: [Operand; 3] = [Operand::F16, Operand::Bf16, Operand::F16x3];
+
+    /// On a device with so many bytes of shared memory a block.
+    fn plan(operand: Operand, shape: Shape, shared: u32) -> Result<Plan, usize> {
+        let facts = Facts {
+            name: String::new(),
+            detail: String::new(),
+            capability: (8, 0),
+            multiprocessors: 10,
+            shared_per_multiprocessor: shared + 1024,
+            shared_per_block: shared,
+        };
+        Plan::new(operand, shape.hidden.next_multiple_of(SLAB), slots(shape.latent).len() / SLAB, shape.latent, &facts)
+    }
+
+    /// RTX 30 and 40, A100, H100.
+    #[test]
+    fn the_paper_runs_with_as_many_trials_a_block_as_fit() {
+        for (shared, f16, f16x3) in
+            [(99 << 10, (64, 4), (32, 2)), (163 << 10, (128, 5), (64, 2)), (227 << 10, (128, 5), (64, 5))]
+        {
+            for operand in OPERANDS {
+                let plan = plan(operand, Shape::PAPER, shared).unwrap();
+                let want = if operand == Operand::F16x3 { f16x3 } else { f16 };
+                assert_eq!((plan.trials, plan.depth), want, "{operand:?} {shared}: {}", plan.shared);
+                assert_eq!(plan.threads, if plan.trials == 128 { 256 } else { 4 * plan.trials as u32 });
+                assert_eq!(plan.entry.rsplit('_').next(), Some(&*plan.trials.to_string()));
+            }
+        }
+        assert_eq!(plan(Operand::F16, Shape::PAPER, 163 << 10).unwrap().shared, 159_872);
+    }
+
+    #[test]
+    fn every_shape_fits_every_device() {
+        for hidden in (1..=Shape::MAX.hidden).step_by(31).chain([Shape::MAX.hidden]) {
+            for latent in [1, 15, 20, 100, Shape::MAX.latent] {
+                for shared in [99 << 10, 163 << 10, 227 << 10] {
+                    for operand in OPERANDS {
+                        let plan = plan(operand, Shape { pixels: 784, hidden, latent }, shared).unwrap();
+                        assert!(plan.shared <= shared as usize && plan.shared.is_multiple_of(16));
+                        assert!((1..=20).contains(&plan.blocks));
+                    }
+                }
+            }
+        }
+        assert_eq!(
+            plan(Operand::F16x3, Shape::MAX, 48 << 10),
+            Err(plan(Operand::F16x3, Shape::MAX, 99 << 10).unwrap().shared)
+        );
     }
 }
