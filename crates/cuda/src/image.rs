@@ -15,16 +15,13 @@
 //! `ldmatrix` and wgmma's descriptors (no swizzle, offsets 128 and 256) read without bank conflicts.
 
 use half::{bf16, f16};
-use retrial_spec::Problem;
+use retrial_spec::{Noise, Problem};
 use std::fmt;
 
 /// Pixels of a tile.
 pub(crate) const PIXELS: usize = 112;
 /// Depth of one product: 16 hidden units, or slots of the first layer.
 pub(crate) const SLAB: usize = 16;
-/// Largest magnitude of a given normal with which nothing overflows: 14 times the largest that the generator makes.
-pub(crate) const NOISE: f32 = 100.0;
-
 /// Largest normal of the generator.
 const NORMAL: f64 = 6.76;
 /// Binary exponents below which latents, units and weights of W4 are kept for the generator's normals.
@@ -47,6 +44,11 @@ impl Operand {
     /// Numbers that stand for one.
     pub fn parts(self) -> usize {
         if self == Self::F16x3 { 2 } else { 1 }
+    }
+
+    /// Largest magnitude of a given normal with which nothing overflows: in f16, 14 times the generator's largest.
+    pub fn most_noise(self) -> f32 {
+        if self == Self::Bf16 { Noise::LIMIT } else { 100.0 }
     }
 
     /// Most that underflow may cost a pre-activation, relative: a fraction of what rounding costs.
@@ -88,6 +90,8 @@ pub(crate) struct Decoder {
     pub bias: Vec<f32>,
     /// `-log2(e)` and the power of two that W4 was multiplied by, undone.
     pub factor: f32,
+    /// Largest magnitude of a given normal with which nothing overflows.
+    pub most_noise: f32,
     /// Means and scales of the latents, divided by their powers of two, `[N, latent]`.
     pub mu: Vec<f32>,
     pub scale: Vec<f32>,
@@ -260,6 +264,7 @@ impl Decoder {
             w4: second(problem, operand, &shifts, hidden, pixels),
             bias,
             factor: times(-std::f32::consts::LOG2_E, -shifts.weights),
+            most_noise: operand.most_noise(),
             mu: each(problem.mus()),
             scale: each(problem.scales()),
         })

@@ -3,7 +3,7 @@
 use crate::{
     driver::{Facts, Fault},
     gpu::{Buffer, Call, Gpu},
-    image::{Decoder, NOISE, Operand, PIXELS, SLAB},
+    image::{Decoder, Operand, PIXELS, SLAB},
     resident::{Resident, Window},
     source::{self, Program},
 };
@@ -19,6 +19,8 @@ pub(crate) struct Operands {
     pub pixels: usize,
     pub steps: usize,
     pub factor: f32,
+    /// Largest magnitude of a given normal.
+    pub most_noise: f32,
     pub mu: Buffer<f32>,
     pub scale: Buffer<f32>,
     /// `[N, pixels]`, padded with 0.
@@ -31,7 +33,7 @@ pub(crate) struct Operands {
 impl Operands {
     /// Copies them to the device.
     pub fn load(gpu: &Gpu, problem: &Problem, decoder: &Decoder) -> Result<Self, Fault> {
-        let Decoder { hidden, pixels, steps, factor, .. } = *decoder;
+        let Decoder { hidden, pixels, steps, factor, most_noise, .. } = *decoder;
         let mut images = vec![0.0; problem.samples() * pixels];
         for (n, row) in images.chunks_mut(pixels).enumerate() {
             row[..problem.shape().pixels].copy_from_slice(problem.image(n));
@@ -44,6 +46,7 @@ impl Operands {
             pixels,
             steps,
             factor,
+            most_noise,
             mu: gpu.upload(&decoder.mu)?,
             scale: gpu.upload(&decoder.scale)?,
             images: gpu.upload(&images)?,
@@ -140,7 +143,7 @@ impl Resident for Mma {
     }
 
     fn most_noise(&self) -> f32 {
-        NOISE
+        self.operands.most_noise
     }
 
     fn call(&self, window: &Window) -> Call {
