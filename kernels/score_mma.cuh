@@ -185,8 +185,10 @@ struct Thread {
         }
     }
 
-    // Adds the products of a stage's slabs with units from `slab` on.
-    __device__ __forceinline__ void multiply(float (&d)[TILES][7][4], const unsigned char* stage, u32 slab, u32 count) const {
+    // Adds the products of a stage's slabs with units from `slab` on. Those with low parts go to sums of their own: a tensor
+    // core truncates sums, and the fewer large ones it adds to, the less that costs.
+    __device__ __forceinline__ void multiply(float (&d)[PARTS][TILES][7][4], const unsigned char* stage, u32 slab,
+                                             u32 count) const {
         const unsigned char* units = h + slab * SLAB + row * 32 + lane / 8 % 2 * 256 + lane / 16 * 128 + lane % 8 * 16;
         const unsigned char* weights = stage + lane * 16;
         for (u32 k = 0; k < count; k++) {
@@ -201,18 +203,16 @@ struct Thread {
                 load_matrices(last, weights + part * HALF + 3 * 512 - lane / 16 * 256);
                 b[part][3][0] = last[0], b[part][3][1] = last[1];
             }
+            const auto add = [&](float (&d)[TILES][7][4], const u32 (&a)[TILES][4], const u32 (&b)[4][4]) {
 #pragma unroll
-            for (u32 n = 0; n < 7; n++) {
-                const u32 i = n / 2, j = n % 2 * 2;
+                for (u32 n = 0; n < 7; n++)
 #pragma unroll
-                for (u32 m = 0; m < TILES; m++) {
-                    if constexpr (PARTS == 2) {
-                        Operand::multiply_add(d[m][n], a[1][m], b[0][i][j], b[0][i][j + 1]);
-                        Operand::multiply_add(d[m][n], a[0][m], b[1][i][j], b[1][i][j + 1]);
+                    for (u32 m = 0; m < TILES; m++) {
+                        Operand::multiply_add(d[m][n], a[m], b[n / 2][n % 2 * 2], b[n / 2][n % 2 * 2 + 1]);
                     }
-                    Operand::multiply_add(d[m][n], a[0][m], b[0][i][j], b[0][i][j + 1]);
-                }
-            }
+            };
+            if constexpr (PARTS == 2) add(d[1], a[1], b[0]), add(d[1], a[0], b[1]);
+            add(d[0], a[0], b[0]);
             units += SLAB, weights += PARTS * HALF;
         }
     }
@@ -244,7 +244,7 @@ struct Thread {
         float squares[2 * TILES] = {}; // of rows 8 i + lane / 4
         u32 at = 0;
         for (u32 pixel = 0; pixel < p.pixels; pixel += PIXELS) {
-            float d[TILES][7][4] = {};
+            float d[PARTS][TILES][7][4] = {};
             const unsigned char* now;
             for (u32 slab = 0; slab < slabs; slab += p.depth) {
                 wait_copies<1>();
@@ -260,8 +260,12 @@ struct Thread {
                 const float2 bias = *(const float2*)(table + 8 * n), x = *(const float2*)(table + PIXELS / 2 + 8 * n);
 #pragma unroll
                 for (u32 i = 0; i < 2 * TILES; i++) {
-                    const float* pair = &d[i / 2][n][i % 2 * 2];
-                    add_squares(squares[i], pair[0], pair[1], p.factor, bias, x);
+                    float first = d[0][i / 2][n][i % 2 * 2], second = d[0][i / 2][n][i % 2 * 2 + 1];
+                    if constexpr (PARTS == 2) {
+                        first = __fadd_rn(first, d[1][i / 2][n][i % 2 * 2]);
+                        second = __fadd_rn(second, d[1][i / 2][n][i % 2 * 2 + 1]);
+                    }
+                    add_squares(squares[i], first, second, p.factor, bias, x);
                 }
             }
         }
