@@ -1,4 +1,5 @@
-// score_mma_bf16: score_mma with bf16 operands; for as many trials a block as its shared memory holds.
+// score_mma_bf16: score_mma with bf16 operands. The entry that fits a device most trials a block is taken.
+// The contract is that of score_mma.cuh.
 #include "score_mma.cuh"
 
 SCORE(score_mma_bf16_128, Bf16, 1, 128, 32)

@@ -1,4 +1,5 @@
-// score_mma_f16x3: score_mma with sums of two f16 as operands, f32-grade; for as many trials a block as its shared memory holds.
+// score_mma_f16x3: score_mma with sums of two f16 as operands, f32-grade. The entry that fits a device most trials a block is taken.
+// The contract is that of score_mma.cuh.
 #include "score_mma.cuh"
 
 SCORE(score_mma_f16x3_64, F16, 2, 64, 16)
