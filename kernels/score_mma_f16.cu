@@ -1,5 +1,5 @@
-// score_mma_f16: score_mma with f16 operands. The entry that fits a device most trials a block is taken.
-// The contract is that of score_mma.cuh.
+// score_mma_f16: `score` with f16 operands. The contract is that of score_mma.cuh; the host takes the entry of the most
+// trials a block that fit.
 #include "score_mma.cuh"
 
 SCORE(score_mma_f16_128, F16, 1, 128, 32)

@@ -1,5 +1,5 @@
-// score_mma_f16x3: score_mma with sums of two f16 as operands, f32-grade. The entry that fits a device most trials a block is taken.
-// The contract is that of score_mma.cuh.
+// score_mma_f16x3: `score` with sums of two f16 as operands, f32-grade. The contract is that of score_mma.cuh; the host
+// takes the entry of the most trials a block that fit.
 #include "score_mma.cuh"
 
 SCORE(score_mma_f16x3_64, F16, 2, 64, 16)

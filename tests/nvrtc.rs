@@ -67,12 +67,12 @@ pub fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync)
 /// multiprocessor leave, not what it happens to use.
 fn budget(kernel: &str) -> (u32, u32) {
     match kernel {
-        "score" => (255, 0),                     // 128 threads, 2 blocks
+        "score" => (255, 0),                                                // 128 threads, 2 blocks
         "score_mma_f16" | "score_mma_bf16" | "score_mma_f16x3" => (255, 0), // 256 threads, 1 block
-        "correlation" => (128, 17 << 10),        // 256 threads, 2 blocks
-        "encode" | "decode" => (80, 9 << 10),    // 256 threads, 3 blocks
-        "pass_at_k" => (40, 2 << 10),            // 256 threads, 6 blocks
-        "sample_latent" | "l2_error" => (40, 0), // 256 threads, 6 blocks
+        "correlation" => (128, 17 << 10),                                   // 256 threads, 2 blocks
+        "encode" | "decode" => (80, 9 << 10),                               // 256 threads, 3 blocks
+        "pass_at_k" => (40, 2 << 10),                                       // 256 threads, 6 blocks
+        "sample_latent" | "l2_error" => (40, 0),                            // 256 threads, 6 blocks
         other => panic!("no budget for {other}"),
     }
 }

@@ -75,7 +75,8 @@ pub(crate) struct Plan {
     ring: usize,
     /// Dynamic shared memory of a block, bytes.
     shared: usize,
-    /// Blocks that are resident at once.
+    /// Blocks that are resident at once on a multiprocessor, and on the device.
+    resident: u32,
     blocks: u32,
 }
 
@@ -100,10 +101,9 @@ impl Plan {
             let latents = trials / 16 * (steps - latent / SLAB) * 512;
             let ring = (STAGES - 1) * stage + stage.max(latents);
             let shared = 2 * parts * hidden * trials + ring + 8 * trials;
-            // The system keeps 1 KB of each block's share.
-            let resident = (facts.shared_per_multiprocessor / (shared as u32 + 1024)).clamp(1, 2);
+            let resident = facts.resident(shared as u32).clamp(1, 2);
             let blocks = facts.multiprocessors * resident;
-            Self { program, entry: program.entries[entry], trials, threads, depth, ring, shared, blocks }
+            Self { program, entry: program.entries[entry], trials, threads, depth, ring, shared, resident, blocks }
         };
         let deep = (0..3).flat_map(|entry| (2..=DEPTH).rev().map(move |depth| (entry, depth)));
         let fits = |plan: &Self| plan.shared <= facts.shared_per_block as usize;
@@ -174,7 +174,9 @@ impl Resident for Mma {
             unused: 0,
         };
         let grid = tiles.min(plan.blocks.into());
-        Call::new(plan.program, plan.entry, grid, plan.threads, &params).shared(plan.shared as u32)
+        Call::new(plan.program, plan.entry, grid, plan.threads, &params)
+            .shared(plan.shared as u32)
+            .resident(plan.resident)
     }
 }
 
