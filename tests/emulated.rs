@@ -31,6 +31,8 @@ pub struct Emulated {
     times: Mutex<HashMap<u64, Duration>>,
     /// Functions that were started.
     started: Mutex<BTreeSet<&'static str>>,
+    /// What is replaced in the text of kernels, and by what.
+    edit: Option<(&'static str, &'static str)>,
 }
 
 impl Emulated {
@@ -52,7 +54,20 @@ impl Emulated {
             submissions: AtomicU64::new(0),
             times: Mutex::default(),
             started: Mutex::default(),
+            edit: None,
         }
+    }
+
+    /// A small device of the Hopper kind.
+    pub fn hopper(order: Order) -> Self {
+        let mut device = Self::new(MEMORY, order).with_shared(228 << 10);
+        (device.facts.capability, device.facts.multiprocessors) = ((9, 0), 4);
+        device
+    }
+
+    /// With something else in the kernels' text, which occurs in all that run.
+    pub fn edited(self, from: &'static str, to: &'static str) -> Self {
+        Self { edit: Some((from, to)), ..self }
     }
 
     /// With multiprocessors of so much shared memory, in bytes.
@@ -67,10 +82,14 @@ impl Emulated {
     }
 
     /// The emulator compiles a text once for all tests.
-    fn compiled(program: &'static Program) -> Result<retrial_emulator::Program, Fault> {
+    fn compiled(&self, program: &'static Program) -> Result<retrial_emulator::Program, Fault> {
         let file = format!("{}.cu", program.kernel);
-        let files: Vec<_> = [(&*file, program.text)].into_iter().chain(program.headers.iter().copied()).collect();
-        let compiled = retrial_emulator::Program::compile(program.kernel, &files, &[], program.entries);
+        let text = self.edit.map_or(program.text.to_owned(), |(from, to)| {
+            assert!(program.text.contains(from), "{file} has no {from:?}");
+            program.text.replace(from, to)
+        });
+        let files: Vec<_> = [(&*file, &*text)].into_iter().chain(program.headers.iter().copied()).collect();
+        let compiled = retrial_emulator::Program::compile(program.kernel, &files, program.defines, program.entries);
         compiled.map_err(|fault| failed(&fault.to_string()))
     }
 }
@@ -137,8 +156,10 @@ unsafe impl Driver for Emulated {
         for launch in launches {
             assert!(launch.resident <= self.facts.resident(launch.shared), "{} does not fit so often", launch.entry);
             self.started.lock().unwrap().insert(launch.entry);
-            let program = Self::compiled(launch.program)?;
-            let grid = Grid::new([launch.grid, 1, 1], [launch.block, 1, 1]).shared(launch.shared as usize);
+            let program = self.compiled(launch.program)?;
+            let grid = Grid::new([launch.grid, 1, 1], [launch.block, 1, 1])
+                .shared(launch.shared as usize)
+                .clusters(launch.cluster);
             // SAFETY: parameters hold addresses of `Memory`; one submission runs at a time on a device.
             unsafe { program.launch(launch.entry, grid, launch.params, &self.options) }
                 .map_err(|fault| failed(&fault.to_string()))?;

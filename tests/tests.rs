@@ -42,6 +42,8 @@ mod signals;
 mod stopped;
 mod tally;
 mod tensor;
+#[cfg(target_os = "linux")]
+mod wgmma;
 
 use retrial_check::{Kernel, Verdict, cases_of};
 use retrial_cpu::{Cpu, Isa};

@@ -135,7 +135,8 @@ impl Compiler {
         let options = options(code).join(" ");
         let version = format!("{:?}", self.version);
         let headers = program.headers.iter().flat_map(|(name, text)| [*name, *text]);
-        for part in [program.kernel, program.text, &options, &version].into_iter().chain(headers) {
+        let defines = program.defines.iter().map(String::as_str);
+        for part in [program.kernel, program.text, &options, &version].into_iter().chain(headers).chain(defines) {
             hash.update((part.len() as u64).to_le_bytes());
             hash.update(part);
         }
@@ -152,7 +153,8 @@ impl Compiler {
         let check = format!("\nstatic_assert(sizeof({name}) == {size}, \"{name} is not what the host writes\");\n");
         let (file, text) = (format!("{}.cu", program.kernel), format!("{}{check}", program.text));
         let output = if code.starts_with("sm_") { Output::Cubin } else { Output::Ptx };
-        let compiled = nvrtc.compile((&file, &text), program.headers, &options(code), output);
+        let options = [options(code), program.defines.to_vec()].concat();
+        let compiled = nvrtc.compile((&file, &text), program.headers, &options, output);
         let (bytes, log) = compiled.map_err(|failure| match failure {
             Failure::Refused(log) => failed(
                 format!(
@@ -189,7 +191,7 @@ fn options(code: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::{SCORE, programs};
+    use crate::source::{SCORE, SCORE_WGMMA, programs};
 
     fn compiler(cache: Option<PathBuf>) -> Compiler {
         Compiler { nvrtc: None, version: (13, 0), architectures: vec![75, 80, 86, 90, 100], cache }
@@ -234,6 +236,8 @@ mod tests {
         keys.push(compiler(None).key(&edited, "sm_90"));
         let header = Program { headers: &SCORE.headers[1..], ..edited };
         keys.push(compiler(None).key(&header, "sm_90"));
+        let shapes = ["400", "512"].map(|hidden| SCORE_WGMMA.with(&[("HIDDEN", hidden.into())]));
+        keys.extend(shapes.map(|program| compiler(None).key(program, "sm_90a")));
         let count = keys.len();
         keys.sort();
         keys.dedup();

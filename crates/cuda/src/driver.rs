@@ -63,6 +63,8 @@ pub struct Launch<'a> {
     pub entry: &'static str,
     /// Blocks.
     pub grid: u32,
+    /// Blocks of a cluster, as the function itself says; 1 without clusters.
+    pub cluster: u32,
     /// Threads of a block.
     pub block: u32,
     /// Dynamic shared memory, bytes.

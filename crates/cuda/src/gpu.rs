@@ -112,6 +112,7 @@ pub(crate) struct Call {
     program: &'static Program,
     entry: &'static str,
     grid: u64,
+    cluster: u32,
     block: u32,
     shared: u32,
     resident: u32,
@@ -121,7 +122,14 @@ pub(crate) struct Call {
 impl Call {
     pub fn new<P: Pod>(program: &'static Program, entry: &'static str, grid: u64, block: u32, params: &P) -> Self {
         assert!(program.entries.contains(&entry) && size_of::<P>() == program.params.1);
-        Self { program, entry, grid, block, shared: 0, resident: 0, params: bytemuck::bytes_of(params).to_vec() }
+        let params = bytemuck::bytes_of(params).to_vec();
+        Self { program, entry, grid, cluster: 1, block, shared: 0, resident: 0, params }
+    }
+
+    /// In clusters of so many blocks.
+    pub fn clusters(self, blocks: u32) -> Self {
+        assert!(self.grid.is_multiple_of(blocks.into()));
+        Self { cluster: blocks, ..self }
     }
 
     /// With dynamic shared memory.
@@ -211,6 +219,7 @@ impl Gpu {
                 program: call.program,
                 entry: call.entry,
                 grid: call.grid as u32,
+                cluster: call.cluster,
                 block: call.block,
                 shared: call.shared,
                 resident: call.resident,

@@ -25,6 +25,7 @@ mod simt;
 mod source;
 mod tally;
 mod tensor;
+mod wgmma;
 
 pub use compile::{Compiler, Image, compiler};
 pub use discover::{DRIVER_CALLS, DeviceInfo, devices, driver_version};

@@ -32,15 +32,18 @@ pub(crate) struct Nvidia {
     facts: Facts,
     flights: Mutex<HashMap<u64, Events>>,
     tickets: AtomicU64,
-    functions: Mutex<HashMap<(&'static str, &'static str), sys::CUfunction>>,
+    functions: Mutex<HashMap<(Key, &'static str), sys::CUfunction>>,
     kernels: Stream,
     copies: Stream,
     reads: Stream,
     /// Unloaded when the streams have ended.
-    modules: Mutex<HashMap<&'static str, Module>>,
+    modules: Mutex<HashMap<Key, Module>>,
     /// Dropped last: everything above is of it.
     context: Context,
 }
+
+/// What tells programs apart: kernel and macros.
+type Key = (&'static str, &'static [String]);
 
 /// Begin and end of the launches, end of the copy.
 struct Events([Event; 3]);
@@ -131,13 +134,14 @@ impl Nvidia {
 
     fn function(&self, program: &'static Program, entry: &'static str) -> Result<sys::CUfunction, Fault> {
         let mut functions = self.functions.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(function) = functions.get(&(program.kernel, entry)) {
+        let key = (program.kernel, program.defines);
+        if let Some(function) = functions.get(&(key, entry)) {
             return Ok(*function);
         }
         let mut modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
-        let module = match modules.get(program.kernel) {
+        let module = match modules.get(&key) {
             Some(module) => module.0,
-            None => modules.entry(program.kernel).or_insert(self.load(program)?).0,
+            None => modules.entry(key).or_insert(self.load(program)?).0,
         };
         let missing = |error| fault(&format!("{entry} of kernels/{}.cu", program.kernel), error);
         let name = CString::new(entry).unwrap_or_default();
@@ -151,7 +155,7 @@ impl Nvidia {
             function::set_function_attribute(function, which, dynamic).map_err(missing)?;
             function
         };
-        functions.insert((program.kernel, entry), function);
+        functions.insert((key, entry), function);
         Ok(function)
     }
 

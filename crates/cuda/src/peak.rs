@@ -26,6 +26,7 @@ static PROGRAM: Program = Program {
     entries: &["peak"],
     params: ("Peak", size_of::<Peak>()),
     only: None,
+    defines: &[],
 };
 
 /// FLOP/s of f32 multiply-adds in registers: rounds double until a launch takes 10 ms, and the best of five counts.

@@ -7,6 +7,7 @@ use crate::{
     simt::Simt,
     source::Address,
     tensor::Mma,
+    wgmma::Wgmma,
 };
 use retrial_spec::{Error, Noise, Precision, Problem, Result, Variant};
 
@@ -38,9 +39,9 @@ pub(crate) struct Window {
 
 /// What a device can run, the fastest of a precision first.
 pub(crate) fn variants(facts: &Facts) -> Vec<Variant> {
-    let _ = facts.capability;
+    let wgmma = (facts.capability == (9, 0)).then(Wgmma::variants).into_iter().flatten();
     let mma = [Precision::F16, Precision::F16x3, Precision::Bf16].map(|precision| Variant::new("mma", precision));
-    [Variant::new("simt", Precision::F32)].into_iter().chain(mma).collect()
+    [Variant::new("simt", Precision::F32)].into_iter().chain(wgmma).chain(mma).collect()
 }
 
 /// Makes a problem resident for one of [`variants`], unless the implementation has no room for the model.
@@ -55,6 +56,10 @@ pub(crate) fn load(gpu: &Gpu, problem: &Problem, variant: &Variant) -> Result<Bo
         ("mma", Some(operand)) => {
             let plan = Mma::fits(problem, operand, facts).map_err(refuse)?;
             Mma::load(gpu, problem, plan).map(boxed)
+        }
+        (name, Some(operand)) if Wgmma::NAMES.contains(&name) => {
+            let plan = Wgmma::fits(problem, name, operand, facts).map_err(refuse)?;
+            Wgmma::load(gpu, problem, plan).map(boxed)
         }
         _ => return Err(refuse("the CUDA backend has none of this name and precision".into())),
     };

@@ -1,6 +1,7 @@
 //! The kernels' texts, and the layouts of their parameters.
 
 use bytemuck::{Pod, Zeroable};
+use std::sync::{Mutex, PoisonError};
 
 /// A file of `kernels/` with the headers it includes: what a compiler is given.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,6 +18,23 @@ pub struct Program {
     pub params: (&'static str, usize),
     /// The one architecture, as 90, whose own instructions it uses (`wgmma`); such code runs on no other.
     pub only: Option<u32>,
+    /// Options that define macros, `-DHIDDEN=400`, where a kernel is compiled for a shape. Without them it is the paper's.
+    pub defines: &'static [String],
+}
+
+impl Program {
+    /// This program with macros defined: the same one for the same macros, of which there are as many as models.
+    pub(crate) fn with(&'static self, defines: &[(&str, String)]) -> &'static Self {
+        static MADE: Mutex<Vec<&'static Program>> = Mutex::new(vec![]);
+        let defines: Vec<String> = defines.iter().map(|(name, value)| format!("-D{name}={value}")).collect();
+        let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = made.iter().find(|made| made.kernel == self.kernel && made.defines == defines) {
+            return found;
+        }
+        let new = Box::leak(Box::new(Self { defines: defines.leak(), ..*self }));
+        made.push(new);
+        new
+    }
 }
 
 macro_rules! header {
@@ -27,6 +45,7 @@ const HEADERS: &[(&str, &str)] = header![
     "async.cuh",
     "dense.cuh",
     "fragments.cuh",
+    "hopper.cuh",
     "mma.cuh",
     "normals.cuh",
     "philox.cuh",
@@ -43,6 +62,7 @@ macro_rules! programs {
             entries: &$entries,
             params: (stringify!($params), size_of::<$params>()),
             only: $only,
+            defines: &[],
         };)*
 
         /// Every kernel.
@@ -63,6 +83,7 @@ programs! {
     SCORE_MMA_F16 "score_mma_f16" ScoreMma ["score_mma_f16_128", "score_mma_f16_64", "score_mma_f16_32"], None;
     SCORE_MMA_BF16 "score_mma_bf16" ScoreMma ["score_mma_bf16_128", "score_mma_bf16_64", "score_mma_bf16_32"], None;
     SCORE_MMA_F16X3 "score_mma_f16x3" ScoreMma ["score_mma_f16x3_64", "score_mma_f16x3_32", "score_mma_f16x3_16"], None;
+    SCORE_WGMMA "score_wgmma" ScoreWgmma ["score_wgmma"], Some(90);
 }
 
 /// An address on the device; 0 is null.
@@ -118,5 +139,11 @@ params! {
         seed: u64, first: u64, trials: u64, tiles: u64, pieces: u64,
         latent: u32, hidden: u32, pixels: u32, steps: u32, depth: u32, ring: u32,
         factor: f32, unused: u32,
+    }
+    ScoreWgmma {
+        mu: Address, scale: Address, noise: Address, images: Address,
+        w3: Address, w4: Address, bias: Address, errors: Address,
+        seed: u64, first: u64, tiles: u64,
+        trials: u32, pieces: u32, factor: f32, unused: u32,
     }
 }
