@@ -34,7 +34,8 @@ __device__ __forceinline__ void barrier_arrive_at(u64* barrier, u32 rank) {
 }
 // Arrives, and announces bytes that copies bring.
 __device__ __forceinline__ void barrier_expect(u64* barrier, u32 bytes) {
-    asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(shared_address(barrier)), "r"(bytes) : "memory");
+    const u32 at = shared_address(barrier);
+    asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(at), "r"(bytes) : "memory");
 }
 __device__ __forceinline__ void barrier_wait(u64* barrier, u32 parity) {
     asm volatile(
@@ -49,18 +50,19 @@ __device__ __forceinline__ void barrier_wait(u64* barrier, u32 parity) {
 
 // Addresses and size are multiples of 16.
 __device__ __forceinline__ void bulk_copy(void* shared, const void* global, u32 bytes, u64* barrier) {
-    asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(
-                     shared_address(shared)),
-                 "l"(global), "r"(bytes), "r"(shared_address(barrier))
+    const u32 to = shared_address(shared), at = shared_address(barrier);
+    asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(to),
+                 "l"(global), "r"(bytes), "r"(at)
                  : "memory");
 }
 // To the same place in every block of the cluster whose bit is set, and its bytes to the same barrier there.
-__device__ __forceinline__ void bulk_copy_to(unsigned short blocks, void* shared, const void* global, u32 bytes, u64* barrier) {
-    asm volatile(
-        "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster [%0], [%1], %2, [%3], %4;" ::"r"(
-            shared_address(shared)),
-        "l"(global), "r"(bytes), "r"(shared_address(barrier)), "h"(blocks)
-        : "memory");
+__device__ __forceinline__ void bulk_copy_to(unsigned short blocks, void* shared, const void* global, u32 bytes,
+                                             u64* barrier) {
+    const u32 to = shared_address(shared), at = shared_address(barrier);
+    asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster "
+                 "[%0], [%1], %2, [%3], %4;" ::"r"(to),
+                 "l"(global), "r"(bytes), "r"(at), "h"(blocks)
+                 : "memory");
 }
 
 __device__ __forceinline__ u32 cluster_rank() {
@@ -121,7 +123,8 @@ struct Wgmma;
 #define WGMMA_TEXT_40 WGMMA_TEXT_32 ",%32,%33,%34,%35,%36,%37,%38,%39"
 #define WGMMA_TEXT_48 WGMMA_TEXT_40 ",%40,%41,%42,%43,%44,%45,%46,%47"
 #define WGMMA_TEXT_56 WGMMA_TEXT_48 ",%48,%49,%50,%51,%52,%53,%54,%55"
-#define WGMMA_SUMS(i) "+f"(d[i]), "+f"(d[i + 1]), "+f"(d[i + 2]), "+f"(d[i + 3]), "+f"(d[i + 4]), "+f"(d[i + 5]), "+f"(d[i + 6]), "+f"(d[i + 7])
+#define WGMMA_SUMS_4(i) "+f"(d[i]), "+f"(d[i + 1]), "+f"(d[i + 2]), "+f"(d[i + 3])
+#define WGMMA_SUMS(i) WGMMA_SUMS_4(i), WGMMA_SUMS_4(i + 4)
 #define WGMMA_SUMS_8 WGMMA_SUMS(0)
 #define WGMMA_SUMS_16 WGMMA_SUMS_8, WGMMA_SUMS(8)
 #define WGMMA_SUMS_24 WGMMA_SUMS_16, WGMMA_SUMS(16)
@@ -129,20 +132,20 @@ struct Wgmma;
 #define WGMMA_SUMS_40 WGMMA_SUMS_32, WGMMA_SUMS(32)
 #define WGMMA_SUMS_48 WGMMA_SUMS_40, WGMMA_SUMS(40)
 #define WGMMA_SUMS_56 WGMMA_SUMS_48, WGMMA_SUMS(48)
-#define WGMMA_OF(Operand, TYPE, N, SUMS, A0, A1, A2, A3, B, P)                                                                 \
-    template <>                                                                                                             \
-    struct Wgmma<Operand, N> {                                                                                              \
-        static __device__ __forceinline__ void run(float (&d)[SUMS], const u32* a, u64 b, int accumulate) {                 \
-            asm volatile("{ .reg .pred p; setp.ne.b32 p, %" #P ", 0;\n"                                                     \
-                         "wgmma.mma_async.sync.aligned.m64n" #N "k16.f32." TYPE "." TYPE " {" WGMMA_TEXT_##SUMS "}, "        \
-                         "{%" #A0 ",%" #A1 ",%" #A2 ",%" #A3 "}, %" #B ", p, 1, 1, 0; }"                                      \
-                         : WGMMA_SUMS_##SUMS                                                                                \
-                         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(accumulate)                              \
-                         : "memory");                                                                                       \
-        }                                                                                                                   \
+#define WGMMA_OF(Operand, TYPE, N, SUMS, A0, A1, A2, A3, B, P)                                                        \
+    template <>                                                                                                       \
+    struct Wgmma<Operand, N> {                                                                                        \
+        static __device__ __forceinline__ void run(float (&d)[SUMS], const u32* a, u64 b, int accumulate) {           \
+            asm volatile("{ .reg .pred p; setp.ne.b32 p, %" #P ", 0;\n"                                               \
+                         "wgmma.mma_async.sync.aligned.m64n" #N "k16.f32." TYPE "." TYPE " {" WGMMA_TEXT_##SUMS "}, " \
+                         "{%" #A0 ",%" #A1 ",%" #A2 ",%" #A3 "}, %" #B ", p, 1, 1, 0; }"                              \
+                         : WGMMA_SUMS_##SUMS                                                                          \
+                         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(accumulate)                        \
+                         : "memory");                                                                                 \
+        }                                                                                                             \
     };
-#define WGMMA(N, SUMS, A0, A1, A2, A3, B, P)                                                                                \
-    WGMMA_OF(F16, "f16", N, SUMS, A0, A1, A2, A3, B, P)                                                                     \
+#define WGMMA(N, SUMS, A0, A1, A2, A3, B, P)                                                                          \
+    WGMMA_OF(F16, "f16", N, SUMS, A0, A1, A2, A3, B, P)                                                               \
     WGMMA_OF(Bf16, "bf16", N, SUMS, A0, A1, A2, A3, B, P)
 WGMMA(16, 8, 8, 9, 10, 11, 12, 13)
 WGMMA(32, 16, 16, 17, 18, 19, 20, 21)

@@ -7,20 +7,24 @@
 // each, so that the first product is as good as in f32.
 //
 // Roles       384 threads: a warpgroup of which one thread streams W4 into a ring in shared memory, and two that multiply.
-//             These take turns (a token): while one multiplies, the other folds its sums into squares. The latents of
+//             These take turns: while one multiplies, the other folds its sums into squares. The latents of
 //             the next trials are made under the last product
-// Stages      VARIANT 0: one block alone, no token, predicted 0.70-0.85e9 trials/s of the paper's model on an H100;
-//             1: token, latents under the last product, predicted 0.85-0.95e9;
+// Stages      VARIANT 0: one block alone, no turns, predicted 0.70-0.85e9 trials/s of the paper's model on an H100;
+//             1: turns, latents under the last product, predicted 0.85-0.95e9;
 //             2: also pairs of blocks, each of which fetches half of W4 for both, predicted 0.95-1.05e9
 // Shapes      w4 [pixels / 112][hidden / 16] slabs of 112 x 16, w3 [K1 / 16] slabs of hidden x 16, in the order that wgmma
-//             reads; table [N, pixels / 2] of (b4, b4, x, x) as `Epilogue` wants them; mu, scale [N, latent];
-//             noise [N, trials, latent] or null; errors [N, trials]. HIDDEN is padded to 16, PIXELS to 112, by the host
-// Grid        a block a multiprocessor, in pairs; each pair takes consecutive tiles of 256 trials of one sample
-// Memory      RING stages of 17,920 bytes, W3, the table of one sample, two barriers a stage: 220 KB for the paper's model
-// Registers   240 a multiplying thread: HIDDEN / 4 units, 56 sums, latents; 24 a fetching one
+//             reads; bias [pixels], factor, images [N, pixels]; mu, scale [N, latent]; noise [N, trials, latent] or null;
+//             errors [N, trials]. HIDDEN is padded to 16, PIXELS to 112, by the host (crates/cuda/src/image.rs)
+// Grid        a block a multiprocessor, in pairs (VARIANT 2); each takes consecutive tiles of 256 trials of one sample, a
+//             block alone of 128
+// Memory      RING stages of 17,920 bytes, W3, the table of one sample, two barriers a stage: 219 KB for the paper's model
+// Registers   240 a multiplying thread: HIDDEN / 4 units, 56 sums, latents; 24 a fetching one. Where latents would not fit
+//             beside the last product, they are made before the first
+// Products    45 wgmma a warpgroup and tile of the paper's model: 5 x 4 of 80 hidden units, 25 of 112 pixels
 // Barriers    full: the stage's bytes have come; empty: every warp that multiplies, of both blocks, has read it. A stage is
 //             given back when the products that read it are done, the step after. No waiting in circles: the one who waits
-//             for the token holds no stage, and the ring holds a whole tile, so the one who has it always ends
+//             for the turn holds no stage, and the ring holds a whole tile, so the one who has it always ends (where the
+//             ring is smaller, no turns are taken)
 // Bound       the tensor cores: 165.6 of their cycles a trial, next shared memory (77-88 % of that)
 // Rounding    one fixed order per trial: tiles, pairs, windows, VARIANT and RING do not change a bit
 #include "fragments.cuh"
@@ -62,9 +66,9 @@ constexpr int GROUPS = LATENT / 16, FOURS = (LATENT % 16 + 3) / 4, REST = (3 * F
 constexpr u32 FRAGMENTS = 8 * GROUPS + 4 * REST, W3 = (3 * GROUPS + REST) * HIDDEN * 32;
 constexpr u32 TABLE = PIXELS * 8;
 
-static_assert(HIDDEN % 16 == 0 && HIDDEN <= 512 && PIXELS % COLUMNS == 0 && LATENT <= 48 && RING >= 2, "see the host's plan");
+static_assert(HIDDEN % 16 == 0 && HIDDEN <= 512 && PIXELS % COLUMNS == 0 && LATENT <= 48 && RING >= 2, "the host's plan");
 
-constexpr bool TOKEN = VARIANT >= 1 && RING >= STEPS;
+constexpr bool TURNS = VARIANT >= 1 && RING >= STEPS;
 constexpr bool EARLY = VARIANT >= 1 && HIDDEN / 4 + FRAGMENTS <= 112;
 
 constexpr u32 PIECE = 80; // hidden units of one product
@@ -156,16 +160,17 @@ __device__ __forceinline__ void make_latents(u32 (&a)[FRAGMENTS], const ScoreWgm
 
 // Whose turn it is to multiply: the one that waits is let in when all of a tile's products are under way.
 __device__ __forceinline__ void take_turn(u32 group) {
-    if (TOKEN) named_sync(TURN + group, MULTIPLIERS);
+    if (TURNS) named_sync(TURN + group, MULTIPLIERS);
 }
 __device__ __forceinline__ void give_turn(u32 group) {
-    if (TOKEN) named_arrive(TURN + (group ^ 1), MULTIPLIERS);
+    if (TURNS) named_arrive(TURN + (group ^ 1), MULTIPLIERS);
 }
 
 // N hidden units of 16 trials a warp, from `unit` on: the sums of two groups of eight, rounded, are a left operand of the
 // second product.
 template <u32 N>
-__device__ __forceinline__ void units(u32 (&h)[HIDDEN / 4], const u32 (&a)[FRAGMENTS], const unsigned char* w3, u32 unit, u32 group) {
+__device__ __forceinline__ void units(u32 (&h)[HIDDEN / 4], const u32 (&a)[FRAGMENTS], const unsigned char* w3, u32 unit,
+                                      u32 group) {
     if constexpr (N > 0) {
         float sums[N / 2];
         wgmma_fence();
@@ -191,7 +196,8 @@ __device__ __forceinline__ void release(const Shared& shared, u32 stage) {
 }
 
 // Starts 112 pixels of 64 trials, and gives stages back but for the last.
-__device__ __forceinline__ void start_pixels(float (&sums)[COLUMNS / 2], const u32 (&h)[HIDDEN / 4], const Shared& shared, Place& place) {
+__device__ __forceinline__ void start_pixels(float (&sums)[COLUMNS / 2], const u32 (&h)[HIDDEN / 4], const Shared& shared,
+                                             Place& place) {
 #pragma unroll
     for (u32 step = 0; step < STEPS; step++) {
         barrier_wait(shared.full + place.stage, place.parity);
@@ -210,7 +216,8 @@ __device__ __forceinline__ void start_pixels(float (&sums)[COLUMNS / 2], const u
 }
 
 // Folds sums into the squares of this thread's two trials.
-__device__ __forceinline__ void fold(float (&squares)[2], const float (&sums)[COLUMNS / 2], const float4* table, float factor) {
+__device__ __forceinline__ void fold(float (&squares)[2], const float (&sums)[COLUMNS / 2], const float4* table,
+                                     float factor) {
 #pragma unroll
     for (u32 g = 0; g < COLUMNS / 8; g++) {
         const float4 t = table[4 * g + threadIdx.x % 4];

@@ -182,6 +182,15 @@ fn machine_code_is_what_the_kernels_promise() {
             assert_eq!(count("MUFU.EX2"), 2 * 14 * tiles, "{at}: sigmoid");
             assert!(count("LDGSTS.E.BYPASS") + count("LDGSTS.E.BYPASS.128") > 0, "{at}: asynchronous copies");
         }
+        if function.program.kernel == "score_wgmma" {
+            // Of a warpgroup: 5 x 4 products of 80 hidden units, 25 of 112 pixels; two exponentials for two pixels.
+            assert_eq!((count("HGMMA.64x80x16.F32"), count("HGMMA.64x112x16.F32")), (20, 25), "{at}: products");
+            assert_eq!(count("MUFU.EX2"), 56, "{at}: sigmoid");
+            assert_eq!((count("UBLKCP"), count("UBLKCP.S.G.MULTICAST")), (2, 1), "{at}: copies in bulk");
+            assert!(count("SYNCS.PHASECHK") > 0 && count("USETMAXREG") > 0, "{at}: barriers, registers");
+            // Only the barriers of the cluster, at both ends, fence the memory of the device.
+            assert!(count("MEMBAR.ALL.GPU") <= 2, "{at}: fences");
+        }
         assert!(function.entry != "correlation" || count("DFMA") > 0, "{at}: f64");
     }
 }

@@ -105,6 +105,27 @@ fn every_kernel_compiles_within_its_budget_and_spills_nothing() {
     }
 }
 
+/// `score_wgmma` in all of its stages and at the ends of what it takes: nothing spilled, no product waits for another.
+#[test]
+fn hopper_kernels_of_every_shape_fit_their_registers() {
+    let Some(compiler) = compiler() else { return };
+    let program = programs().into_iter().find(|program| program.kernel == "score_wgmma").unwrap();
+    for (hidden, latent, ring) in
+        [(400, 20, 9), (512, 20, 8), (512, 48, 3), (416, 20, 9), (400, 47, 5), (256, 48, 8), (16, 1, 12)]
+    {
+        for (variant, operand) in [(0, "F16"), (1, "F16"), (2, "F16"), (2, "Bf16")] {
+            let defines = format!(
+                "-DHIDDEN={hidden} -DLATENT={latent} -DPIXELS=784 -DRING={ring} -DVARIANT={variant} -DOPERAND={operand}"
+            );
+            let defines = defines.split(' ').map(String::from).collect::<Vec<_>>().leak();
+            let (_, log) = compiler.compile(&Program { defines, ..*program }, "sm_90a").unwrap();
+            let spilled =
+                ["bytes stack frame", "bytes spill stores", "bytes spill loads"].map(|words| reported(&log, words));
+            assert!(!log.contains("C75") && spilled.iter().flatten().all(|&bytes| bytes == 0), "{defines:?}\n{log}");
+        }
+    }
+}
+
 /// For devices newer than the compiler: intermediate code, of a version that the driver of its toolkit takes.
 #[test]
 fn intermediate_code_is_made_for_unknown_devices() {

@@ -108,7 +108,7 @@ const MUTATIONS: [(&str, &str, &str); 22] = [
     ("half of the bytes are announced", "barrier_expect(full, bytes);", "barrier_expect(full, bytes / 2);"),
     ("the other block is not told", "lane < CLUSTER)", "lane < 1)"),
     ("one warp does not arrive", "lane < CLUSTER)", "lane < CLUSTER && threadIdx.x / 32 != 6)"),
-    ("one arrival is not waited for", "8 * CLUSTER);", "8 * CLUSTER - 1);"),
+    ("copies wait for half of the warps", "8 * CLUSTER);", "4 * CLUSTER);"),
     (
         "the last stage of a tile is not given back",
         "wgmma_done(sums);\n            release",
