@@ -42,7 +42,7 @@ impl Function {
 
     fn line(&self) -> String {
         let Self { program, entry, architecture, registers, shared, .. } = self;
-        let mut line = format!("{:14}{entry:14}{architecture:8}{registers:>9}{shared:>7}", program.kernel);
+        let mut line = format!("{:17}{entry:20}{architecture:8}{registers:>9}{shared:>7}", program.kernel);
         for name in COLUMNS {
             let count = match name {
                 "all" => self.instructions.len(),
@@ -142,7 +142,7 @@ fn the_machine_code_is_that_of_the_table() {
     let lines = in_parallel(functions, |function| {
         Some(function.line()).filter(|line| known.contains(&&**line)).unwrap_or_else(|| usual_line(compiler, function))
     });
-    let mut columns = format!("{:14}{:14}{:8}{:>9}{:>7}", "kernel", "function", "for", "registers", "shared");
+    let mut columns = format!("{:17}{:20}{:8}{:>9}{:>7}", "kernel", "function", "for", "registers", "shared");
     COLUMNS.iter().for_each(|name| write!(columns, "{name:>8}").unwrap());
     let head = format!("Instructions of every kernel, by {version}. RETRIAL_CENSUS=write tests/run census");
     let found = [vec![head, String::new(), columns.clone()], lines].concat();
