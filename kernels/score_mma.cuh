@@ -28,9 +28,12 @@
 //             shift e by 5e-4 on average
 // Rounding    sums over units and over pixels have one fixed order per trial: tiles, blocks, windows and M do not change a
 //             bit
+// Passes      ALL; SCREEN, where w4, bias and images are those of each sample's few pixels, and LIST (screen.cuh). What
+//             they compute of a trial and a pixel is the same
 #pragma once
 #include "async.cuh"
 #include "fragments.cuh"
+#include "screen.cuh"
 
 struct ScoreMma {
     const float* mu;
@@ -49,6 +52,7 @@ struct ScoreMma {
     u32 ring;  // bytes of the stages, or of what lies there before
     float factor;
     u32 unused;
+    Screen screen;
 };
 
 constexpr u32 PIXELS = 112, STAGES = 3;
@@ -85,7 +89,8 @@ struct Thread {
         const u32 q = lane % 4, groups = p.latent / 16;
         const float* mu = p.mu + (size_t)sample * p.latent;
         const float* scale = p.scale + (size_t)sample * p.latent;
-        const u64 trial = offset + warp / SHARERS * 16 + lane / 4;
+        const u32 first = (u32)offset + warp / SHARERS * 16 + lane / 4;
+        const u64 trials[2] = {trial_of(p.screen, sample, p.trials, first), trial_of(p.screen, sample, p.trials, first + 8)};
         uint4* const to = latents(warp / SHARERS);
         const auto given = [&](u64 trial, u32 d) {
             return trial < p.trials ? p.noise[(sample * p.trials + trial) * p.latent + d] : 0.0f;
@@ -95,12 +100,12 @@ struct Thread {
 #pragma unroll
             for (u32 r = 0; r < 2; r++) {
                 float4 four = {};
-                if (!p.noise) four = normals(p.seed, p.first + trial + 8 * r, sample, 4 * g + q);
+                if (!p.noise) four = normals(p.seed, p.first + trials[r], sample, 4 * g + q);
                 const float eps[4] = {four.x, four.y, four.z, four.w};
 #pragma unroll
                 for (u32 i = 0; i < 4; i++) {
                     const u32 d = 16 * g + 4 * q + i;
-                    z[r][i] = __fmaf_rn(scale[d], p.noise ? given(trial + 8 * r, d) : eps[i], mu[d]);
+                    z[r][i] = __fmaf_rn(scale[d], p.noise ? given(trials[r], d) : eps[i], mu[d]);
                 }
             }
             u32 high[4], low[4];
@@ -118,7 +123,7 @@ struct Thread {
             };
             for (u32 four = 0; four < fours; four++) {
                 const u32 d = 16 * groups + 4 * four + q;
-                const u64 at = trial + 8 * r;
+                const u64 at = trials[r];
                 float z = 0;
                 if (d < p.latent) {
                     const float eps = p.noise ? given(at, d) : normal(p.seed, p.first + at, sample, 4 * groups + four, q);
@@ -221,16 +226,18 @@ struct Thread {
         }
     }
 
-    // Errors of a tile of trials from `offset` on.
-    __device__ __forceinline__ void score(u32 sample, u64 offset) const {
-        const float* image = p.images + (size_t)sample * p.pixels;
-        const unsigned char* w4 = p.w4;
+    // Errors of a tile of rows from `offset` on.
+    __device__ __forceinline__ void score(u32 row_of_images, u32 sample, u64 offset) const {
+        const u32 place = p.screen.pass == SCREEN ? row_of_images : 0;
+        const float* image = p.images + (size_t)row_of_images * p.pixels;
+        const float* bias = p.bias + (size_t)place * p.pixels;
+        const unsigned char* w4 = p.w4 + (size_t)place * (p.pixels / PIXELS) * slabs * PARTS * 2 * HALF;
         u32 next_pixel = 0, next_slab = 0, next_stage = 0; // what is fetched next
         const auto fetch_next = [&] {
             if (next_pixel < p.pixels) {
                 const u32 count = min(p.depth, slabs - next_slab);
                 const bool last = next_slab + count == slabs;
-                fetch(stage(next_stage), w4, count, last ? p.bias + next_pixel : nullptr, image + next_pixel);
+                fetch(stage(next_stage), w4, count, last ? bias + next_pixel : nullptr, image + next_pixel);
                 w4 += count * PARTS * 2 * HALF;
                 next_stage = (next_stage + 1) % STAGES;
                 next_slab += count;
@@ -281,15 +288,19 @@ struct Thread {
             if (lane % 4 == 0) sums[group * M + row + 8 * i + lane / 4] = sum;
         }
         __syncthreads(); // and nobody reads the ring any more
-        const u64 trial = offset + threadIdx.x;
-        if (threadIdx.x < M && trial < p.trials) {
-            p.errors[sample * p.trials + trial] = __fsqrt_rn(__fadd_rn(sums[threadIdx.x], sums[M + threadIdx.x]));
+        if (threadIdx.x < M) {
+            const float sum = __fadd_rn(sums[threadIdx.x], sums[M + threadIdx.x]);
+            constexpr u32 LANES = M < 32 ? 0xffff : 0xffffffff;
+            end_row<M>(p.screen, p.errors, LANES, sample, p.trials, (u32)offset + threadIdx.x, sum, true);
         }
     }
 
     __device__ __forceinline__ void score_tiles() const {
-        for (u64 tile = blockIdx.x; tile < p.tiles; tile += gridDim.x) {
-            score((u32)(tile / p.pieces), tile % p.pieces * M);
+        const u64 tiles = p.screen.pass == LIST ? p.screen.counts[0] : p.tiles;
+        for (u64 tile = blockIdx.x; tile < tiles; tile += gridDim.x) {
+            uint2 at = {(u32)(tile / p.pieces), (u32)(tile % p.pieces * M)};
+            if (p.screen.pass == LIST) at = p.screen.tiles[tile];
+            score(at.x, p.screen.pass == SCREEN ? p.screen.samples[at.x] : at.x, at.y);
         }
     }
 };

@@ -26,9 +26,12 @@
 //             for the turn holds no stage, and the ring holds a whole tile, so the one who has it always ends (where the
 //             ring is smaller, no turns are taken)
 // Bound       the tensor cores: 165.6 of their cycles a trial, next shared memory (77-88 % of that)
+// Passes      ALL; SCREEN, where w4, bias and images are those of each sample's few pixels (PIXELS 112), and LIST
+//             (screen.cuh). What they compute of a trial and a pixel is the same
 // Rounding    one fixed order per trial: tiles, pairs, windows, VARIANT and RING do not change a bit
 #include "fragments.cuh"
 #include "hopper.cuh"
+#include "screen.cuh"
 
 // The paper's model, unless the host says otherwise.
 #ifndef HIDDEN
@@ -53,6 +56,7 @@ struct ScoreWgmma {
     u32 trials, pieces; // of a sample; tiles of a sample
     float factor;
     u32 unused;
+    Screen screen;
 };
 
 constexpr u32 CLUSTER = VARIANT == 2 ? 2 : 1;
@@ -100,17 +104,31 @@ struct Place {
 
 // The tiles of this cluster: consecutive, so that the sample seldom changes.
 struct Walk {
-    u32 left, sample, piece;
-    __device__ __forceinline__ Walk(const ScoreWgmma& p) {
-        const u64 cluster = blockIdx.x / CLUSTER, clusters = gridDim.x / CLUSTER;
-        const u64 begin = p.tiles * cluster / clusters;
-        left = (u32)(p.tiles * (cluster + 1) / clusters - begin);
-        sample = (u32)(begin / p.pieces);
-        piece = (u32)(begin % p.pieces);
+    const ScoreWgmma& p;
+    u32 left, tile;           // the latter in a list
+    u32 image, sample, first; // row of images, and the tile's first row of the sample
+    __device__ __forceinline__ Walk(const ScoreWgmma& p) : p(p) {
+        const u64 tiles = p.screen.pass == LIST ? p.screen.counts[0] : p.tiles;
+        const u64 cluster = blockIdx.x / CLUSTER, clusters = gridDim.x / CLUSTER, begin = tiles * cluster / clusters;
+        left = (u32)(tiles * (cluster + 1) / clusters - begin);
+        tile = (u32)begin;
+        image = (u32)(begin / p.pieces);
+        first = (u32)(begin % p.pieces) * TILE;
+        find();
     }
-    __device__ __forceinline__ void next(const ScoreWgmma& p) {
-        left--;
-        if (++piece == p.pieces) piece = 0, sample++;
+    __device__ __forceinline__ void next() {
+        left--, tile++;
+        first += TILE;
+        if (first >= p.pieces * TILE) first = 0, image++;
+        find();
+    }
+    __device__ __forceinline__ void find() {
+        if (!left) return;
+        if (p.screen.pass == LIST) {
+            const uint2 listed = p.screen.tiles[tile];
+            image = listed.x, first = listed.y;
+        }
+        sample = p.screen.pass == SCREEN ? __ldg(p.screen.samples + image) : image;
     }
 };
 
@@ -120,7 +138,7 @@ __device__ __forceinline__ float latent(const ScoreWgmma& p, u32 sample, u32 tri
     return __fmaf_rn(__ldg(p.scale + sample * LATENT + d), normal, __ldg(p.mu + sample * LATENT + d));
 }
 
-// The left operand of the first product: latents of trials offset .. offset + 15, in the slots of image.rs, of which the
+// The left operand of the first product: latents of rows offset .. offset + 15, in the slots of image.rs, of which the
 // third slab of 16 latents is the first once more. A thread holds rows lane / 4 and 8 more. One block of normals after the
 // other: side by side they would take the registers that hold h and its product.
 __device__ __forceinline__ void make_latents(u32 (&a)[FRAGMENTS], const ScoreWgmma& p, u32 sample, u32 offset) {
@@ -128,7 +146,7 @@ __device__ __forceinline__ void make_latents(u32 (&a)[FRAGMENTS], const ScoreWgm
     u32 last = 0;
 #pragma unroll
     for (u32 half = 0; half < 2; half++) {
-        const u32 row = offset + threadIdx.x % 32 / 4 + 8 * half;
+        const u32 row = trial_of(p.screen, sample, p.trials, offset + threadIdx.x % 32 / 4 + 8 * half);
 #pragma unroll
         for (int group = 0; group < GROUPS; group++) {
             const u32 trial = after(last, row), d = 16 * group + 4 * quad;
@@ -234,8 +252,9 @@ __device__ __forceinline__ void fetch(const ScoreWgmma& p, const Shared& shared,
     barrier_expect(shared.w3_full, W3);
     bulk_copy(shared.w3, p.w3, W3, shared.w3_full);
     Place place = {0, 1};
-    for (u32 left = Walk(p).left; left > 0; left--) {
+    for (Walk walk(p); walk.left; walk.next()) {
         const unsigned char* w4 = p.w4;
+        if (p.screen.pass == SCREEN) w4 += (size_t)walk.image * (TILES * SLABS * SLAB);
 #pragma unroll 1
         for (u32 tile = 0; tile < TILES; tile++) {
 #pragma unroll 1
@@ -258,27 +277,28 @@ __device__ __forceinline__ void multiply(const ScoreWgmma& p, const Shared& shar
     const u32 lane = threadIdx.x % 32, warp = (rank * 2 + group) * TRIALS + threadIdx.x % 128 / 32 * 16;
     Walk walk(p);
     Place place = {0, 0};
-    bool fresh = true;
+    u32 table = 0xffffffffu; // the row of images that it is of
     u32 a[FRAGMENTS];
-    if (EARLY && walk.left) make_latents(a, p, walk.sample, walk.piece * TILE + warp);
+    if (EARLY && walk.left) make_latents(a, p, walk.sample, walk.first + warp);
     barrier_wait(shared.w3_full, 0);
-    if (group == 1) give_turn(group);
+    if (group == 1 && walk.left) give_turn(group);
 #pragma unroll 1
     while (walk.left) {
-        if (fresh || walk.piece == 0) {
-            fresh = false;
-            const float* const image = p.images + (size_t)walk.sample * PIXELS;
+        if (walk.image != table) {
+            table = walk.image;
+            const float* const image = p.images + (size_t)table * PIXELS;
+            const float* const biases = p.bias + (p.screen.pass == SCREEN ? (size_t)table * PIXELS : 0);
             named_sync(BOTH, MULTIPLIERS); // nobody reads the one before
             for (u32 i = group * 128 + threadIdx.x % 128; i < PIXELS / 2; i += MULTIPLIERS) {
-                const float2 bias = __ldg((const float2*)p.bias + i), x = __ldg((const float2*)image + i);
+                const float2 bias = __ldg((const float2*)biases + i), x = __ldg((const float2*)image + i);
                 shared.table[i] = make_float4(bias.x, bias.y, x.x, x.y);
             }
             named_sync(BOTH, MULTIPLIERS);
         }
         const u32 sample = walk.sample;
-        const u32 offset = walk.piece * TILE + warp;
+        const u32 offset = walk.first + warp;
         if (!EARLY) make_latents(a, p, sample, offset);
-        walk.next(p);
+        walk.next();
         u32 h[HIDDEN / 4];
         take_turn(group);
 #pragma unroll
@@ -292,7 +312,7 @@ __device__ __forceinline__ void multiply(const ScoreWgmma& p, const Shared& shar
             start_pixels(sums, h, shared, place);
             // The last turn of all is nobody's.
             if (group == 0 || walk.left || tile + 1 < TILES) give_turn(group);
-            if (EARLY && tile + 1 == TILES && walk.left) make_latents(a, p, walk.sample, walk.piece * TILE + warp);
+            if (EARLY && tile + 1 == TILES && walk.left) make_latents(a, p, walk.sample, walk.first + warp);
             wgmma_wait<0>();
             wgmma_done(sums);
             release(shared, (place.stage ? place.stage : RING) - 1);
@@ -301,11 +321,13 @@ __device__ __forceinline__ void multiply(const ScoreWgmma& p, const Shared& shar
         // The four threads of a trial are neighbours.
 #pragma unroll
         for (u32 r = 0; r < 2; r++) {
-            float sum = squares[r];
-            for (int step = 1; step < 4; step *= 2) sum = __fadd_rn(sum, __shfl_xor_sync(0xffffffffu, sum, step));
-            const u32 trial = offset + lane / 4 + 8 * r;
-            if (lane % 4 == r && trial < p.trials) p.errors[(u64)sample * p.trials + trial] = __fsqrt_rn(sum);
+            for (int step = 1; step < 4; step *= 2) {
+                squares[r] = __fadd_rn(squares[r], __shfl_xor_sync(0xffffffffu, squares[r], step));
+            }
         }
+        const u32 q = lane % 4;
+        end_row<TILE>(p.screen, p.errors, 0xffffffffu, sample, p.trials, offset + lane / 4 + 8 * (q % 2),
+                      q ? squares[1] : squares[0], q < 2);
     }
 }
 

@@ -44,6 +44,16 @@ impl Golden {
     }
 }
 
+/// The paper's model on its first images.
+pub fn paper(samples: usize, temperature: f64) -> Problem {
+    let [golden, _] = Golden::both();
+    let (shape, Posterior { mut mu, mut logvar }) = (golden.weights.shape().unwrap(), golden.posterior());
+    mu.truncate(samples * shape.latent);
+    logvar.truncate(samples * shape.latent);
+    let images = golden.images[..samples * shape.pixels].to_vec();
+    Problem::new(golden.weights, images, &Posterior { mu, logvar }, temperature, 1).unwrap()
+}
+
 fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
 }

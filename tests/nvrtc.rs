@@ -73,7 +73,7 @@ fn budget(kernel: &str) -> (u32, u32) {
         "correlation" => (128, 17 << 10),                                   // 256 threads, 2 blocks
         "encode" | "decode" => (80, 9 << 10),                               // 256 threads, 3 blocks
         "pass_at_k" => (40, 2 << 10),                                       // 256 threads, 6 blocks
-        "sample_latent" | "l2_error" => (40, 0),                            // 256 threads, 6 blocks
+        "sample_latent" | "l2_error" | "score_screen" => (40, 0),           // 256 threads, 6 blocks
         other => panic!("no budget for {other}"),
     }
 }

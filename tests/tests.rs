@@ -36,6 +36,7 @@ mod pass_at_k;
 mod prove;
 mod sample_latent;
 mod score;
+mod screen;
 mod shaders;
 #[cfg(target_os = "linux")]
 mod signals;

@@ -20,6 +20,7 @@ mod peak;
 mod plan;
 mod resident;
 mod score;
+mod screen;
 mod session;
 mod simt;
 mod source;

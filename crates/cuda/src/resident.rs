@@ -4,9 +4,10 @@ use crate::{
     driver::Facts,
     gpu::{Call, Gpu},
     image::Operand,
+    screen::Pass,
     simt::Simt,
     source::Address,
-    tensor::Mma,
+    tensor::{Mma, Operands},
     wgmma::Wgmma,
 };
 use retrial_spec::{Error, Noise, Precision, Problem, Result, Variant};
@@ -21,12 +22,17 @@ pub(crate) trait Resident: Send {
         Noise::LIMIT
     }
 
+    /// What it reads, of an implementation that knows more passes than [`Pass::All`].
+    fn operands(&self) -> Option<&Operands> {
+        None
+    }
+
     /// What scores a window.
-    fn call(&self, window: &Window) -> Call;
+    fn call(&self, window: &Window<'_>) -> Call;
 }
 
 /// Trials of every sample, and where their errors go.
-pub(crate) struct Window {
+pub(crate) struct Window<'s> {
     /// The first trial.
     pub first: u64,
     /// Trials per sample, at least 1.
@@ -35,6 +41,7 @@ pub(crate) struct Window {
     pub noise: Address,
     /// Room for `[N, trials]` errors on the device.
     pub errors: Address,
+    pub pass: Pass<'s>,
 }
 
 /// What a device can run, the fastest of a precision first.

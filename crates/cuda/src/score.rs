@@ -6,6 +6,7 @@ use crate::{
     gpu::{Buffer, Call, Flight, Gpu, Pinned},
     plan,
     resident::{self, Resident, Window},
+    screen::{Pass, Screening},
     session::{Session, Step},
     tally::DeviceTally,
 };
@@ -26,6 +27,8 @@ pub(crate) struct DeviceScorer<'a> {
     /// Errors of one window, read back.
     host: Pinned<f32>,
     tally: Option<DeviceTally>,
+    /// How windows of such tallies are screened, if that pays. `None` before it was asked.
+    screening: Option<Option<Screening>>,
     /// Windows tallied so far, of which the host checks one in `check_every`, the first among them.
     windows: u64,
     check_every: u64,
@@ -59,18 +62,24 @@ trait Work {
     /// What it must remember of a window under way.
     type Step;
 
+    /// How its windows are screened.
+    fn screening(&self) -> Option<&Screening> {
+        None
+    }
+
     /// What the device does with the errors of a window once they are there. `None` while that must wait for an earlier
     /// window to land.
     fn start(&mut self, window: &Range<u64>, slot: &Slot) -> Option<(Self::Step, Vec<Call>)>;
 
-    /// A window has landed, the first of those under way; `next` is the one after it, if there is any.
-    fn land(
+    /// A window has landed, the first of those under way; `next` is the one after it, if there is any. `errors` reads its
+    /// errors back, `[N, W]`.
+    fn land<'e>(
         &mut self,
         step: Self::Step,
         window: Range<u64>,
         next: Option<&Self::Step>,
-        slot: &mut Slot,
-        host: &mut Pinned<f32>,
+        found: &mut Found,
+        errors: impl FnOnce() -> Result<&'e [f32], Fault>,
     ) -> Result<()>;
 }
 
@@ -83,7 +92,8 @@ impl<'a> DeviceScorer<'a> {
         let window = plan::window(resident.tile(), problem.samples(), DEPTH + 1, free);
         let host = gpu.pinned(0).map_err(failed)?;
         let slots = vec![];
-        let mut scorer = Self { gpu, problem, resident, window, slots, host, tally: None, windows: 0, check_every };
+        let (tally, screening, windows) = (None, None, 0);
+        let mut scorer = Self { gpu, problem, resident, window, slots, host, tally, screening, windows, check_every };
         while let Err(fault) = scorer.make_room() {
             scorer.halve(fault)?;
         }
@@ -133,7 +143,22 @@ impl<'a> DeviceScorer<'a> {
             // The device first, so that it never waits while the host is busy; then what had to wait for this window.
             self.fill(&mut queue, next, given, work)?;
             let next_step = queue.flying.front().map(|flying| &flying.step);
-            work.land(step, window, next_step, &mut self.slots[slot], &mut self.host)?;
+            let Self { gpu, resident, host, slots, problem, .. } = self;
+            let Slot { errors, found } = &mut slots[slot];
+            let (first, trials) = (window.start, (window.end - window.start) as usize);
+            let again = work
+                .screening()
+                .is_some()
+                .then(|| resident.call(&Window { first, trials, noise: 0, errors: errors.address(), pass: Pass::All }));
+            work.land(step, window, next_step, found, || {
+                // What was screened is read as the full kernel has it, so that whoever checks it checks the screening too.
+                if let Some(again) = again {
+                    // SAFETY: the slot's errors hold at least this window, which has landed.
+                    unsafe { gpu.run(&[again], errors, 0)? };
+                }
+                gpu.read(errors, host, problem.samples() * trials)?;
+                Ok(host.values(problem.samples() * trials))
+            })?;
             self.fill(&mut queue, next, given, work)?;
         }
         Ok(())
@@ -154,7 +179,8 @@ impl<'a> DeviceScorer<'a> {
                 queue.waiting = Some(window);
                 break;
             };
-            let (flight, _noise) = self.start(slot, &window, given, calls).map_err(|fault| self.gpu.error(fault))?;
+            let started = self.start(slot, &window, given, work.screening(), calls);
+            let (flight, _noise) = started.map_err(|fault| self.gpu.error(fault))?;
             queue.flying.push_back(Flying { slot, window, step, flight, _noise });
             queue.started += 1;
         }
@@ -166,21 +192,27 @@ impl<'a> DeviceScorer<'a> {
         slot: usize,
         window: &Range<u64>,
         given: Option<Given<'_>>,
+        screening: Option<&Screening>,
         more: Vec<Call>,
     ) -> Result<(Flight<'a>, Option<Buffer<f32>>), Fault> {
         let (gpu, Slot { errors, found }) = (self.gpu, &self.slots[slot]);
         let trials = (window.end - window.start) as usize;
         assert!((1..=self.window).contains(&trials));
         let noise = given.map(|given| gpu.upload(&given.columns(window))).transpose()?;
-        let score = self.resident.call(&Window {
+        let window = Window {
             first: window.start,
             trials,
             noise: noise.as_ref().map_or(0, Buffer::address),
             errors: errors.address(),
-        });
+            pass: Pass::All,
+        };
+        let score = match screening {
+            Some(screening) => screening.calls(&*self.resident, &window),
+            None => vec![self.resident.call(&window)],
+        };
         let (from, to, len) = found.read();
         let len = if more.is_empty() { 0 } else { len };
-        let calls: Vec<Call> = [score].into_iter().chain(more).collect();
+        let calls = [score, more].into_iter().flatten().collect::<Vec<_>>();
         // SAFETY: the buffers of `resident` are what its kernel takes, `errors` holds at least this window. They live as long
         // as `self`, which `run` borrows until every flight is dropped; the noise travels with its own.
         let flight = unsafe { gpu.start(&calls, from, to, len)? };
@@ -194,16 +226,27 @@ impl<'a> DeviceScorer<'a> {
         given: Option<Given<'_>>,
         each: impl FnMut(Range<u64>, &[f32]),
     ) -> Result<()> {
-        let (gpu, samples) = (self.gpu, self.problem.samples());
-        self.run(next, given, &mut Reading { gpu, samples, each })
+        let gpu = self.gpu;
+        self.run(next, given, &mut Reading { gpu, each })
     }
 
     /// Gets ready to tally windows from some trials on: once for tallies like this one.
     pub fn prepare(&mut self, trials: &Range<u64>, tally: &Tally) -> Result<()> {
-        if self.tally.as_ref().is_some_and(|ready| ready.fits(tally)) {
-            return Ok(());
+        if !self.tally.as_ref().is_some_and(|ready| ready.fits(tally)) {
+            (self.tally, self.screening) = (None, None);
+            self.make_tally(trials, tally)?;
         }
-        self.tally = None;
+        let width = (trials.end - trials.start).min(self.window as u64) as usize;
+        let limit = tally.thresholds().last().filter(|_| tally.is_counts_only());
+        if let Some(&limit) = limit.filter(|_| self.screening.is_none() && width >= Screening::least(&*self.resident)) {
+            let (resident, widths) = (&*self.resident, [width, self.window]);
+            let plan = Screening::plan(self.gpu, self.problem, resident, limit, trials.start, widths);
+            self.screening = Some(plan.map_err(|fault| self.gpu.error(fault))?);
+        }
+        Ok(())
+    }
+
+    fn make_tally(&mut self, trials: &Range<u64>, tally: &Tally) -> Result<()> {
         // Histograms lie around the errors of a few trials.
         let mut pilot = (!tally.is_counts_only())
             .then(|| trials.start..trials.end.min(trials.start.saturating_add(self.tile().min(self.window) as u64)));
@@ -225,13 +268,15 @@ impl<'a> DeviceScorer<'a> {
 
     /// Adds windows to a tally of no trials yet, for which it was prepared.
     pub fn tally(&mut self, next: &mut dyn FnMut() -> Option<Range<u64>>, tally: &mut Tally) -> Result<()> {
-        let (gpu, samples) = (self.gpu, self.problem.samples());
+        let gpu = self.gpu;
         let Some(mut device) = self.tally.take() else { return Ok(()) };
+        let screening = self.screening.take();
         let mut windows = self.windows;
         let session = Session::begin(gpu, &mut device, tally, &mut windows, self.check_every);
         let session = session.map_err(|fault| gpu.error(fault))?;
-        let done = self.run(next, None, &mut Tallying { gpu, samples, session });
-        (self.windows, self.tally) = (windows, Some(device));
+        let mut work = Tallying { session, screening: screening.as_ref().and_then(Option::as_ref) };
+        let done = self.run(next, None, &mut work);
+        (self.windows, self.tally, self.screening) = (windows, Some(device), screening);
         done
     }
 }
@@ -239,7 +284,6 @@ impl<'a> DeviceScorer<'a> {
 /// Windows of which the errors are wanted.
 struct Reading<'a, F> {
     gpu: &'a Gpu,
-    samples: usize,
     each: F,
 }
 
@@ -250,51 +294,50 @@ impl<F: FnMut(Range<u64>, &[f32])> Work for Reading<'_, F> {
         Some(((), vec![]))
     }
 
-    fn land(
+    fn land<'e>(
         &mut self,
         (): (),
         window: Range<u64>,
         _: Option<&()>,
-        slot: &mut Slot,
-        host: &mut Pinned<f32>,
+        _: &mut Found,
+        errors: impl FnOnce() -> Result<&'e [f32], Fault>,
     ) -> Result<()> {
-        let (gpu, trials) = (self.gpu, (window.end - window.start) as usize);
-        gpu.read(&slot.errors, host, self.samples * trials).map_err(|fault| gpu.error(fault))?;
-        let errors = host.values(self.samples * trials);
-        let mut rows = errors.chunks(trials).enumerate();
-        rows.try_for_each(|(sample, errors)| finite(sample, errors)).map_err(|fault| gpu.error(fault))?;
-        (self.each)(window, errors);
+        let trials = (window.end - window.start) as usize;
+        let errors = errors().and_then(|errors| {
+            let mut rows = errors.chunks(trials).enumerate();
+            rows.try_for_each(|(sample, errors)| finite(sample, errors)).map(|()| errors)
+        });
+        (self.each)(window, errors.map_err(|fault| self.gpu.error(fault))?);
         Ok(())
     }
 }
 
 /// Windows that are tallied.
 struct Tallying<'a> {
-    gpu: &'a Gpu,
-    samples: usize,
     session: Session<'a>,
+    screening: Option<&'a Screening>,
 }
 
 impl Work for Tallying<'_> {
     type Step = Step;
 
+    fn screening(&self) -> Option<&Screening> {
+        self.screening
+    }
+
     fn start(&mut self, window: &Range<u64>, slot: &Slot) -> Option<(Step, Vec<Call>)> {
         self.session.start(window, &slot.errors, &slot.found)
     }
 
-    fn land(
+    fn land<'e>(
         &mut self,
         step: Step,
         window: Range<u64>,
         next: Option<&Step>,
-        slot: &mut Slot,
-        host: &mut Pinned<f32>,
+        found: &mut Found,
+        errors: impl FnOnce() -> Result<&'e [f32], Fault>,
     ) -> Result<()> {
-        let (gpu, len) = (self.gpu, self.samples * (window.end - window.start) as usize);
-        self.session.land(step, window, next, &mut slot.found, || {
-            gpu.read(&slot.errors, host, len)?;
-            Ok(host.values(len))
-        })
+        self.session.land(step, window, next, found, errors)
     }
 }
 

@@ -109,7 +109,7 @@ impl Resident for Simt {
         TRIALS
     }
 
-    fn call(&self, window: &Window) -> Call {
+    fn call(&self, window: &Window<'_>) -> Call {
         let pieces = window.trials.div_ceil(TRIALS) as u64;
         let tiles = pieces * self.samples as u64;
         let params = source::Score {

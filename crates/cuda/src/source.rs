@@ -50,6 +50,7 @@ const HEADERS: &[(&str, &str)] = header![
     "normals.cuh",
     "philox.cuh",
     "score_mma.cuh",
+    "screen.cuh",
     "sigmoid.cuh"
 ];
 
@@ -80,6 +81,7 @@ programs! {
     PASS_AT_K "pass_at_k" PassAtK ["pass_at_k", "clear"], None;
     CORRELATION "correlation" Correlation ["standardise", "correlation", "reduce"], None;
     SCORE "score" Score ["score", "score_deep"], None;
+    SCORE_SCREEN "score_screen" ScoreScreen ["gather", "begin"], None;
     SCORE_MMA_F16 "score_mma_f16" ScoreMma ["score_mma_f16_128", "score_mma_f16_64", "score_mma_f16_32"], None;
     SCORE_MMA_BF16 "score_mma_bf16" ScoreMma ["score_mma_bf16_128", "score_mma_bf16_64", "score_mma_bf16_32"], None;
     SCORE_MMA_F16X3 "score_mma_f16x3" ScoreMma ["score_mma_f16x3_64", "score_mma_f16x3_32", "score_mma_f16x3_16"], None;
@@ -133,17 +135,30 @@ params! {
         seed: u64, first: u64, trials: u64, tiles: u64, pieces: u64,
         latent: u32, hidden: u32, pixels: u32, unused: u32,
     }
+    Screen {
+        listed: Address, counts: Address, tiles: Address, samples: Address,
+        limit: f32, pass: u32,
+    }
+    ScoreScreen {
+        pixels: Address, samples: Address, w4: Address, bias: Address, images: Address,
+        few_w4: Address, few_bias: Address, few_images: Address,
+        ranks: Address, listed: Address, counts: Address, tiles: Address, errors: Address,
+        places: u64, trials: u64, pieces: u64,
+        slabs: u32, stride: u32, count: u32, whole: u32, tile: u32, unused: u32,
+    }
     ScoreMma {
         mu: Address, scale: Address, noise: Address, images: Address,
         w3: Address, w4: Address, bias: Address, errors: Address,
         seed: u64, first: u64, trials: u64, tiles: u64, pieces: u64,
         latent: u32, hidden: u32, pixels: u32, steps: u32, depth: u32, ring: u32,
         factor: f32, unused: u32,
+        screen: Screen,
     }
     ScoreWgmma {
         mu: Address, scale: Address, noise: Address, images: Address,
         w3: Address, w4: Address, bias: Address, errors: Address,
         seed: u64, first: u64, tiles: u64,
         trials: u32, pieces: u32, factor: f32, unused: u32,
+        screen: Screen,
     }
 }

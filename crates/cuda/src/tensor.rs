@@ -55,6 +55,16 @@ impl Operands {
             bias: gpu.upload(&decoder.bias)?,
         })
     }
+
+    /// Numbers that stand for one.
+    pub fn parts(&self) -> usize {
+        self.w4.len() / (self.hidden * self.pixels)
+    }
+
+    /// Slabs of a tile of pixels, of all parts.
+    pub fn slabs(&self) -> usize {
+        self.hidden / SLAB * self.parts()
+    }
 }
 
 /// Stages in flight and most slabs of a stage, as in `score_mma.cuh`.
@@ -146,18 +156,23 @@ impl Resident for Mma {
         self.operands.most_noise
     }
 
-    fn call(&self, window: &Window) -> Call {
+    fn operands(&self) -> Option<&Operands> {
+        Some(&self.operands)
+    }
+
+    fn call(&self, window: &Window<'_>) -> Call {
         let Self { plan, operands } = self;
+        let (samples, pixels, [images, bias], w4) = window.pass.operands(operands);
         let pieces = window.trials.div_ceil(plan.trials) as u64;
-        let tiles = pieces * operands.samples as u64;
+        let tiles = pieces * samples as u64;
         let params = source::ScoreMma {
             mu: operands.mu.address(),
             scale: operands.scale.address(),
             noise: window.noise,
-            images: operands.images.address(),
+            images: images.address(),
             w3: operands.w3.address(),
-            w4: operands.w4.address(),
-            bias: operands.bias.address(),
+            w4: w4.address(),
+            bias: bias.address(),
             errors: window.errors,
             seed: operands.seed,
             first: window.first,
@@ -166,12 +181,13 @@ impl Resident for Mma {
             pieces,
             latent: operands.latent as u32,
             hidden: operands.hidden as u32,
-            pixels: operands.pixels as u32,
+            pixels: pixels as u32,
             steps: operands.steps as u32,
             depth: plan.depth as u32,
             ring: plan.ring as u32,
             factor: operands.factor,
             unused: 0,
+            screen: window.pass.params(),
         };
         let grid = tiles.min(plan.blocks.into());
         Call::new(plan.program, plan.entry, grid, plan.threads, &params)

@@ -5,6 +5,7 @@ use crate::{
     gpu::{Call, Gpu},
     image::{Decoder, Operand, PIXELS, SLAB, slots},
     resident::{Resident, Window},
+    screen::Pass,
     source::{self, Program},
     tensor::Operands,
 };
@@ -70,6 +71,8 @@ impl Plan {
 /// A problem for `score_wgmma.cu`.
 pub(crate) struct Wgmma {
     plan: Plan,
+    /// Of a pass over a few pixels of each sample.
+    few: Plan,
     operands: Operands,
 }
 
@@ -84,16 +87,23 @@ impl Wgmma {
     }
 
     /// How a problem would run, or why it cannot.
-    pub fn fits(problem: &Problem, name: &str, operand: Operand, facts: &Facts) -> Result<(Plan, Decoder), String> {
+    pub fn fits(
+        problem: &Problem,
+        name: &str,
+        operand: Operand,
+        facts: &Facts,
+    ) -> Result<([Plan; 2], Decoder), String> {
         let variant = Self::NAMES.iter().position(|&found| found == name).unwrap_or(Self::NAMES.len() - 1);
-        let plan = Plan::new(problem.shape(), variant, operand, facts)?;
+        let plan = |shape| Plan::new(shape, variant, operand, facts);
+        let plans = [plan(problem.shape())?, plan(Shape { pixels: PIXELS, ..problem.shape() })?];
         let decoder = Decoder::new(problem, operand).map_err(|underflow| underflow.to_string())?;
-        Ok((plan, decoder))
+        Ok((plans, decoder))
     }
 
     /// Copies it to the device.
-    pub fn load(gpu: &Gpu, problem: &Problem, (plan, decoder): (Plan, Decoder)) -> Result<Self, Fault> {
-        Ok(Self { plan, operands: Operands::load(gpu, problem, &decoder)? })
+    pub fn load(gpu: &Gpu, problem: &Problem, plans: ([Plan; 2], Decoder)) -> Result<Self, Fault> {
+        let ([plan, few], decoder) = plans;
+        Ok(Self { plan, few, operands: Operands::load(gpu, problem, &decoder)? })
     }
 }
 
@@ -106,18 +116,24 @@ impl Resident for Wgmma {
         self.operands.most_noise
     }
 
-    fn call(&self, window: &Window) -> Call {
-        let (Plan { program, shared, cluster, clusters, .. }, operands) = (self.plan, &self.operands);
+    fn operands(&self) -> Option<&Operands> {
+        Some(&self.operands)
+    }
+
+    fn call(&self, window: &Window<'_>) -> Call {
+        let plan = if matches!(window.pass, Pass::Screen(_)) { self.few } else { self.plan };
+        let (Plan { program, shared, cluster, clusters }, operands) = (plan, &self.operands);
+        let (samples, _, [images, bias], w4) = window.pass.operands(operands);
         let pieces = window.trials.div_ceil(self.tile());
-        let tiles = (pieces * operands.samples) as u64;
+        let tiles = (pieces * samples) as u64;
         let params = source::ScoreWgmma {
             mu: operands.mu.address(),
             scale: operands.scale.address(),
             noise: window.noise,
-            images: operands.images.address(),
+            images: images.address(),
             w3: operands.w3.address(),
-            w4: operands.w4.address(),
-            bias: operands.bias.address(),
+            w4: w4.address(),
+            bias: bias.address(),
             errors: window.errors,
             seed: operands.seed,
             first: window.first,
@@ -126,6 +142,7 @@ impl Resident for Wgmma {
             pieces: pieces as u32,
             factor: operands.factor,
             unused: 0,
+            screen: window.pass.params(),
         };
         let grid = tiles.min(clusters.into()) * u64::from(cluster);
         Call::new(program, "score_wgmma", grid, THREADS, &params).clusters(cluster).shared(shared)
