@@ -31,8 +31,8 @@ pub struct Emulated {
     times: Mutex<HashMap<u64, Duration>>,
     /// Functions that were started.
     started: Mutex<BTreeSet<&'static str>>,
-    /// What is replaced in the text of kernels, and by what.
-    edit: Option<(&'static str, &'static str)>,
+    /// What is replaced in which file of `kernels/`, and by what.
+    edits: Vec<[&'static str; 3]>,
 }
 
 impl Emulated {
@@ -54,7 +54,7 @@ impl Emulated {
             submissions: AtomicU64::new(0),
             times: Mutex::default(),
             started: Mutex::default(),
-            edit: None,
+            edits: vec![],
         }
     }
 
@@ -65,9 +65,10 @@ impl Emulated {
         device
     }
 
-    /// With something else in the kernels' text, which occurs in all that run.
-    pub fn edited(self, from: &'static str, to: &'static str) -> Self {
-        Self { edit: Some((from, to)), ..self }
+    /// With something else in the text of a file of `kernels/`.
+    pub fn edited(mut self, file: &'static str, from: &'static str, to: &'static str) -> Self {
+        self.edits.push([file, from, to]);
+        self
     }
 
     /// With multiprocessors of so much shared memory, in bytes.
@@ -84,11 +85,16 @@ impl Emulated {
     /// The emulator compiles a text once for all tests.
     fn compiled(&self, program: &'static Program) -> Result<retrial_emulator::Program, Fault> {
         let file = format!("{}.cu", program.kernel);
-        let text = self.edit.map_or(program.text.to_owned(), |(from, to)| {
-            assert!(program.text.contains(from), "{file} has no {from:?}");
-            program.text.replace(from, to)
-        });
-        let files: Vec<_> = [(&*file, &*text)].into_iter().chain(program.headers.iter().copied()).collect();
+        let edited = |(name, text): (&str, &str)| {
+            let edits = self.edits.iter().filter(|[file, ..]| *file == name);
+            edits.fold(text.to_owned(), |text, [_, from, to]| {
+                assert!(text.contains(from), "{name} has no {from:?}");
+                text.replace(from, to)
+            })
+        };
+        let files = || [(&*file, program.text)].into_iter().chain(program.headers.iter().copied());
+        let texts: Vec<String> = files().map(edited).collect();
+        let files: Vec<_> = files().zip(&texts).map(|((name, _), text)| (name, &**text)).collect();
         let compiled = retrial_emulator::Program::compile(program.kernel, &files, program.defines, program.entries);
         compiled.map_err(|fault| failed(&fault.to_string()))
     }

@@ -1,5 +1,7 @@
 //! Proof before trust: what is wrong is set aside, and the next computes; what is right is never refused.
 
+#[cfg(target_os = "linux")]
+use crate::emulated::{Emulated, available};
 use crate::{
     each_backend,
     faults::{Broken, FAULTS, Fault},
@@ -13,6 +15,8 @@ use retrial_spec::{
     Backend, Device, Error, Fused, Kernels, Noise, Posterior, Precision, Problem, Result, Shape, Tally, Variant,
     Weights,
 };
+#[cfg(target_os = "linux")]
+use {retrial_cuda::Cuda, retrial_emulator::Order, std::sync::Arc};
 
 fn cpu() -> Cpu {
     let fast = Isa::ALL.into_iter().find(|isa| isa.available()).unwrap();
@@ -92,6 +96,46 @@ fn every_fault_is_set_aside_and_the_next_kernel_computes() {
         let error = kernel.unwrap_err();
         assert!(said.len() == 3 && !error.is_input() && error.to_string().contains("plain in f32"), "{error}");
     }
+}
+
+/// On a device of the Hopper kind, in the order in which the program asks: wgmma, mma, simt.
+#[test]
+#[cfg(target_os = "linux")]
+fn what_is_wrong_on_a_gpu_gives_way_to_the_next_kernel() {
+    if !available() {
+        return;
+    }
+    let (truth, problem) = (cpu(), problem(Shape { pixels: 97, hidden: 61, latent: 7 }, 5));
+    let wrong = ("__fadd_rn(squares[r], __shfl", "__fsub_rn(squares[r], __shfl");
+    let no_wgmma = |device: Emulated| device.edited("score_wgmma.cu", wrong.0, wrong.1);
+    let no_mma = |device: Emulated| device.edited("score_mma.cuh", "sums[M + threadIdx.x]", "sums[threadIdx.x]");
+    let take = |device: Emulated| {
+        let cuda = Cuda::with_drivers(vec![Arc::new(device)]);
+        let of =
+            |precision| Backend::device(&cuda).variants.iter().filter(move |variant| variant.precision == precision);
+        let order: Vec<Variant> =
+            [Precision::F16, Precision::Bf16, Precision::F32].into_iter().flat_map(of).cloned().collect();
+        let mut said = vec![];
+        let mut set_aside = |variant: &Variant, fault: &Error| {
+            said.push((variant.to_string(), fault.to_string()));
+            Ok(())
+        };
+        let proven = prove::load(&cuda, &problem, &order, Truth::Backend(&truth), &mut set_aside).unwrap();
+        (proven.scorer.variant().to_string(), said)
+    };
+    let whole = || Emulated::hopper(Order::Forward);
+    assert_eq!(take(whole()), ("wgmma in f16".into(), vec![]));
+    let (kernel, said) = take(no_wgmma(whole()));
+    assert_eq!(kernel, "mma in f16");
+    assert_eq!(
+        said.iter().map(|said| &*said.0).collect::<Vec<_>>(),
+        ["wgmma in f16", "wgmma-b1 in f16", "wgmma-b0 in f16"]
+    );
+    assert!(said.iter().all(|(kernel, fault)| fault.contains(kernel) && fault.contains("emulator")), "{said:?}");
+    let (kernel, said) = take(no_mma(whole()));
+    assert!(kernel == "wgmma in f16" && said.is_empty(), "{said:?}");
+    let (kernel, said) = take(no_mma(no_wgmma(whole())));
+    assert!(kernel == "simt in f32" && said.len() == 8, "{said:?}");
 }
 
 /// Whoever is asked may stop at the first.

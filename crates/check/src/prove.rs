@@ -59,13 +59,21 @@ fn attempt<'a>(
     variant: &Variant,
     truth: Truth<'_>,
 ) -> Result<Proven<'a>> {
-    let mut scorer = backend.load_variant(problem, variant)?;
+    // Whatever fails, the line that says so names the kernel and, with its driver, the device.
+    let device = backend.device().to_string();
+    let named = |fault| match fault {
+        Error::Device { fault, fix, .. } => {
+            Error::Device { device: device.clone(), fault: format!("kernel {variant}: {fault}"), fix }
+        }
+        other => other,
+    };
+    let mut scorer = backend.load_variant(problem, variant).map_err(named)?;
     let why = match proof(backend, &mut scorer, truth) {
         Ok(Ok(agreement)) => return Ok(Proven { scorer, agreement }),
         Ok(Err(fault)) => fault.to_string(),
         // A kernel may come across what it refuses, such as its own NaN.
         Err(fault) if fault.is_input() => fault.to_string(),
-        Err(fault) => return Err(fault),
+        Err(fault) => return Err(named(fault)),
     };
     Err(Error::Device {
         device: backend.device().to_string(),
