@@ -118,6 +118,6 @@ fn other_sources_are_taken_and_told_of() {
 fn f64_is_offered_where_it_can_be_had() {
     let sample = format!("sample --weights {} --out never --precision f64", model().display());
     for args in [&*sample, "reproduce --out never --precision f64", "validate --shape 9-8-2 --precision f64"] {
-        refuses(args, &["f64", "must be f32, f16 or bf16", "retrial score"]);
+        refuses(args, &["f64", "must be f32, f16x3, f16 or bf16", "retrial score"]);
     }
 }
