@@ -252,6 +252,20 @@ fn validate_passes_and_says_so() {
     assert!(text.contains(&format!("{cases} of {cases} cases passed")), "{text}");
 }
 
+/// An implementation can be checked and timed in one precision, so that one which takes its process along is alone.
+#[test]
+fn one_precision_is_validated_and_timed() {
+    for command in ["validate", "bench --samples 1 --trials 8"] {
+        let args = format!("{command} --device cpu --kernel score --precision f32 --json");
+        let out: serde_json::Value = serde_json::from_str(&succeeds(&args)).unwrap();
+        let rows = out["cases"].as_array().or(out["kernels"].as_array()).unwrap();
+        assert!(rows.len() >= 3 && rows.iter().all(|row| row["precision"] == "f32"), "{out}");
+        for (kernel, word) in [("score", "computes in f32"), ("decode", "one precision")] {
+            refuses(&format!("{command} --device cpu --kernel {kernel} --precision f16x3"), &[word]);
+        }
+    }
+}
+
 /// The shaders for default features stay right where an adapter would get others.
 #[test]
 fn plain_shaders_pass_too() {

@@ -4,6 +4,7 @@ mod work;
 
 use crate::{
     args::{self, DeviceArgs},
+    kernel::precision,
     model::{ModelArgs, ReadingArgs},
     selection::Selection,
     ui,
@@ -11,7 +12,7 @@ use crate::{
 };
 use clap::Args;
 use retrial_check::{Case, Kernel, Verdict, accuracy};
-use retrial_spec::{Backend, Error, Problem, Result, Shape};
+use retrial_spec::{Backend, Error, Precision, Problem, Result, Shape};
 use serde_json::json;
 use std::path::PathBuf;
 use work::Work;
@@ -33,6 +34,9 @@ pub struct Bench {
     /// Only this kernel; score by every implementation of the device, or by the one named (retrial info lists them)
     #[arg(long)]
     kernel: Option<String>,
+    /// Only this precision of score
+    #[arg(long, value_parser = precision)]
+    precision: Option<Precision>,
     /// Weights of your own, as retrial sample takes them, instead of random ones of the paper's shape
     ///
     /// ReLU in both hidden layers, a sigmoid at the pixels, no clamp of the log variance.
@@ -66,9 +70,9 @@ impl Bench {
         let chosen = self.device.open()?;
         let backend = chosen.backend.as_ref();
         let clock = if backend.device_time().is_some() { "device" } else { "wall" };
-        let problem = self.problem(backend)?;
         let selection = Selection::of(self.kernel.as_deref(), backend.device())?;
-        let variants = selection.variants(backend.device());
+        let variants = selection.variants_in(backend.device(), self.precision)?;
+        let problem = self.problem(backend)?;
         let head = [
             "kernel",
             "precision",

@@ -44,6 +44,23 @@ impl Selection {
             Self::Kernel(_) => vec![],
         }
     }
+
+    /// The same in one precision, of which there must be one.
+    pub fn variants_in(&self, device: &Device, precision: Option<Precision>) -> Result<Vec<Variant>> {
+        let mut variants = self.variants(device);
+        let Some(precision) = precision else { return Ok(variants) };
+        variants.retain(|variant| variant.precision == precision);
+        if !variants.is_empty() {
+            return Ok(variants);
+        }
+        let list: Vec<String> = device.precisions().iter().map(Precision::to_string).collect();
+        let limit = match self {
+            Self::Kernel(kernel) if *kernel != Kernel::Score => format!("{kernel} has but one precision"),
+            Self::Variant(name) => format!("{name} does not compute in it; {device} does in {}", list.join(", ")),
+            _ => format!("{device} computes in {}", list.join(", ")),
+        };
+        Err(Error::input("precision", precision, limit))
+    }
 }
 
 /// The implementation of `score` that a device takes for a precision, unless told otherwise.

@@ -10,7 +10,7 @@ use crate::{
 };
 use clap::Args;
 use retrial_check::{Accuracy, Case, Kernel, QUANTILES, Verdict, accuracy, cases, cases_of};
-use retrial_spec::{Device, Error, Precision, Problem, Result, Shape};
+use retrial_spec::{Device, Error, Precision, Problem, Result, Shape, Variant};
 use serde_json::json;
 use std::{path::PathBuf, process::ExitCode};
 
@@ -46,9 +46,9 @@ pub struct Validate {
     /// Seed of model, images and noise of your own shape
     #[arg(long, default_value_t = 11, requires = "shape")]
     seed: u64,
-    /// Precision of score at your own shape
-    #[arg(long, default_value = "f32", value_parser = precision, requires = "shape")]
-    precision: Precision,
+    /// Only this precision of score (default: every one; at your own shape f32)
+    #[arg(long, value_parser = precision)]
+    precision: Option<Precision>,
     /// Weights of your own, as retrial sample takes them, to tell the accuracy of score on, instead of random ones
     #[arg(long, conflicts_with = "shape")]
     weights: Option<PathBuf>,
@@ -143,7 +143,8 @@ impl Validate {
         if self.shape.is_some() {
             return Ok(vec![]);
         }
-        let variants = Selection::of(self.kernel.as_deref(), backend.device())?.variants(backend.device());
+        let selection = Selection::of(self.kernel.as_deref(), backend.device())?;
+        let variants = selection.variants_in(backend.device(), self.precision)?;
         let problem = match &self.weights {
             Some(weights) => {
                 let args = ModelArgs { weights: weights.clone(), reading: self.reading.clone() };
@@ -163,9 +164,12 @@ impl Validate {
 
     fn cases(&self, device: &Device) -> Result<Vec<Case>> {
         let selection = Selection::of(self.kernel.as_deref(), device)?;
+        let in_precision = |variant: &Variant| self.precision.is_none_or(|wanted| wanted == variant.precision);
         let variants = match selection {
-            Selection::All => device.variants.clone(),
-            _ => selection.variants(device),
+            Selection::All => device.variants.iter().filter(|&variant| in_precision(variant)).cloned().collect(),
+            // A shape of one's own is refused below, where it has none.
+            _ if self.shape.is_some() => selection.variants(device),
+            _ => selection.variants_in(device, self.precision)?,
         };
         let wanted = |case: &Case| case.variant.as_ref().is_none_or(|variant| variants.contains(variant));
         let Some(shape) = &self.shape else {
@@ -185,7 +189,8 @@ impl Validate {
         if self.first.checked_add(self.trials as u64).is_none() {
             return Err(Error::input("first trial", self.first, "the last trial must be below 2^64"));
         }
-        let Self { samples, trials, first, temperature, seed, precision, .. } = *self;
+        let Self { samples, trials, first, temperature, seed, .. } = *self;
+        let precision = self.precision.unwrap_or(Precision::F32);
         let case = |kernel| Case { kernel, shape, samples, trials, first, temperature, seed, variant: None };
         let (mut cases, variants) = (vec![], variants.iter().filter(|variant| variant.precision == precision));
         for kernel in Kernel::ALL.into_iter().filter(|&kernel| selection.has(kernel)) {
