@@ -272,8 +272,8 @@ def kernels(done, backends):
         for row in rows_of(done, backend):
             rows.append([
                 named(backend, row["variant"] or row["kernel"]) + doubt(done, row, backend), row["precision"],
-                row["work"], f"{row['samples']} x {row['trials']}", f"{1e3 * row['median_seconds']:.3f}", f"{row['spread']:.0%}",
-                f"{row['units_per_second'] / 1e6:.2f}", f"{row['flops'] / 1e12:.2f}",
+                row["work"], f"{row['samples']} x {row['trials']}", f"{1e3 * row['median_seconds']:.3f}",
+                f"{row['spread']:.0%}", f"{row['units_per_second'] / 1e6:.2f}", f"{row['flops'] / 1e12:.2f}",
                 share(row["flops"], half.get(row["precision"], "float32_flops")),
                 f"{row['bytes_per_second'] / 1e9:.1f}", share(row["bytes_per_second"], "copy_bytes_per_second"),
             ])

@@ -124,7 +124,7 @@ def golden(backend, kernel, precision):
 
 
 def sanitize(tool, backend, kernel=None, precision=None):
-    """An implementation under compute-sanitizer at the paper's shape; without one, the other kernels, where tiles break."""
+    """An implementation under compute-sanitizer at the paper's shape; without one, the other kernels."""
     command = ["compute-sanitizer", "--tool", tool, "--error-exitcode", "9"]
     command += ["--report-api-errors", "no"] if tool == "memcheck" else []
     command += [RETRIAL, "validate", "--device", backend]
@@ -173,7 +173,7 @@ def sample(backend, precision, done):
         runs = [retrial("sample", backend, *flags, *more, "--out", out / name, limit=60) for _ in range(2)]
         if failed := next((run for run in runs if "failed" in run), None):
             return found | failed
-        took = [run["result"]["run"]["variant"] for run in runs]
+        took = [run["result"]["run"] for run in runs]
         if any((one["kernel"], one["precision"]) != (best["variant"], precision) for one in took):
             return found | {"failed": f"{took[0]['kernel']} in {took[0]['precision']} stood in for it"}
         found[name] = [run["result"]["speed"]["trials_per_second"] for run in runs]
