@@ -43,7 +43,7 @@ def check_counts(problem, counts, firsts, trials):
 
 
 def serve(build):
-    """Builds, checks, chooses a chunk, then times one run of all trials for each line `go` on stdin."""
+    """At a first line `go` on stdin builds, checks and chooses a chunk; at each further one times a run of all trials."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--problem", required=True)
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
@@ -54,6 +54,7 @@ def serve(build):
     parser.add_argument("--chunks", default="4,8,16", help="trials per image and step; the fastest is taken")
     args = parser.parse_args()
     problem = Problem(args.problem)
+    sys.stdin.readline()  # what tunes itself beside another chooses badly
     errors, count, about = build(problem, args)
     rms = check_errors(problem, errors, args.dtype)
 
