@@ -21,6 +21,7 @@ mod faults;
 mod figures;
 mod golden;
 mod golden_full;
+mod gram;
 #[cfg(target_os = "linux")]
 mod host_cost;
 #[cfg(unix)]

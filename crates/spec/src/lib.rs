@@ -8,6 +8,7 @@
 //! | [`model`] | shapes, weight layout, and the [`Problem`] a backend is given |
 //! | [`rng`] | the random numbers: which word belongs to which trial, to the bit |
 //! | [`tally`] | the mergeable summary of a set of trials |
+//! | [`gram`] | the correlation of trials, mergeable too |
 //! | [`backend`] | [`Backend`] and [`Scorer`], which callers use and which check every argument; devices, precisions |
 //! | [`kernels`] | the [`Kernels`] and [`Fused`] traits, which a backend implements |
 //! | [`recount`] | how the host of a GPU folds errors, and checks what the device counted |
@@ -19,6 +20,7 @@
 
 pub mod backend;
 pub mod error;
+pub mod gram;
 pub mod kernels;
 pub mod model;
 mod noise;
@@ -31,6 +33,7 @@ mod values;
 
 pub use backend::{Backend, Device, Precision, Scorer, Variant};
 pub use error::{Error, Result};
+pub use gram::Gram;
 pub use kernels::{Fused, Kernels};
 pub use model::{Linear, Posterior, Problem, Shape, Weights};
 pub use noise::Noise;
