@@ -160,7 +160,10 @@ fn counting_alone_finds_the_same_and_says_what_it_leaves_out() {
     assert!(full.join("histogram.npy").exists() && !counts.join("histogram.npy").exists());
     let report = fs::read_to_string(counts.join("report.html")).unwrap();
     assert!(summary.contains("--counts-only") && report.contains("left out"));
-    refuses(&sample(&full, "--thresholds 8,9,10 --counts-only --resume"), &["tally.bin", "another kind"]);
+    refuses(
+        &sample(&full, "--thresholds 8,9,10 --counts-only --resume"),
+        &["tally.bin", "its tally is all errors, not counts only"],
+    );
 }
 
 /// The arrays are what they say, counted again from the errors that the run kept.

@@ -140,7 +140,7 @@ fn refuses_what_does_not_fit(backend: &dyn Backend) {
         refused("errors", backend, backend.correlation(&errors, SAMPLES));
     }
     let mut full = tally(SAMPLES);
-    full.add_trials(u64::MAX - 1);
+    full.add_trials(0..u64::MAX - 1).unwrap();
     for (first, mut tally) in [
         (u64::MAX, tally(SAMPLES)),
         (u64::MAX - 2, tally(SAMPLES)),
@@ -286,7 +286,7 @@ fn lengths_fit_or_are_refused() {
                 assert_eq!(gram.ok().map(|g| g.len()), fits.then_some(samples * samples));
                 let mut tally = tally(samples);
                 assert_eq!(backend.pass_at_k(&values, 0, &mut tally).is_ok(), fits, "{length} of {samples}");
-                assert_eq!(tally.trials(), if fits { (length / samples) as u64 } else { 0 });
+                assert_eq!(tally.trials().count(), if fits { (length / samples) as u64 } else { 0 });
             }
         }
         for (length, width) in (0..20).flat_map(|length| [(length, SHAPE.pixels), (length, SHAPE.latent)]) {
@@ -327,7 +327,7 @@ fn the_least_and_the_largest_are_computed() {
     each_backend(|backend| {
         let mut none = Tally::new(1, &[]).unwrap();
         backend.pass_at_k(&[-0.0], 0, &mut none).unwrap();
-        assert_eq!((none.trials(), none.bins()), (1, 0..1));
+        assert_eq!((none.trials().count(), none.bins()), (1, 0..1));
         assert_eq!(backend.l2_error(&[1e6], &[-1e6], 1).unwrap(), [2e6]);
         assert_eq!(backend.correlation(&[1e9], 1).unwrap(), [0.0]);
         let largest = [vec![1e13; SHAPE.latent], vec![-1e13; SHAPE.latent]].concat();

@@ -1,18 +1,18 @@
 //! Tallies that decode and yet cannot be: of a list of errors, or of the run that they lie in.
 
 use crate::cli::{retrial, succeeds};
-use retrial_engine::RunDir;
+use retrial_engine::run::read;
 use retrial_spec::{Error, Shape, Tally, rng::Stream, tally::Unchecked};
 use retrial_vae::{file::sha256_hex, weights};
 use serde::{Deserialize, Serialize};
-use std::{collections::HashSet, fs, path::Path};
+use std::{collections::HashSet, fs, ops::Range, path::Path};
 
 /// A tally in the open, with the layout of the true one.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Open {
     thresholds: Vec<f32>,
     rows: Vec<OpenRow>,
-    trials: u64,
+    trials: Vec<Range<u64>>,
     counts_only: bool,
 }
 
@@ -28,6 +28,15 @@ struct OpenRow {
 impl Open {
     fn of(tally: &Tally) -> Self {
         postcard::from_bytes(&postcard::to_stdvec(tally).unwrap()).unwrap()
+    }
+
+    /// How many trials, in one range or none.
+    fn count(&self) -> u64 {
+        self.trials.iter().map(|range| range.end - range.start).sum()
+    }
+
+    fn set_count(&mut self, count: u64) {
+        self.trials = if count == 0 { vec![] } else { vec![0..count] };
     }
 
     fn bytes(&self) -> Vec<u8> {
@@ -57,7 +66,7 @@ fn tally(counts_only: bool, errors: &[f32]) -> Tally {
     let mut tally = new(1, &THRESHOLDS).unwrap();
     let (thresholds, rows) = tally.rows_mut();
     rows[0].add(thresholds, 0, errors);
-    tally.add_trials(errors.len() as u64);
+    tally.add_trials(0..errors.len() as u64).unwrap();
     tally
 }
 
@@ -70,7 +79,7 @@ fn changed(open: &Open) -> Vec<Open> {
         all.push(changed);
     };
     for by in [-1, 1] {
-        change(&|t| t.trials = t.trials.wrapping_add_signed(by));
+        change(&|t| t.set_count(t.count().wrapping_add_signed(by)));
         change(&|t| t.rows[0].histogram.0 = t.rows[0].histogram.0.wrapping_add_signed(by as isize));
         for at in 0..open.rows[0].successes.len() {
             change(&|t| t.rows[0].successes[at] = t.rows[0].successes[at].wrapping_add_signed(by));
@@ -94,7 +103,7 @@ fn changed(open: &Open) -> Vec<Open> {
         for at in 0..open.rows[0].records.len() {
             change(&|t| t.rows[0].records[at].1 = error);
         }
-        for trial in 0..=open.trials {
+        for trial in 0..=open.count() {
             change(&|t| t.rows[0].records.push((trial, error)));
             change(&|t| t.rows[0].worst = Some((trial, error)));
         }
@@ -140,7 +149,7 @@ fn a_tally_is_believed_if_some_errors_give_it() {
             let again = changed(&once[stream.below(once.len() as u64) as usize]);
             for wrong in once.iter().chain(&again) {
                 let bytes = wrong.bytes();
-                if wrong.trials <= 4 && wrong.thresholds == THRESHOLDS {
+                if wrong.count() <= 4 && wrong.thresholds == THRESHOLDS {
                     assert_eq!(believed(&bytes).is_some(), possible.contains(&bytes), "{wrong:?}");
                     accepted += u32::from(possible.contains(&bytes));
                 } else {
@@ -154,7 +163,7 @@ fn a_tally_is_believed_if_some_errors_give_it() {
 
 /// Writes a tally file anew around other contents, with the checksum that they have.
 fn reseal(file: &Path, payload: &[u8]) {
-    let magic = b"RETRIAL-TALLY-2\n";
+    let magic = b"RETRIAL-TALLY-3\n";
     fs::write(file, [magic, sha256_hex(payload).as_bytes(), b"\n", payload].concat()).unwrap();
 }
 
@@ -187,13 +196,15 @@ fn a_damaged_tally_is_refused_or_possible() {
         let args =
             format!("--weights {} --samples 6 --trials 200 --correlate 20 --out {}", model.display(), run.display());
         succeeds(&format!("sample {args} {more} --force"));
-        let (folder, manifest) = RunDir::open(&run).unwrap();
-        let (file, whole) = (run.join("tally.bin"), folder.kept(&manifest).unwrap().unwrap());
+        // Which would stand in for a damaged one.
+        fs::remove_file(run.join("tally.previous.bin")).unwrap();
+        let (_, whole) = read(&run).unwrap();
+        let file = run.join("tally.bin");
         let sealed = fs::read(&file).unwrap();
         let payload = sealed[16 + 65..].to_vec();
         let kept = |bytes: &[u8]| {
             reseal(&file, bytes);
-            folder.kept(&manifest).map(Option::unwrap)
+            read(&run).map(|(_, state)| state)
         };
         assert_eq!(kept(&payload).unwrap(), whole);
 
@@ -203,9 +214,10 @@ fn a_damaged_tally_is_refused_or_possible() {
             let bytes = damage(&payload, &mut stream);
             let mut show = round % 500 == 0;
             match kept(&bytes) {
-                Ok(tally) => {
-                    show |= tally != whole;
-                    assert_eq!(believed(&postcard::to_stdvec(&tally).unwrap()), Some(tally.clone()));
+                Ok(state) => {
+                    show |= state != whole;
+                    let (tally, whole) = (&state.tally, &whole.tally);
+                    assert_eq!(believed(&postcard::to_stdvec(tally).unwrap()).as_ref(), Some(tally));
                     assert_eq!((tally.rows().len(), tally.thresholds()), (6, whole.thresholds()));
                 }
                 Err(error @ Error::File { .. }) => {
@@ -229,7 +241,7 @@ fn a_damaged_tally_is_refused_or_possible() {
         assert!(refused > 1000, "{refused}");
 
         // A tally of other samples or thresholds than its run's, possible in itself.
-        let mut open: (String, Open) = postcard::from_bytes(&payload).unwrap();
+        let mut open: (String, Open, Option<u8>) = postcard::from_bytes(&payload).unwrap();
         open.1.rows.pop();
         assert!(kept(&postcard::to_stdvec(&open).unwrap()).unwrap_err().to_string().contains("other samples"));
         let after = [&payload[..], &[0]].concat();
@@ -239,7 +251,7 @@ fn a_damaged_tally_is_refused_or_possible() {
             // What has no end is no tally.
             fs::remove_file(&file).unwrap();
             std::os::unix::fs::symlink("/dev/zero", &file).unwrap();
-            assert!(folder.kept(&manifest).unwrap_err().to_string().contains("is larger than 256 MiB"));
+            assert!(read(&run).unwrap_err().to_string().contains("is no regular file"));
             fs::remove_file(&file).unwrap();
         }
     }
@@ -267,7 +279,7 @@ fn contradictions_are_named() {
     }
     refused("a first record that is not the first trial", &|t| t.rows[0].records[0].0 = 1);
     refused("a worst trial that contradicts the records", &|t| t.rows[0].worst = Some((3, 1.0)));
-    refused("a histogram of other than all trials", &|t| t.trials = 11);
+    refused("a histogram of other than all trials", &|t| t.set_count(11));
     refused("a histogram of other than all trials", &|t| t.rows[0].histogram.1 = vec![u64::MAX, u64::MAX]);
     refused("a histogram that ends at other than", &|t| t.rows[0].histogram.0 = usize::MAX);
     refused("counts of other thresholds", &|t| t.rows[0].successes.push(10));

@@ -136,13 +136,12 @@ fn scripted(devices: usize, memory: u64, script: Script, every: u64) -> Cuda {
 
 /// What the host makes of the errors of a script, by adding them up one after the other.
 fn by_the_host(mut tally: Tally, script: Script, trials: Range<u64>) -> Tally {
-    let length = trials.end - trials.start;
     let (thresholds, rows) = tally.rows_mut();
     for (sample, row) in rows.iter_mut().enumerate() {
         let errors: Vec<f32> = trials.clone().map(|trial| script(sample as u64, trial)).collect();
         row.add(thresholds, trials.start, &errors);
     }
-    tally.add_trials(length);
+    tally.add_trials(trials).unwrap();
     tally
 }
 

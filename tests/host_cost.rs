@@ -226,7 +226,7 @@ fn host_cost_of_a_billion_errors() {
         let window = 15 * scorer.window();
         let mut tally = Tally::new(400, &thresholds).unwrap();
         let call = |scorer: &mut retrial_spec::Scorer<'_>, tally: &mut Tally| {
-            let first = tally.trials();
+            let first = tally.trials().end();
             let mut part = tally.empty();
             scorer.tally(first..first + window, &mut part).unwrap();
             tally.merge(&part).unwrap();

@@ -187,11 +187,11 @@ fn a_run_keeps_the_given_posterior() {
     let own = format!("--mu {} --logvar {}", kept("mu.npy"), kept("logvar.npy"));
     succeeds(&run("b", &kept("weights.safetensors"), &format!("{own} --resume")));
     refuses(&run("b", &kept("weights.safetensors"), "--resume"), &["holds a decoder only"]);
-    refuses(&run("b", &weights, "--resume"), &["tally.bin", "a run of other weights"]);
+    refuses(&run("b", &weights, "--resume"), &["tally.bin", "belongs to another run"]);
     let other = format!("--mu {} --logvar {}", kept("logvar.npy"), kept("mu.npy"));
-    refuses(&run("b", &decoder, &format!("{other} --resume")), &["tally.bin", "a run of other weights"]);
+    refuses(&run("b", &decoder, &format!("{other} --resume")), &["tally.bin", "belongs to another run"]);
     fs::copy(kept("logvar.npy"), kept("mu.npy")).unwrap();
-    refuses(&format!("report --device cpu {}", given.path("b")), &["mu.npy", "SHA-256", "sample again"]);
+    refuses(&format!("report --device cpu {}", given.path("b")), &["mu.npy", "SHA-256", "the run was made with"]);
     // The same weights under other names are the same run.
     succeeds(&run("a", &given.renamed("e.st", example), "--resume"));
     succeeds(&run("b", &weights, "--force"));

@@ -202,7 +202,7 @@ fn holds(
     for (row, errors) in rows.iter_mut().zip(errors.chunks(width)) {
         row.add(&thresholds, trials.start, errors);
     }
-    full.add_trials(width as u64);
+    full.add_trials(trials).unwrap();
     let counts = tally(cuda, problem, variant, cuts, Tally::counts_only(samples, &thresholds).unwrap())?;
     let [tiles, listed] = [&seen.tiles, &seen.listed].map(|seen| seen.load(Relaxed));
     Ok((agrees(&counts, &full), (tiles > 0).then(|| listed as f64 / tiles as f64)))

@@ -16,7 +16,7 @@ fn pieces() -> impl Strategy<Value = (Vec<f32>, Vec<Tally>)> {
                 let mut tally = Tally::new(1, &THRESHOLDS).unwrap();
                 let (thresholds, rows) = tally.rows_mut();
                 rows[0].add(thresholds, first as u64, &errors[first..end]);
-                tally.add_trials((end - first) as u64);
+                tally.add_trials(first as u64..end as u64).unwrap();
                 tallies.push(tally);
                 first = end;
             }
@@ -54,7 +54,7 @@ proptest! {
     fn answers_are_those_of_the_list((errors, tallies) in pieces(), threshold in 0.1f32..2.5) {
         let tally = merged(&tallies);
         let row = &tally.rows()[0];
-        prop_assert_eq!(tally.trials(), errors.len() as u64);
+        prop_assert_eq!(tally.trials(), &(0..errors.len() as u64).into());
         for (t, &count) in THRESHOLDS.iter().zip(row.successes()) {
             prop_assert_eq!(count, errors.iter().filter(|e| **e < *t).count() as u64);
         }
@@ -116,7 +116,7 @@ fn counting_alone_keeps_what_lies_below_the_largest_threshold() {
     let add = |mut tally: Tally, at: usize| {
         let (thresholds, rows) = tally.rows_mut();
         rows[0].add(thresholds, at as u64, &errors[at..at + 3]);
-        tally.add_trials(3);
+        tally.add_trials(at as u64..at as u64 + 3).unwrap();
         tally
     };
     let mut full = add(Tally::new(1, &THRESHOLDS).unwrap(), 0);

@@ -30,6 +30,7 @@ mod l2_error;
 mod layout;
 #[cfg(unix)]
 mod limits;
+mod massive;
 mod models;
 mod names;
 mod nvrtc;

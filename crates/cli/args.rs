@@ -5,7 +5,7 @@ use clap::Args;
 use retrial_cpu::Cpu;
 use retrial_cuda::Cuda;
 use retrial_spec::{Backend, Device, Error, Result};
-use retrial_vae::Images;
+use retrial_vae::{Images, data::FASHION_MNIST};
 use retrial_wgsl::Wgsl;
 use std::sync::OnceLock;
 
@@ -121,19 +121,24 @@ impl DeviceArgs {
 /// Samples to memorise.
 #[derive(Args, Clone)]
 pub struct DataArgs {
-    /// fashion-mnist (embedded), IDX, .npy or .npz (file.npz:name) of [N, pixels] or [N, rows, columns], a CSV of pixels
+    /// fashion-mnist (embedded, the default), IDX, .npy or .npz (file.npz:name) of [N, pixels] or [N, rows, columns], a CSV of pixels
     /// (any of these may be .gz), or a folder of PNGs; floats in [0, 1], or whole numbers, divided by 255
-    #[arg(long, default_value = "fashion-mnist")]
-    pub data: String,
+    #[arg(long, value_name = "SOURCE")]
+    pub data: Option<String>,
     /// Use the first N samples (default: all)
     #[arg(long, value_name = "N")]
     pub samples: Option<usize>,
 }
 
 impl DataArgs {
+    /// Where they come from.
+    pub fn source(&self) -> &str {
+        self.data.as_deref().unwrap_or(FASHION_MNIST)
+    }
+
     /// Reads the samples.
     pub fn load(&self) -> Result<Images> {
-        load(&self.data, self.samples)
+        load(self.source(), self.samples)
     }
 }
 

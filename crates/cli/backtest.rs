@@ -1,9 +1,6 @@
 //! `retrial forecast --backtest`: which method would have foretold what was measured.
 
-use crate::{
-    summary::share,
-    ui::{self, Terminal},
-};
+use crate::{progress::Terminal, summary::share, ui};
 use retrial_counts::{Group, Outcomes};
 use retrial_spec::{Error, Result};
 use retrial_theory::backtest::{Attempts, Comparison, Mean, Score, backtest};

@@ -5,8 +5,9 @@ use crate::{
     input::{InputArgs, headline, law, notes, replicates, threads},
     laws,
     price::PriceArgs,
+    progress::Terminal,
     summary::{Short, share, table_ks},
-    ui::{self, Terminal},
+    ui,
 };
 use clap::Args;
 use retrial_counts::Group;

@@ -103,7 +103,7 @@ fn reconstruct(problem: &Problem, backend: &dyn Backend, sample: usize, trial: O
 fn cartoon(tally: &Tally, problem: &Problem, backend: &dyn Backend) -> Result<Figure> {
     let threshold = tally.thresholds().last().copied().unwrap_or_default();
     let samples = (0..problem.samples().min(4)).map(|sample| {
-        let trials = (0..tally.trials().min(6)).map(|trial| reconstruct(problem, backend, sample, Some(trial)));
+        let trials = (0..tally.trials().count().min(6)).map(|trial| reconstruct(problem, backend, sample, Some(trial)));
         Ok(Attempts { original: Image::new(problem.image(sample)), trials: trials.collect::<Result<_>>()? })
     });
     let about = About::new(

@@ -4,8 +4,9 @@ use crate::{
     folder::{self, Folder, FolderArgs},
     input::{Convention, InputArgs, headline, law, notes, replicates, threads},
     laws,
+    progress::Terminal,
     summary::{Short, fixed, interval},
-    ui::{self, Terminal},
+    ui,
 };
 use clap::Args;
 use retrial_counts::Group;

@@ -3,8 +3,9 @@
 use crate::{
     backtest,
     input::{InputArgs, headline, law, notes, positive, replicates, threads},
+    progress::Terminal,
     summary::share,
-    ui::{self, Terminal},
+    ui,
 };
 use clap::Args;
 use retrial_counts::Group;

@@ -65,9 +65,13 @@ impl KernelArgs {
     /// The same, held to what an earlier run took, where that is among what would do.
     pub fn as_before(&self, earlier: &Manifest, device: &Device) -> Result<Self> {
         let before = &earlier.variant;
-        Ok(match self.order(device)?.contains(before) {
+        let asked = match (self.precision, &self.kernel) {
+            (None, None) => Self { precision: Some(before.precision), kernel: None },
+            _ => self.clone(),
+        };
+        Ok(match asked.order(device)?.contains(before) {
             true => Self { precision: Some(before.precision), kernel: Some(before.kernel.clone()) },
-            false => self.clone(),
+            false => asked,
         })
     }
 

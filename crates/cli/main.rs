@@ -14,14 +14,18 @@ mod info;
 mod input;
 mod kernel;
 mod laws;
+mod made;
+mod merge;
 mod model;
 mod price;
+mod progress;
 mod report;
 mod reproduce;
 mod sample;
 mod score;
 mod selection;
 mod simulate;
+mod status;
 mod summary;
 mod train;
 mod ui;
@@ -45,6 +49,12 @@ use std::process::ExitCode;
 struct Cli {
     #[command(subcommand)]
     command: Command,
+    /// How long work says where it stands, on stderr
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "HOW", help_heading = "Progress")]
+    progress: progress::Show,
+    /// Print results and errors, and nothing else
+    #[arg(long, global = true, conflicts_with = "progress", help_heading = "Progress")]
+    quiet: bool,
 }
 
 #[derive(Subcommand)]
@@ -52,6 +62,8 @@ enum Command {
     Reproduce(reproduce::Reproduce),
     Train(train::Train),
     Sample(sample::Sample),
+    Merge(merge::Merge),
+    Status(status::Status),
     Report(report::Report),
     Score(score::Score),
     Coverage(coverage::Coverage),
@@ -71,6 +83,8 @@ fn run(command: &Command) -> Result<ExitCode> {
         Command::Reproduce(c) => c.run(),
         Command::Train(c) => c.run(),
         Command::Sample(c) => c.run(),
+        Command::Merge(c) => c.run(),
+        Command::Status(c) => c.run(),
         Command::Report(c) => c.run(),
         Command::Score(c) => c.run(),
         Command::Coverage(c) => c.run(),
@@ -102,7 +116,12 @@ fn main() -> ExitCode {
         // SAFETY: no other thread runs yet.
         unsafe { std::env::set_var("XDG_RUNTIME_DIR", "/nonexistent") };
     }
-    match run(&arguments().command) {
+    let Cli { command, progress, quiet } = arguments();
+    if quiet {
+        ui::be_quiet();
+    }
+    progress::show(if quiet { progress::Show::None } else { progress });
+    match run(&command) {
         Ok(code) => code,
         Err(error) => {
             if !matches!(error, Error::Cancelled) {

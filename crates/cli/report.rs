@@ -1,18 +1,12 @@
 //! `retrial report`, and the report that every run ends with.
 
-use crate::{
-    args::{self, DeviceArgs},
-    figures,
-    sample::problem,
-    score::read_errors,
-    summary, ui,
-};
+use crate::{args::DeviceArgs, figures, made::Made, sample::problem, score::read_errors, summary, ui};
 use clap::Args;
 use ndarray::Array2;
 use retrial_engine::{Analysis, Manifest, RunDir};
 use retrial_report::{Block, Section, Table};
 use retrial_spec::{Backend, Error, Problem, Result, Tally};
-use retrial_vae::{GivenPosterior, file::read_up_to, weights};
+use retrial_vae::file::read_up_to;
 use std::path::PathBuf;
 
 /// Draw the figures and the report of a run again
@@ -33,39 +27,26 @@ pub struct Report {
 impl Report {
     pub fn run(&self) -> Result<()> {
         let (dir, manifest) = RunDir::open(&self.run)?;
-        let tally = dir.kept(&manifest)?.ok_or_else(|| {
+        let state = dir.kept(&manifest)?.map(|(state, _)| state);
+        let tally = state.map(|state| state.tally).ok_or_else(|| {
             Error::file(dir.path().join("tally.bin"), "is missing", "sample with --resume to finish the run")
         })?;
-        if tally.trials() < manifest.trials {
-            let fault = format!("holds {} of {} trials", tally.trials(), manifest.trials);
-            return Err(Error::file(dir.path().join("tally.bin"), fault, "sample with --resume to finish the run"));
+        let lacking = manifest.goal().without(tally.trials());
+        if !lacking.is_empty() || manifest.shard.is_some() {
+            let fault = match manifest.shard {
+                Some(shard) => format!("holds shard {shard} of a run"),
+                None => format!("lacks {} of {} trials", lacking.count(), manifest.trials),
+            };
+            let fix = "sample with --resume to finish the run, or merge its shards";
+            return Err(Error::file(dir.path().join("tally.bin"), fault, fix));
         }
-        let decoder_only = manifest.model.posterior.is_some();
-        let options = weights::Options { decoder_only, renames: vec![] };
-        let model = options.load(&dir.path().join("weights.safetensors"))?;
-        let images = args::load(&manifest.data.source, Some(manifest.data.samples))?;
-        if images.sha256() != manifest.data.sha256 {
-            let got = format!("SHA-256 {}", images.sha256());
-            return Err(Error::input(&manifest.data.source, got, format!("the run used {}", manifest.data.sha256)));
-        }
-        let given = match &manifest.model.posterior {
-            Some(sha256) => {
-                let [mu, logvar] = ["mu.npy", "logvar.npy"].map(|name| dir.path().join(name));
-                let given = GivenPosterior::load(&mu, &logvar, manifest.data.samples, manifest.model.shape.latent)?;
-                if given.sha256 != *sha256 {
-                    let fault = format!("and logvar.npy have SHA-256 {}", given.sha256);
-                    return Err(Error::file(mu, fault, format!("the run used {sha256}; sample again")));
-                }
-                Some(given)
-            }
-            None => None,
-        };
+        let Made { model, given, images } = Made::load(dir.path(), &manifest)?;
         let errors = read_errors(&dir.path().join("errors.npy"))?;
         let chosen = self.device.open()?;
         let backend = chosen.backend.as_ref();
         let problem = problem(&model, given.as_ref(), &images, backend, manifest.temperature, manifest.seed)?;
         let analysis = write(&dir, &manifest, &tally, &errors, &problem, backend)?;
-        summary::print(&self.run, &manifest, &tally, &analysis, None, self.json)
+        summary::print(&self.run, &manifest, &analysis, None, self.json)
     }
 }
 
@@ -93,14 +74,13 @@ pub fn write(
         dir.write(&format!("figures/{}.svg", figure.name), &figure.svg)?;
         dir.write(&format!("figures/{}.png", figure.name), &figure.png)?;
     }
-    let page = page(manifest, tally, &analysis, of_run, closed_forms);
+    let page = page(manifest, &analysis, of_run, closed_forms);
     dir.write("report.html", page.html())?;
     Ok(analysis)
 }
 
 fn page(
     manifest: &Manifest,
-    tally: &Tally,
     analysis: &Analysis,
     of_run: Vec<retrial_report::Figure>,
     closed_forms: Vec<retrial_report::Figure>,
@@ -134,7 +114,7 @@ fn page(
              the paper does; the unbiased one averages over all choices of k of the trials that were made."
                 .into(),
         ),
-        table("pass@k with 95 % intervals for other samples of the same kind.", summary::pass_at_k(tally.trials(), analysis, summary::share_with_interval)),
+        table("pass@k with 95 % intervals for other samples of the same kind.", summary::pass_at_k(*trials, analysis, summary::share_with_interval)),
     ];
     coverage.extend(figure("fig5"));
     if manifest.counts_only {

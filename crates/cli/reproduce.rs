@@ -2,12 +2,14 @@
 
 use crate::{
     args::DataArgs,
+    made::Made,
+    progress::Terminal,
     sample::{Pipeline, SampleArgs},
     train::{TrainArgs, existing},
-    ui::{self, Terminal},
+    ui,
 };
 use clap::Args;
-use retrial_engine::{RunDir, TrainingInfo};
+use retrial_engine::{RunDir, TrainingInfo, run};
 use retrial_spec::Result;
 use retrial_vae::weights;
 use std::path::PathBuf;
@@ -39,10 +41,12 @@ impl Reproduce {
         sampling.check()?;
         let images = data.load()?;
         let chosen = sampling.device.open()?;
-        let out = self.out.clone().unwrap_or_else(|| self.free_directory());
-        let dir = RunDir::create(&out, existing(sampling.force, sampling.resume))?;
+        let out = sampling.directory(self.out.as_deref())?.unwrap_or_else(|| self.free_directory());
+        let earlier = if sampling.resumes() { run::manifest(&out).ok() } else { None };
+        let dir = RunDir::create(&out, existing(sampling.force, sampling.resumes()))?;
         ui::tell(format_args!("writing to {}", out.display()));
-        let trained = training.run(sampling.seed, &images, &dir, &Terminal::new())?;
+        let seed = sampling.seed.or(earlier.as_ref().map(|m| m.seed)).unwrap_or(1);
+        let trained = training.run(seed, &images, &dir, &Terminal::new())?;
         let model = weights::load(&out.join("weights.safetensors"))?;
         let info = TrainingInfo {
             epochs: trained.curve.len(),
@@ -51,13 +55,14 @@ impl Reproduce {
             at_mean: trained.at_mean,
             at_samples: trained.at_samples,
         };
-        Pipeline { args: sampling, model, given: None, images, chosen, training: Some(info), out: &out }.run()
+        let made = Made { model, given: None, images };
+        Pipeline { args: sampling, made, earlier, chosen, training: Some(info), out: &out, dir: Some(dir) }.run()
     }
 
     /// `runs/reproduce`, numbered on when it is taken and neither --force nor --resume says to use it.
     fn free_directory(&self) -> PathBuf {
         let name = |n: u32| PathBuf::from(if n == 1 { "runs/reproduce".into() } else { format!("runs/reproduce-{n}") });
-        let reuse = self.sampling.force || self.sampling.resume;
+        let reuse = self.sampling.force || self.sampling.resumes();
         (1..).map(name).find(|path| reuse || !path.exists()).unwrap_or_else(|| name(1))
     }
 }

@@ -70,7 +70,7 @@ impl Score {
         let images = DataArgs { samples: Some(samples), ..self.data.clone() }.load()?;
         if images.pixels() != shape.pixels {
             let got = format!("{} pixels per image", images.pixels());
-            return Err(Error::input(&self.data.data, got, format!("the model was made for {}", shape.pixels)));
+            return Err(Error::input(self.data.source(), got, format!("the model was made for {}", shape.pixels)));
         }
         Noise::Given(&noise).check(samples, shape.latent)?;
         let given = self.model.posterior(samples, &file)?;

@@ -1,8 +1,8 @@
 //! What a finished run prints.
 
 use crate::ui;
-use retrial_engine::{Analysis, Manifest, analysis::Fit};
-use retrial_spec::{Result, Tally, text::visible};
+use retrial_engine::{Analysis, Manifest, Shard, analysis::Fit};
+use retrial_spec::{Result, text::visible};
 use retrial_theory::coverage::Point;
 use retrial_vae::Loss;
 use serde_json::json;
@@ -17,14 +17,7 @@ pub struct Speed {
 }
 
 /// Prints the summary, or the whole analysis as JSON.
-pub fn print(
-    out: &Path,
-    manifest: &Manifest,
-    tally: &Tally,
-    analysis: &Analysis,
-    speed: Option<Speed>,
-    json: bool,
-) -> Result<()> {
+pub fn print(out: &Path, manifest: &Manifest, analysis: &Analysis, speed: Option<Speed>, json: bool) -> Result<()> {
     let report = out.join("report.html").display().to_string();
     if json {
         let speed = speed.map(|s| json!({ "trials": s.trials, "seconds": s.seconds, "trials_per_second": s.rate() }));
@@ -32,7 +25,7 @@ pub fn print(
     }
     let mut text = ui::facts(&facts(manifest, analysis, speed));
     text += "\npass@k (intervals are in the report)\n";
-    text += &ui::table(&pass_at_k(tally.trials(), analysis, |p| share(p.value)));
+    text += &ui::table(&pass_at_k(manifest.trials, analysis, |p| share(p.value)));
     text += "\nLaws on the unbiased curve (alpha, beta of the failure probability; RMSE in coverage)\n";
     text += &ui::table(&laws(analysis, |f| {
         ["maximum likelihood", "mean p with the spectral exponent"].contains(&f.method)
@@ -40,6 +33,24 @@ pub fn print(
     text += &correlation(analysis);
     text += &format!("\nReport  {}\n", visible(&report));
     ui::print(&text)
+}
+
+/// Prints what a finished shard has.
+pub fn print_shard(out: &Path, manifest: &Manifest, shard: Shard, speed: Speed, json: bool) -> Result<()> {
+    let trials = manifest.goal();
+    if json {
+        let speed = json!({ "trials": speed.trials, "seconds": speed.seconds, "trials_per_second": speed.rate() });
+        return ui::print_json(&json!({ "run": manifest, "speed": speed, "trials": trials }));
+    }
+    let mut facts = vec![
+        ("Shard", format!("{shard}: trials {trials} of {}", ui::thousands(manifest.trials))),
+        ("Run", out.display().to_string()),
+        ("Next", "retrial merge SHARD... --out RUN, once all are done".into()),
+    ];
+    if speed.trials > 0 {
+        facts.push(("Speed", format!("{} trials/s, {:.1} s", ui::thousands(speed.rate() as u64), speed.seconds)));
+    }
+    ui::print(&ui::facts(&facts))
 }
 
 /// Both readings of a model's loss, in nats per image.

@@ -1,10 +1,6 @@
 //! `retrial train`
 
-use crate::{
-    args::DataArgs,
-    summary,
-    ui::{self, Terminal},
-};
+use crate::{args::DataArgs, progress::Terminal, summary, ui};
 use clap::Args;
 use retrial_engine::{Existing, RunDir};
 use retrial_spec::{Error, Result};

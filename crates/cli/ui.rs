@@ -1,24 +1,23 @@
-//! What a person at a terminal sees: progress, tables, and the way to stop.
+//! What a person at a terminal sees: tables, notes, and the way to stop.
 
-use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 use retrial_spec::{
-    Error, Observer, Progress, Result,
+    Error, Result,
     text::{is_obeyed, visible},
 };
 use std::{
     borrow::Cow,
     fmt::Display,
-    io::{self, BufWriter, IsTerminal, Write},
+    io::{self, BufWriter, Write},
     process,
     sync::{
         Mutex, PoisonError, TryLockError,
         atomic::{AtomicBool, Ordering},
     },
     thread,
-    time::{Duration, Instant},
 };
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+static QUIET: AtomicBool = AtomicBool::new(false);
 static PROMISE: Mutex<()> = Mutex::new(());
 static LAST_WORDS: Mutex<String> = Mutex::new(String::new());
 
@@ -61,97 +60,14 @@ pub fn last_words(words: String) {
     }
 }
 
+/// Whether a signal came.
+pub fn interrupted() -> bool {
+    INTERRUPTED.load(Ordering::SeqCst)
+}
+
 /// Ends the program as a signal does.
 pub fn stop() -> ! {
     process::exit(130)
-}
-
-/// Progress on stderr: a bar with ETA on a terminal, a line a minute elsewhere.
-pub struct Terminal {
-    bar: Mutex<Option<(String, ProgressBar)>>,
-    lines: Mutex<Lines>,
-}
-
-impl Terminal {
-    /// A fresh display.
-    pub fn new() -> Self {
-        Self { bar: Mutex::new(None), lines: Mutex::new(Lines::new(Instant::now())) }
-    }
-
-    /// Takes the bar down before something else is printed.
-    pub fn clear(&self) {
-        if let Ok(mut bar) = self.bar.lock()
-            && let Some((_, bar)) = bar.take()
-        {
-            bar.finish_and_clear();
-        }
-    }
-
-    fn draw(&self, p: Progress<'_>) {
-        let Ok(mut slot) = self.bar.lock() else { return };
-        if slot.as_ref().is_none_or(|(stage, _)| stage != p.stage) {
-            let style =
-                "{prefix:>8} {bar:32.cyan/blue} {percent:>3}%  {human_pos} of {human_len} {msg}  {per_sec}, {eta} left";
-            let style = ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar());
-            let bar = ProgressBar::new(p.total).with_style(style.progress_chars("━╸ "));
-            bar.set_prefix(p.stage.to_string());
-            bar.set_message(p.unit.to_string());
-            bar.set_position(p.done);
-            bar.reset_eta();
-            *slot = Some((p.stage.into(), bar));
-        }
-        if let Some((_, bar)) = slot.as_ref() {
-            bar.set_position(p.done);
-        }
-    }
-
-    fn line(&self, p: Progress<'_>) {
-        if let Ok(mut lines) = self.lines.lock()
-            && let Some(line) = lines.next(p, Instant::now())
-        {
-            tell(line);
-        }
-    }
-}
-
-/// Progress as lines of a log: at most one a minute, whatever the stages, and none of what is done within a minute.
-struct Lines {
-    last: Instant,
-    stage: String,
-    started: Instant,
-}
-
-impl Lines {
-    const EVERY: Duration = Duration::from_secs(60);
-
-    fn new(now: Instant) -> Self {
-        Self { last: now, stage: String::new(), started: now }
-    }
-
-    /// The line to print now, if one is due.
-    fn next(&mut self, p: Progress<'_>, now: Instant) -> Option<String> {
-        if self.stage != p.stage || p.done == 0 {
-            (self.stage, self.started) = (p.stage.into(), now);
-        }
-        if now - self.last < Self::EVERY || p.done == 0 {
-            return None;
-        }
-        self.last = now;
-        let left = (now - self.started).as_secs_f64() * p.total.saturating_sub(p.done) as f64 / p.done as f64;
-        let left = Duration::try_from_secs_f64(left).unwrap_or(Duration::MAX);
-        let percent = (100.0 * p.done as f64 / p.total.max(1) as f64).floor();
-        Some(format!("{}: {percent} % of {} {}, {} left", p.stage, p.total, p.unit, HumanDuration(left)))
-    }
-}
-
-impl Observer for Terminal {
-    fn progress(&self, p: Progress<'_>) {
-        if io::stderr().is_terminal() { self.draw(p) } else { self.line(p) }
-    }
-
-    fn cancelled(&self) -> bool {
-        INTERRUPTED.load(Ordering::SeqCst)
-    }
 }
 
 /// Tells something on stderr, in one line. Whatever names it holds, a terminal shows them and obeys none.
@@ -167,8 +83,16 @@ pub fn tell(text: impl Display) {
     let _ = writeln!(io::stderr(), "{}{more}", visible(shown));
 }
 
+/// Tells nothing but errors from now on.
+pub fn be_quiet() {
+    QUIET.store(true, Ordering::Relaxed);
+}
+
 /// Tells what a user should know and need not act on.
 pub fn note(text: impl Display) {
+    if QUIET.load(Ordering::Relaxed) {
+        return;
+    }
     tell(format_args!("note: {text}"));
 }
 
@@ -278,25 +202,5 @@ mod tests {
         let text = String::from_utf8(bytes).unwrap();
         assert!(!text.contains(|c| is_obeyed(c) && c != '\n'), "{text}");
         assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
-    }
-
-    #[test]
-    fn a_log_gets_a_line_a_minute_whatever_the_stages() {
-        let start = Instant::now();
-        let mut lines = Lines::new(start);
-        let mut printed = vec![];
-        // Ten minutes of stages that take a second each, in steps of 0.1 s, then one long stage.
-        for tenth in 0..6000_u64 {
-            let (stage, done) = (format!("stage {}", tenth / 10), tenth % 10 + 1);
-            let p = Progress { stage: &stage, done, total: 10, unit: "steps" };
-            printed.extend(lines.next(p, start + Duration::from_millis(100 * tenth)));
-        }
-        assert_eq!(printed.len(), 9, "{printed:?}");
-        for second in 600..=900 {
-            let p = Progress { stage: "sample", done: second - 600, total: u64::MAX, unit: "trials" };
-            printed.extend(lines.next(p, start + Duration::from_secs(second)));
-        }
-        assert_eq!(printed.len(), 14, "{printed:?}");
-        assert!(printed[13].starts_with("sample: 0 % of 18446744073709551615 trials, "), "{printed:?}");
     }
 }

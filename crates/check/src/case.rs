@@ -308,7 +308,7 @@ impl Case {
 
     /// Holds every number of a tally against reference errors `[N, W]` known to within a tolerance.
     fn judge(&self, tally: &Tally, errors: &[f64], tolerance: Tolerance) -> Result<Agreement, Fault> {
-        let (got, trials) = (tally.trials(), self.trials as u64);
+        let (got, trials) = (tally.trials().count(), self.trials as u64);
         if got != trials {
             return Err(Fault::Trials { got, want: trials });
         }

@@ -1,7 +1,7 @@
 //! Counts of a Retrial run: every threshold is a group, every sample a problem.
 
 use crate::{Group, Options, Outcomes};
-use retrial_engine::RunDir;
+use retrial_engine::{State, run};
 use retrial_spec::{Error, Result};
 use retrial_theory::coverage::Counts;
 use std::path::Path;
@@ -11,10 +11,11 @@ pub fn read(path: &Path, options: &Options) -> Result<Vec<Group>> {
     if let Some((name, _)) = asked.iter().chain(&[("problems", options.problems.is_some())]).find(|(_, asked)| *asked) {
         return Err(Error::input(name, format!("given for the run {}", path.display()), "a run says this itself"));
     }
-    let (dir, manifest) = RunDir::open(path)?;
-    let tally = dir.kept(&manifest)?.filter(|tally| tally.trials() > 0).ok_or_else(|| {
-        Error::file(path.join("tally.bin"), "is missing or holds no trials", "sample with --resume to finish the run")
-    })?;
+    let (_, State { tally, .. }) = run::read(path)?;
+    let trials = tally.trials().count();
+    if trials == 0 {
+        return Err(Error::file(path.join("tally.bin"), "holds no trials", "sample with --resume to finish the run"));
+    }
     let rows = tally.rows();
     let model = path.canonicalize().ok().and_then(|p| Some(p.file_name()?.to_string_lossy().into_owned()));
     let model = model.unwrap_or_else(|| "run".into());
@@ -23,8 +24,12 @@ pub fn read(path: &Path, options: &Options) -> Result<Vec<Group>> {
             model: model.clone(),
             benchmark: format!("error < {threshold}"),
             problems: (0..rows.len()).map(|sample| sample.to_string().into()).collect(),
-            counts: rows.iter().map(|row| Counts::new(tally.trials(), row.successes()[t])).collect::<Result<_>>()?,
-            outcomes: Outcomes::First(rows.iter().map(|row| row.first_success(threshold)).collect()),
+            counts: rows.iter().map(|row| Counts::new(trials, row.successes()[t])).collect::<Result<_>>()?,
+            // The first attempt is the first trial, unless that is of another shard.
+            outcomes: match tally.trials().is_prefix() {
+                true => Outcomes::First(rows.iter().map(|row| row.first_success(threshold)).collect()),
+                false => Outcomes::Counted,
+            },
         })
     };
     tally.thresholds().iter().enumerate().map(group).collect()

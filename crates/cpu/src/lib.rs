@@ -171,8 +171,7 @@ impl Kernels for Cpu {
                 Ok(())
             },
         )?;
-        tally.add_trials(window as u64);
-        Ok(())
+        tally.add_trials(first..first + window as u64)
     }
 
     fn correlation(&self, errors: &[f32], samples: usize) -> Result<Vec<f64>> {

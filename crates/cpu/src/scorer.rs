@@ -111,8 +111,7 @@ impl<L: Layer> Fused for CpuScorer<'_, L> {
                 Ok(())
             },
         )?;
-        tally.add_trials(length);
-        Ok(())
+        tally.add_trials(trials)
     }
 
     fn window(&self) -> u64 {

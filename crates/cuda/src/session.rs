@@ -123,8 +123,7 @@ impl<'t> Session<'t> {
                 })?;
             }
         }
-        self.tally.add_trials(width as u64);
-        Ok(())
+        self.tally.add_trials(window)
     }
 }
 

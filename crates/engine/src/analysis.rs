@@ -192,7 +192,7 @@ fn quantile(edges: &[f64], counts: &[u64], q: f64) -> f64 {
 
 impl Coverage {
     fn new(tally: &Tally, index: usize, exponent: Option<f64>) -> Result<Self> {
-        let (threshold, trials) = (tally.thresholds()[index], tally.trials());
+        let (threshold, trials) = (tally.thresholds()[index], tally.trials().count());
         let successes = tally.successes(index);
         let counts = successes.iter().map(|&c| Counts::new(trials, c)).collect::<Result<Vec<_>>>()?;
         let ks = log_grid(trials, PER_DECADE);

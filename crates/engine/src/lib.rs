@@ -1,13 +1,22 @@
-//! Sampling runs: from a problem and a backend to a tally, its analysis, and a run directory.
+//! Sampling runs: from a problem and a backend to a state, its analysis, and a run directory.
 //!
-//! [`sample`] draws the windows, [`analysis`] turns a tally into curves, fits and the correlation spectrum, [`arrays`]
-//! lays results out for NumPy, and [`run`] keeps them on disk so that an interrupted run goes on where it stopped.
+//! [`sample`] draws the windows, [`ledger`] keeps book of them, [`analysis`] turns a tally into curves, fits and the
+//! correlation spectrum, [`arrays`] lays results out for NumPy, and [`run`] keeps them on disk so that an interrupted run
+//! goes on where it stopped.
 
 pub mod analysis;
 pub mod arrays;
 mod checkpoint;
+pub mod ledger;
+pub mod lock;
+mod manifest;
 pub mod run;
 pub mod sample;
+mod state;
+mod window;
 
 pub use analysis::Analysis;
-pub use run::{DataInfo, Existing, Manifest, ModelInfo, RunDir, TrainingInfo};
+pub use ledger::Ledger;
+pub use manifest::{DataInfo, Manifest, ModelInfo, Shard, TrainingInfo};
+pub use run::{Existing, RunDir};
+pub use state::State;

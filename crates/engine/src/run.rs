@@ -1,135 +1,16 @@
-//! The run directory: what was asked (`run.json`), what came out, and the tally to go on from (`tally.bin`).
+//! The run directory: what was asked (`run.json`), what came out, and the state to go on from.
 
-use crate::checkpoint;
-use retrial_spec::{Device, Error, Result, Shape, Tally, Variant};
-use retrial_vae::{
-    Loss,
-    file::{clear_temporaries, read_up_to, write_inside},
+use crate::{
+    Manifest, State,
+    checkpoint::{self, Kept, NEWEST},
+    lock::{self, Lock, Sampling},
 };
-use serde::{Deserialize, Serialize};
+use retrial_spec::{Error, Result};
+use retrial_vae::file::{clear_temporaries, read_up_to, write_inside};
 use std::{
     fs, io,
     path::{Path, PathBuf},
 };
-
-/// What was asked and of what: the contents of `run.json`.
-///
-/// Nothing here depends on threads, windows or the clock, so equal requests give equal bytes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Manifest {
-    /// Version of Retrial.
-    pub version: String,
-    /// The model.
-    pub model: ModelInfo,
-    /// The data.
-    pub data: DataInfo,
-    /// `T` in `z = mu + T sigma eps`.
-    pub temperature: f64,
-    /// Seed of the noise.
-    pub seed: u64,
-    /// Trials per sample.
-    pub trials: u64,
-    /// Thresholds, increasing.
-    pub thresholds: Vec<f32>,
-    /// Whether the thresholds are error quantiles of a pilot rather than given.
-    pub thresholds_from_pilot: bool,
-    /// Whether only what lies below the largest threshold was kept.
-    #[serde(default)]
-    pub counts_only: bool,
-    /// The implementation of `score` that computed the trials.
-    #[serde(flatten)]
-    pub variant: Variant,
-    /// The device.
-    pub device: Device,
-    /// How the model was trained, when the run did so.
-    pub training: Option<TrainingInfo>,
-}
-
-/// The model of a run, kept beside it as `weights.safetensors`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ModelInfo {
-    /// Widths.
-    pub shape: Shape,
-    /// SHA-256 of `weights.safetensors`, hex: of the weights as Retrial writes them, whatever file they came from.
-    pub sha256: String,
-    /// SHA-256 of the means and log variances that were given in place of an encoder, kept as `mu.npy` and `logvar.npy`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub posterior: Option<String>,
-}
-
-/// The data of a run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct DataInfo {
-    /// What `--data` was.
-    pub source: String,
-    /// Samples used, the first of the source.
-    pub samples: usize,
-    /// SHA-256 of the used values, hex.
-    pub sha256: String,
-}
-
-/// The training of a run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TrainingInfo {
-    /// Passes over the data.
-    pub epochs: usize,
-    /// Samples of a step.
-    pub batch: usize,
-    /// Adam's step size.
-    pub learning_rate: f64,
-    /// Loss at `z = mu`: binary cross-entropy, summed over pixels, and KL divergence, mean over samples.
-    pub at_mean: Loss,
-    /// The same at sampled `z`, which is what training minimised.
-    pub at_samples: Loss,
-}
-
-impl Manifest {
-    /// Everything that must be equal for two tallies to hold trials of the same run.
-    fn identity(&self) -> String {
-        let Self { model, data, temperature, seed, thresholds, counts_only, variant, device, .. } = self;
-        // A CPU's instruction sets give the same bits.
-        let kernel = if device.backend == "cpu" { "" } else { &variant.kernel };
-        let precision = variant.precision;
-        let thresholds: Vec<u32> = thresholds.iter().map(|t| t.to_bits()).collect();
-        let keeps = if *counts_only { "counts" } else { "errors" };
-        let given = model.posterior.as_ref().map(|sha256| format!(" posterior={sha256}")).unwrap_or_default();
-        format!(
-            "{} {} {} T={temperature} seed={seed} {precision} {}{kernel} {keeps} {thresholds:x?}{given}",
-            model.sha256, data.sha256, data.samples, device.backend
-        )
-    }
-
-    /// The empty tally of this run.
-    pub fn tally(&self) -> Result<Tally> {
-        let new = if self.counts_only { Tally::counts_only } else { Tally::new };
-        new(self.data.samples, &self.thresholds)
-    }
-
-    /// The command that repeats this run from its weights.
-    pub fn command(&self) -> String {
-        let thresholds: Vec<String> = self.thresholds.iter().map(f32::to_string).collect();
-        format!(
-            "retrial sample --weights weights.safetensors{} --data {} --samples {} --trials {} --temperature {} \
-             --thresholds {} --seed {} --device {} --precision {}{}{} --out RUN",
-            if self.model.posterior.is_some() { " --mu mu.npy --logvar logvar.npy" } else { "" },
-            self.data.source,
-            self.data.samples,
-            self.trials,
-            self.temperature,
-            thresholds.join(","),
-            self.seed,
-            self.device.backend,
-            self.variant.precision,
-            // A CPU's instruction sets give the same bits; a run of before kernels had names has none.
-            if self.device.backend == "cpu" || self.variant.kernel.is_empty() {
-                String::new()
-            } else {
-                format!(" --kernel {}", self.variant.kernel)
-            },
-            if self.counts_only { " --counts-only" } else { "" }
-        )
-    }
-}
 
 /// What to do with a directory that holds something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,34 +19,43 @@ pub enum Existing {
     Refuse,
     /// Write over what is there.
     Replace,
-    /// Go on from the tally that is there.
+    /// Go on from what is there.
     Resume,
 }
 
 /// Above any `run.json`: it grows with the thresholds alone.
 const MAX_MANIFEST: u64 = 16 << 20;
 
-/// A run directory. Every file is written atomically, nothing is written through a link in it, and one that stays empty
-/// is removed again.
+/// A run directory that this process alone writes in. Every file is written atomically, nothing is written through a link
+/// in it, and one that stays empty is removed again.
 #[derive(Debug)]
 pub struct RunDir {
     path: PathBuf,
+    lock: Option<Lock>,
 }
 
 impl Drop for RunDir {
     fn drop(&mut self) {
+        self.lock = None; // its file
         let _ = fs::remove_dir(&self.path); // which only works on an empty one
     }
 }
 
 impl RunDir {
     /// Makes the directory, or takes an existing one as `existing` says. What a killed run was writing there is removed.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where it holds something and `existing` refuses that, or where another process, which is named,
+    /// works there; [`Error::Io`] where it cannot be made or written in.
     pub fn create(path: &Path, existing: Existing) -> Result<Self> {
         let occupied = match fs::read_dir(path) {
-            Ok(mut entries) => entries.next().is_some(),
+            Ok(entries) => entries.flatten().any(|entry| entry.file_name() != lock::NAME),
             Err(e) if e.kind() == io::ErrorKind::NotFound => false,
             Err(e) => return Err(Error::io("use as output directory", path)(e)),
         };
+        fs::create_dir_all(path).map_err(Error::io("create", path))?;
+        let mut dir = Self { path: path.into(), lock: None };
+        dir.lock = Some(Lock::take(path)?);
         if occupied && existing == Existing::Refuse {
             return Err(Error::input(
                 "output directory",
@@ -173,11 +63,11 @@ impl RunDir {
                 "choose another, or pass --resume to go on or --force to write over it",
             ));
         }
-        fs::create_dir_all(path).map_err(Error::io("create", path))?;
         clear_temporaries(path);
         if occupied && existing == Existing::Replace {
             // What stays behind must not be taken for part of the new run.
-            for name in ["run.json", "tally.bin", "training.safetensors", "mu.npy", "logvar.npy"] {
+            checkpoint::remove(path)?;
+            for name in ["run.json", "training.safetensors", "mu.npy", "logvar.npy", IMAGES].iter().chain(RESULTS) {
                 match fs::remove_file(path.join(name)) {
                     Err(e) if e.kind() != io::ErrorKind::NotFound => {
                         return Err(Error::io("remove", path.join(name))(e));
@@ -186,15 +76,16 @@ impl RunDir {
                 }
             }
         }
-        Ok(Self { path: path.into() })
+        Ok(dir)
     }
 
-    /// A directory that [`RunDir::create`] made, with its manifest.
+    /// A directory of an earlier run, to go on with.
+    ///
+    /// # Errors
+    /// [`Error::Io`] or [`Error::File`] where it is none, and as of [`RunDir::create`].
     pub fn open(path: &Path) -> Result<(Self, Manifest)> {
-        let file = path.join("run.json");
-        let manifest = serde_json::from_slice(&read_up_to(&file, MAX_MANIFEST)?)
-            .map_err(|e| Error::file(&file, e, "is this a directory that retrial sample wrote?"))?;
-        Ok((Self { path: path.into() }, manifest))
+        let manifest = manifest(path)?;
+        Ok((Self::create(path, Existing::Resume)?, manifest))
     }
 
     /// The directory.
@@ -214,31 +105,94 @@ impl RunDir {
         self.write("run.json", text + "\n")
     }
 
-    /// Keeps a tally, to be continued or reported on.
-    pub fn keep(&self, manifest: &Manifest, tally: &Tally) -> Result<()> {
-        checkpoint::save(&self.path.join("tally.bin"), &manifest.identity(), tally)
+    /// Keeps a state, to be continued or reported on, as the newest of two generations.
+    pub fn keep(&mut self, manifest: &Manifest, state: &State, sampling: Sampling) -> Result<()> {
+        checkpoint::save(&self.path, manifest, state)?;
+        match &mut self.lock {
+            Some(lock) => lock.say(sampling),
+            None => Ok(()),
+        }
     }
 
-    /// The tally kept by an earlier run of the same identity, if there is one.
-    pub fn kept(&self, manifest: &Manifest) -> Result<Option<Tally>> {
-        let file = self.path.join("tally.bin");
-        if !file.exists() {
-            return Ok(None);
+    /// Keeps the state of a finished run.
+    pub fn finish(&self, manifest: &Manifest, state: &State) -> Result<()> {
+        checkpoint::finish(&self.path, manifest, state)
+    }
+
+    /// The state kept by an earlier run of the same settings, if there is one, and what was lost where its newest generation
+    /// is damaged: then the one before takes its place.
+    ///
+    /// # Errors
+    /// [`Error::File`] where a run of other settings kept one, which names the difference, or both generations are damaged.
+    pub fn kept(&self, manifest: &Manifest) -> Result<Option<(State, Option<Error>)>> {
+        let Some(Kept { manifest: theirs, state, fault }) = checkpoint::load(&self.path)? else { return Ok(None) };
+        if let Some(difference) = theirs.difference(manifest) {
+            return Err(Error::file(
+                self.path.join(NEWEST),
+                format!("belongs to another run: its {difference}"),
+                "repeat that run's settings, or choose another output directory",
+            ));
         }
-        let tally = checkpoint::load(&file, &manifest.identity())?;
-        let kind = (tally.rows().len(), tally.thresholds(), tally.is_counts_only());
-        if kind != (manifest.data.samples, &manifest.thresholds[..], manifest.counts_only) {
-            let fault = "holds other samples or thresholds than it says";
-            return Err(Error::file(&file, fault, "delete it and sample again"));
+        if fault.is_some() {
+            checkpoint::fall_back(&self.path)?;
         }
-        Ok(Some(tally))
+        Ok(Some((state, fault)))
+    }
+}
+
+/// What a finished run writes, but for its figures.
+const RESULTS: &[&str] = &[
+    "thresholds.npy",
+    "successes.npy",
+    "first_success.npy",
+    "histogram.npy",
+    "histogram_edges.npy",
+    "errors.npy",
+    "records.csv",
+    "pass_at_k.csv",
+    "fits.csv",
+    "spectrum.csv",
+    "report.html",
+];
+
+/// The used images, where they came from a file: so that a run needs nothing but its directory.
+pub const IMAGES: &str = "images.npy";
+
+/// The settings of a run: those of `run.json`, or where it was lost, of what was kept with it.
+///
+/// # Errors
+/// [`Error::Io`] where there is no such directory or file; [`Error::File`] where it is damaged.
+pub fn manifest(path: &Path) -> Result<Manifest> {
+    let file = path.join("run.json");
+    let read = read_up_to(&file, MAX_MANIFEST).and_then(|bytes| {
+        serde_json::from_slice(&bytes)
+            .map_err(|e| Error::file(&file, e, "is this a directory that retrial sample wrote?"))
+    });
+    read.or_else(|fault| match checkpoint::load(path) {
+        Ok(Some(kept)) => Ok(kept.manifest),
+        _ => Err(fault),
+    })
+}
+
+/// The settings of a run and what it kept, without taking the directory: a run that goes on there is not disturbed.
+///
+/// # Errors
+/// As of [`manifest`]; [`Error::File`] where nothing was kept, or all that was is damaged.
+pub fn read(path: &Path) -> Result<(Manifest, State)> {
+    let manifest = manifest(path)?;
+    match checkpoint::load(path)? {
+        Some(kept) => Ok((manifest, kept.state)),
+        None => Err(Error::file(path.join(NEWEST), "is missing", "sample with --resume to compute its trials")),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use retrial_spec::Precision;
+    use crate::{DataInfo, ModelInfo};
+    use retrial_spec::{Device, Precision, Shape, Variant};
+
+    const SAMPLING: Sampling = Sampling { from: 0, kept: 0, seconds: 0.0, every: 10.0 };
 
     /// The tally of one kernel is not gone on with by another, but for a CPU's instruction sets.
     #[test]
@@ -253,6 +207,9 @@ mod tests {
             thresholds: vec![1.0],
             thresholds_from_pilot: false,
             counts_only: false,
+            gram: false,
+            correlate: 1000,
+            shard: None,
             variant: Variant::new(kernel, precision),
             device: Device {
                 backend: backend.into(),
@@ -264,10 +221,10 @@ mod tests {
             training: None,
         };
         let folder = tempfile::tempdir().unwrap();
-        let dir = RunDir::create(&folder.path().join("run"), Existing::Refuse).unwrap();
+        let mut dir = RunDir::create(&folder.path().join("run"), Existing::Refuse).unwrap();
         for (backend, kernel, others) in [("cuda", "mma", ["wgmma", "simt"]), ("cpu", "avx512", ["avx2", "portable"])] {
             let kept = manifest(backend, kernel, Precision::F32);
-            dir.keep(&kept, &kept.tally().unwrap()).unwrap();
+            dir.keep(&kept, &kept.state().unwrap(), SAMPLING).unwrap();
             assert!(dir.kept(&kept).unwrap().is_some());
             for other in others {
                 let found = dir.kept(&manifest(backend, other, Precision::F32));

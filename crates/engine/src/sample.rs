@@ -1,8 +1,12 @@
-//! The sampling loop: windows in, one tally out.
+//! The sampling loop: windows in, one state out.
 
-use retrial_spec::{Error, Noise, Observer, Progress, Result, Scorer, Tally};
+use crate::{Ledger, State, window};
+use retrial_spec::{Error, Noise, Observer, Progress, Result, Scorer};
 use std::{
-    sync::mpsc::{self, RecvTimeoutError},
+    sync::{
+        Mutex, PoisonError,
+        mpsc::{self, RecvTimeoutError},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -12,9 +16,6 @@ pub const PILOT_QUANTILES: [f64; 5] = [1e-4, 1e-3, 1e-2, 0.1, 0.5];
 
 /// The pilot draws trials from here on, which no run reaches.
 const PILOT_FIRST: u64 = 1 << 63;
-
-/// How often [`run`] hands over a checkpoint.
-const CHECKPOINT_EVERY: Duration = Duration::from_secs(10);
 
 /// How often [`run`] asks whether it should stop.
 const ATTENTION: Duration = Duration::from_millis(50);
@@ -42,40 +43,60 @@ fn round(error: f32) -> f32 {
     format!("{error:.4e}").parse().unwrap_or(error)
 }
 
-/// Adds trials until the tally holds `trials` per sample, `window` at a time (by default as many as the device wants,
-/// which it learns).
+/// How [`run`] works.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// Trials per sample of a window; by default as many as the device wants, which it learns.
+    pub window: Option<u64>,
+    /// Time between checkpoints.
+    pub checkpoint: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { window: None, checkpoint: Duration::from_secs(10) }
+    }
+}
+
+/// Why a state is handed over to be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// It is time. Where it cannot be kept, the run may go on.
+    Checkpoint,
+    /// The run stops here, before its end.
+    Stop,
+}
+
+/// Takes windows of trials from the ledger until all of its goal is done.
 ///
-/// Trials are taken in order from the tally's own count on, so a tally that was kept is continued, not repeated. The
-/// result does not depend on the window. `keep` receives the tally every ten seconds, when the device fails, and within
-/// a tenth of a second of the observer's cancelling, however long a window takes; windows that were not finished are
-/// not in it. A cancelled call then still waits for the window that the device is at.
+/// The result does not depend on the windows. `keep` receives the state at every checkpoint, when the device fails, and
+/// within a tenth of a second of the observer's cancelling, however long a window takes; windows that were not finished
+/// are not in it. A cancelled call then still waits for the window that the device is at.
+///
+/// # Errors
+/// Those of the device and of `keep`; [`Error::Cancelled`].
 pub fn run(
     scorer: &mut Scorer<'_>,
-    tally: &mut Tally,
-    trials: u64,
-    window: Option<u64>,
+    ledger: &mut Ledger,
+    pace: Pace,
     observer: &dyn Observer,
-    keep: &mut dyn FnMut(&Tally) -> Result<()>,
+    keep: &mut dyn FnMut(&State, Moment) -> Result<()>,
 ) -> Result<()> {
-    let samples = tally.rows().len();
-    let report = |done: u64| {
-        let [done, total] = [done, trials].map(|t| t.saturating_mul(samples as u64));
-        observer.progress(Progress { stage: "sample", done, total, unit: "trials" });
-    };
-    report(tally.trials());
-    let (mut first, empty) = (tally.trials(), tally.empty());
+    let (start, empty) = (Instant::now(), ledger.state().empty());
+    let ledger = Mutex::new(ledger);
+    let book = || ledger.lock().unwrap_or_else(PoisonError::into_inner);
+    report(&book(), observer, pace.checkpoint);
     thread::scope(|scope| {
         // The device works on a thread of its own, which does not wait until its last window is merged or kept; it ends when
         // nobody receives any more.
         let (finished, parts) = mpsc::sync_channel(1);
+        let book = &book;
         scope.spawn(move || {
-            while first < trials {
-                let window = window.unwrap_or_else(|| scorer.window()).max(1);
-                let range = first..first.saturating_add(window).min(trials);
-                first = range.end;
-                // A window of its own, so that one that fails half-way leaves no trace.
-                let mut part = empty.clone();
-                let part = scorer.tally(range, &mut part).map(|()| part);
+            loop {
+                let window = pace.window.unwrap_or_else(|| scorer.window());
+                let Some(range) = book().take(0, window, start.elapsed()) else { return };
+                // A state of its own, so that a window that fails half-way leaves no trace.
+                let part = window::sample(scorer, range, empty.clone());
                 let failed = part.is_err();
                 if finished.send(part).is_err() || failed {
                     return;
@@ -83,34 +104,45 @@ pub fn run(
             }
         });
         let mut kept = Instant::now();
+        let deliver = |part: State| book().deliver(0, &part, start.elapsed());
         loop {
             match parts.recv_timeout(ATTENTION) {
                 Ok(Ok(part)) => {
-                    tally.merge(&part)?;
-                    report(tally.trials());
+                    deliver(part)?;
+                    report(&book(), observer, pace.checkpoint.saturating_sub(kept.elapsed()));
                 }
-                Ok(Err(fault)) => return keep(tally).and(Err(fault)),
+                Ok(Err(fault)) => return keep(book().state(), Moment::Stop).and(Err(fault)),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             }
             if observer.cancelled() {
                 if let Ok(Ok(part)) = parts.try_recv() {
-                    tally.merge(&part)?;
+                    deliver(part)?;
                 }
-                return keep(tally).and(Err(Error::Cancelled));
+                return keep(book().state(), Moment::Stop).and(Err(Error::Cancelled));
             }
-            if kept.elapsed() > CHECKPOINT_EVERY {
-                keep(tally)?;
+            if kept.elapsed() > pace.checkpoint {
+                // A copy, so that the device does not wait for the disk.
+                let state = book().state().clone();
+                keep(&state, Moment::Checkpoint)?;
                 kept = Instant::now();
             }
         }
     })
 }
 
+/// Tells an observer where a run stands.
+fn report(ledger: &Ledger, observer: &dyn Observer, checkpoint: Duration) {
+    let samples = ledger.state().tally.rows().len() as u64;
+    let [done, total] = [ledger.done(), ledger.goal().count()].map(|trials| trials.saturating_mul(samples));
+    observer.sampled(&ledger.state().tally, checkpoint);
+    observer.progress(Progress { stage: "sample", done, total, unit: "trials" });
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use retrial_spec::{Fused, Linear, Posterior, Precision, Problem, Silent, Variant, Weights};
+    use retrial_spec::{Fused, Linear, Posterior, Precision, Problem, Silent, Tally, Variant, Weights};
     use std::{
         ops::Range,
         sync::atomic::{AtomicBool, AtomicU64, Ordering},
@@ -129,8 +161,7 @@ mod tests {
             if self.0.take_if(|at| trials.contains(at)).is_some() {
                 return Err(Error::Device { device: "fragile".into(), fault: "lost".into(), fix: "resume".into() });
             }
-            tally.add_trials(trials.end - trials.start);
-            Ok(())
+            tally.add_trials(trials)
         }
         fn window(&self) -> u64 {
             10
@@ -154,20 +185,31 @@ mod tests {
         Problem::new(weights, vec![0.5], &Posterior { mu: vec![0.0], logvar: vec![0.0] }, 1.0, 1).unwrap()
     }
 
+    fn ledger(trials: u64) -> Ledger {
+        Ledger::new((0..trials).into(), State { tally: Tally::new(1, &[2.0]).unwrap(), gram: None })
+    }
+
+    /// Trials in one range, and successes.
+    fn found(state: &State) -> (Range<u64>, Vec<u64>) {
+        (state.trials().ranges()[0].clone(), state.tally.successes(0))
+    }
+
     #[test]
     fn a_lost_device_loses_one_window() {
         let problem = problem();
         let mut device = Scorer::new(&problem, variant(), Box::new(Fragile(Some(25))));
-        let (mut tally, mut kept) = (Tally::new(1, &[2.0]).unwrap(), None);
-        let mut keep = |tally: &Tally| {
-            kept = Some(tally.clone());
+        let mut kept = None;
+        let mut keep = |state: &State, moment: Moment| {
+            assert_eq!(moment, Moment::Stop);
+            kept = Some(state.clone());
             Ok(())
         };
-        assert!(run(&mut device, &mut tally, 50, None, &Silent, &mut keep).is_err());
-        let mut tally = kept.take().unwrap();
-        assert_eq!((tally.trials(), tally.successes(0)), (20, vec![20]));
-        run(&mut device, &mut tally, 50, None, &Silent, &mut |_| Ok(())).unwrap();
-        assert_eq!((tally.trials(), tally.successes(0)), (50, vec![50]));
+        assert!(run(&mut device, &mut ledger(50), Pace::default(), &Silent, &mut keep).is_err());
+        let state = kept.take().unwrap();
+        assert_eq!(found(&state), (0..20, vec![20]));
+        let mut ledger = Ledger::new((0..50).into(), state);
+        run(&mut device, &mut ledger, Pace::default(), &Silent, &mut |_, _| Ok(())).unwrap();
+        assert_eq!(found(ledger.state()), (0..50, vec![50]));
     }
 
     /// A device that takes the trials of ever longer windows as it asks for them.
@@ -191,11 +233,12 @@ mod tests {
         let problem = problem();
         for (window, want) in [(None, vec![0..10, 10..30, 30..65]), (Some(40), vec![0..40, 40..65])] {
             let mut device = Learning(vec![]);
-            let mut tally = Tally::new(1, &[2.0]).unwrap();
+            let mut ledger = ledger(65);
             let mut scorer = Scorer::new(&problem, variant(), Box::new(&mut device));
-            run(&mut scorer, &mut tally, 65, window, &Silent, &mut |_| Ok(())).unwrap();
+            let pace = Pace { window, ..Pace::default() };
+            run(&mut scorer, &mut ledger, pace, &Silent, &mut |_, _| Ok(())).unwrap();
             drop(scorer);
-            assert_eq!((device.0, tally.successes(0)), (want, vec![65]));
+            assert_eq!((device.0, found(ledger.state())), (want, (0..65, vec![65])));
         }
     }
 
@@ -234,16 +277,16 @@ mod tests {
     fn a_cancelled_run_keeps_its_tally_before_its_window_ends() {
         let (problem, was_kept) = (problem(), AtomicBool::new(false));
         let mut device = Scorer::new(&problem, variant(), Box::new(Endless(&was_kept)));
-        let mut tally = Tally::new(1, &[2.0]).unwrap();
-        let mut keep = |tally: &Tally| {
-            assert_eq!((tally.trials(), tally.successes(0)), (10, vec![10]));
+        let mut ledger = ledger(50);
+        let mut keep = |state: &State, _| {
+            assert_eq!(found(state), (0..10, vec![10]));
             was_kept.store(true, Ordering::Relaxed);
             Ok(())
         };
         let observer = Once(AtomicU64::new(0));
-        let ended = run(&mut device, &mut tally, 50, None, &observer, &mut keep);
+        let ended = run(&mut device, &mut ledger, Pace::default(), &observer, &mut keep);
         assert!(matches!(ended, Err(Error::Cancelled)) && was_kept.load(Ordering::Relaxed));
-        assert_eq!(tally.trials(), 10, "what is returned is what was kept");
+        assert_eq!(found(ledger.state()).0, 0..10, "what is returned is what was kept");
     }
 
     #[test]

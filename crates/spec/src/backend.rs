@@ -217,7 +217,7 @@ impl<K: Kernels + ?Sized> Backend for K {
         if first.checked_add(trials).is_none() {
             return Err(Error::input("first trial", first, format!("{trials} more end beyond 2^64 - 1")));
         }
-        tally.holds(trials)?;
+        tally.lacks(first..first + trials)?;
         within("error", errors, 0.0..=f32::MAX)?;
         Kernels::pass_at_k(self, errors, first, tally)
     }
@@ -311,7 +311,7 @@ impl<'a> Scorer<'a> {
             let got = format!("{samples} samples x {length}");
             return Err(Error::input("trials", got, "must be below 2^64 in all; take them in windows"));
         }
-        tally.holds(length)?;
+        tally.lacks(trials.clone())?;
         self.fused.tally(trials, tally)
     }
 

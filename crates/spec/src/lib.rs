@@ -29,6 +29,7 @@ pub mod recount;
 pub mod rng;
 pub mod tally;
 pub mod text;
+mod trials;
 mod values;
 
 pub use backend::{Backend, Device, Precision, Scorer, Variant};
@@ -39,3 +40,4 @@ pub use model::{Linear, Posterior, Problem, Shape, Weights};
 pub use noise::Noise;
 pub use observer::{Observer, Progress, Silent};
 pub use tally::{Row, Tally};
+pub use trials::Trials;

@@ -1,5 +1,8 @@
 //! How a long call says where it stands and learns that it should stop.
 
+use crate::Tally;
+use std::time::Duration;
+
 /// A step of a long call.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress<'a> {
@@ -19,6 +22,11 @@ pub trait Observer: Sync {
     /// Called after each unit of work.
     fn progress(&self, progress: Progress<'_>) {
         let _ = progress;
+    }
+
+    /// Called after each unit of sampling: what is known so far, and in what time it is kept.
+    fn sampled(&self, so_far: &Tally, checkpoint: Duration) {
+        let _ = (so_far, checkpoint);
     }
 
     /// Asked between units of work; `true` ends the call with [`Error::Cancelled`](crate::Error::Cancelled).

@@ -10,7 +10,7 @@ mod unchecked;
 
 pub use unchecked::Unchecked;
 
-use crate::{Error, Result, model::numbered, values::room};
+use crate::{Error, Result, Trials, model::numbered, values::room};
 use std::ops::Range;
 
 /// A trial and its error.
@@ -211,7 +211,7 @@ impl Row {
 pub struct Tally {
     thresholds: Vec<f32>,
     rows: Vec<Row>,
-    trials: u64,
+    trials: Trials,
     counts_only: bool,
 }
 
@@ -223,7 +223,12 @@ impl Tally {
         numbered("tally", samples)?;
         room::<u8>("tally", &[samples, size_of::<Row>() + size_of_val(thresholds) * 2])?;
         let row = Row { successes: vec![0; thresholds.len()], ..Row::default() };
-        Ok(Self { thresholds: thresholds.to_vec(), rows: vec![row; samples], trials: 0, counts_only: false })
+        Ok(Self {
+            thresholds: thresholds.to_vec(),
+            rows: vec![row; samples],
+            trials: Trials::none(),
+            counts_only: false,
+        })
     }
 
     /// As [`Tally::new`], for success counts, and for records and first successes below the largest threshold, of which
@@ -241,7 +246,7 @@ impl Tally {
     /// The tally before any trial, that keeps what this one keeps.
     pub fn empty(&self) -> Self {
         let rows = self.rows.iter().map(Row::empty).collect();
-        Self { thresholds: self.thresholds.clone(), rows, trials: 0, counts_only: self.counts_only }
+        Self { thresholds: self.thresholds.clone(), rows, trials: Trials::none(), counts_only: self.counts_only }
     }
 
     /// Whether it keeps only what lies below its largest threshold.
@@ -259,9 +264,9 @@ impl Tally {
         &self.rows
     }
 
-    /// Trials per sample.
-    pub fn trials(&self) -> u64 {
-        self.trials
+    /// The trials that it counts, the same of every sample.
+    pub fn trials(&self) -> &Trials {
+        &self.trials
     }
 
     /// Thresholds and rows for a backend that fills rows itself; it must call [`Tally::add_trials`] once per window.
@@ -269,21 +274,39 @@ impl Tally {
         (&self.thresholds, &mut self.rows)
     }
 
-    /// Counts `trials` more per sample, after the rows were filled.
-    pub fn add_trials(&mut self, trials: u64) {
-        self.trials += trials;
+    /// Counts these trials, after the rows were filled.
+    ///
+    /// # Errors
+    /// As of [`Trials::add`].
+    pub fn add_trials(&mut self, trials: Range<u64>) -> Result<()> {
+        self.trials.add(&trials.into())
     }
 
-    /// Refuses more trials than a tally can count.
-    pub(crate) fn holds(&self, more: u64) -> Result<()> {
-        match self.trials.checked_add(more) {
-            Some(_) => Ok(()),
-            None => Err(Error::input("tally", format!("{} trials and {more} more", self.trials), "counts to 2^64 - 1")),
+    /// Refuses trials that it counts already.
+    pub(crate) fn lacks(&self, trials: Range<u64>) -> Result<()> {
+        let twice = self.trials.overlap(&trials.into());
+        if twice.is_empty() {
+            return Ok(());
         }
+        Err(Error::input("tally", format!("trials {twice} again"), "a trial counts once; take another tally"))
     }
 
-    /// Adds another tally of the same kind, samples and thresholds. The two must hold different trials.
+    /// Adds another tally of the same kind, samples and thresholds, and of other trials.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where it is of another kind, or counts a trial that this one counts; this one stays as it is.
     pub fn merge(&mut self, other: &Self) -> Result<()> {
+        self.accepts(other)?;
+        self.trials.add(&other.trials)?;
+        self.rows.iter_mut().zip(&other.rows).for_each(|(a, b)| a.merge(b));
+        Ok(())
+    }
+
+    /// Whether another can be [merged](Tally::merge), for a caller that has more to merge than this.
+    ///
+    /// # Errors
+    /// Those of merging.
+    pub fn accepts(&self, other: &Self) -> Result<()> {
         let kind = |t: &Self| {
             let keeps = if t.counts_only { "counts only" } else { "all errors" };
             format!("{} samples, thresholds {:?}, {keeps}", t.rows.len(), t.thresholds)
@@ -293,10 +316,7 @@ impl Tally {
         {
             return Err(Error::input("tally to merge", kind(other), format!("must match {}", kind(self))));
         }
-        self.holds(other.trials)?;
-        self.rows.iter_mut().zip(&other.rows).for_each(|(a, b)| a.merge(b));
-        self.trials += other.trials;
-        Ok(())
+        self.trials.clone().add(&other.trials)
     }
 
     /// Success counts of all samples at threshold number `threshold`.

@@ -106,8 +106,7 @@ impl Kernels for Wgsl {
             Ok(())
         })?;
         counts.check(&self.gpu, first, rows)?;
-        tally.add_trials(window as u64);
-        Ok(())
+        tally.add_trials(first..first + window as u64)
     }
 
     fn correlation(&self, errors: &[f32], samples: usize) -> Result<Vec<f64>> {

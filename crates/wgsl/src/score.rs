@@ -267,8 +267,7 @@ impl Fused for GpuScorer<'_> {
                 counts.check(gpu, first, rows)?;
             }
         }
-        tally.add_trials(trials.end - trials.start);
-        Ok(())
+        tally.add_trials(trials)
     }
 
     fn window(&self) -> u64 {

@@ -1,18 +1,18 @@
 use super::{Histogram, Record, Row, Tally, check_thresholds};
-use crate::{Error, Result};
+use crate::{Error, Result, Trials};
 
-/// A tally of a run's trials `0..K` as it was read, not yet believed: what decodes may still be impossible.
+/// A tally as it was read, not yet believed: what decodes may still be impossible.
 #[derive(Clone, Debug, serde::Deserialize)]
 pub struct Unchecked {
     thresholds: Vec<f32>,
     rows: Vec<Row>,
-    trials: u64,
+    trials: Trials,
     counts_only: bool,
 }
 
 impl Unchecked {
     /// The tally, after holding every number of it against the others: counts, records, worst trials and histograms
-    /// must be those of some list of `K` errors per sample.
+    /// must be those of some list of an error per trial.
     ///
     /// # Errors
     /// [`Error::Input`], which names the row and what contradicts what.
@@ -22,10 +22,13 @@ impl Unchecked {
         if counts_only && thresholds.is_empty() {
             return Err(Error::input("tally of counts alone", "no threshold", "must have one"));
         }
+        if !trials.is_sound() {
+            return Err(Error::input("tally", "ranges of trials out of order", "they must increase"));
+        }
         let tally = Tally { thresholds, rows, trials, counts_only };
         for (sample, row) in tally.rows.iter().enumerate() {
             row.check(&tally).map_err(|fault| {
-                let object = format!("tally of {trials} trials, row {sample}");
+                let object = format!("tally of {} trials, row {sample}", tally.trials.count());
                 Error::input(object, fault, "no list of errors gives this")
             })?;
         }
@@ -45,7 +48,7 @@ impl Row {
     fn check(&self, tally: &Tally) -> Result<(), Fault> {
         require(self.counts_only == tally.counts_only, "a row of another kind")?;
         require(self.successes.len() == tally.thresholds.len(), "counts of other thresholds")?;
-        let sound = |r: &Record| r.trial < tally.trials && r.error.is_finite() && r.error >= 0.0;
+        let sound = |r: &Record| tally.trials.contains(r.trial) && r.error.is_finite() && r.error >= 0.0;
         require(self.records.iter().chain(&self.worst).all(sound), "a record beyond all trials or errors")?;
         let falls = |pair: &[Record]| pair[0].trial < pair[1].trial && pair[0].error > pair[1].error;
         require(self.records.windows(2).all(falls), "records out of order")?;
@@ -55,18 +58,18 @@ impl Row {
             require(self.worst.is_none(), "a worst trial among counts alone")?;
             require(self.histogram == Histogram::default(), "a histogram among counts alone")?;
         } else {
-            self.check_worst(tally.trials)?;
-            self.check_histogram(tally.trials)?;
+            self.check_worst(&tally.trials)?;
+            self.check_histogram(tally.trials.count())?;
         }
         self.check_counts(tally)
     }
 
     /// Of a row that keeps all errors: the first trial is a record, and no record is as large as the worst but that one.
-    fn check_worst(&self, trials: u64) -> Result<(), Fault> {
+    fn check_worst(&self, trials: &Trials) -> Result<(), Fault> {
         match (self.records.first(), self.worst) {
-            (None, None) => require(trials == 0, "trials without a record"),
+            (None, None) => require(trials.is_empty(), "trials without a record"),
             (Some(first), Some(worst)) => {
-                require(first.trial == 0, "a first record that is not the first trial")?;
+                require(Some(first.trial) == trials.first(), "a first record that is not the first trial")?;
                 let beyond = worst.error > first.error && self.records.iter().all(|r| r.trial != worst.trial);
                 require(beyond || worst == *first, "a worst trial that contradicts the records")
             }
@@ -99,7 +102,7 @@ impl Row {
             cuts.push((Histogram::edge(bin), below));
             below += self.histogram.count(bin);
         }
-        cuts.extend([(0.0, 0), (f32::INFINITY, tally.trials)]);
+        cuts.extend([(0.0, 0), (f32::INFINITY, tally.trials.count())]);
         cuts.sort_by(|a, b| a.0.total_cmp(&b.0));
 
         let unlisted = self.worst.filter(|worst| self.records.first() != Some(worst));
@@ -115,9 +118,9 @@ impl Row {
         for (cut, below) in cuts {
             let most = self.first_success(cut).map_or(0, |first| {
                 let late = unlisted.is_some_and(|worst| worst.trial > first && worst.error >= cut);
-                tally.trials - first - u64::from(late)
+                tally.trials.count_from(first) - u64::from(late)
             });
-            let least = if self.worst.is_some_and(|worst| worst.error < cut) { tally.trials } else { 0 };
+            let least = if self.worst.is_some_and(|worst| worst.error < cut) { tally.trials.count() } else { 0 };
             require(below >= least, "failures above the worst trial")?;
             // Trials that a row of counts alone does not know are above every threshold.
             require(below <= most || self.counts_only && cut == f32::INFINITY, "counts above what the records allow")?;
