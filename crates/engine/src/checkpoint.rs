@@ -42,7 +42,7 @@ pub fn save(directory: &Path, manifest: &Manifest, state: &State) -> Result<()> 
     let bytes = encode(directory, manifest, state)?;
     let (newest, previous) = (directory.join(NEWEST), directory.join(PREVIOUS));
     match fs::rename(&newest, &previous) {
-        Err(fault) if fault.kind() != io::ErrorKind::NotFound => return Err(Error::io("replace", previous)(fault)),
+        Err(fault) if fault.kind() != io::ErrorKind::NotFound => Err(Error::io("replace", previous)(fault)),
         _ => write_atomic(&newest, &bytes),
     }
 }
