@@ -1,12 +1,21 @@
 //! The Gram matrix of a run is a commutative monoid, however the run was cut, and what it sums up is Eq 17.
 
+use crate::cli::{model, refuses, succeeds};
+use ndarray_npy::read_npy;
 use proptest::{collection::vec, prelude::*};
+use retrial_engine::Drift;
 use retrial_reference as reference;
 use retrial_spec::{
-    Gram,
+    Gram, Tally,
     gram::{Band, Unchecked},
     rng::Stream,
 };
+use retrial_theory::{
+    fit::Misfit,
+    laws::{coverage, effective_trials},
+    spectrum::{Standardised, eigenvalues, power_law},
+};
+use std::fs;
 
 const BLOCK: usize = Gram::BLOCK;
 
@@ -120,7 +129,7 @@ fn shuffles_keep_samples_and_part_trials() {
     }
     let band = gram(samples, &errors).prefixes().last().unwrap();
     let second = |sums: &retrial_spec::gram::Sums| {
-        let values = retrial_theory::spectrum::eigenvalues(&sums.gram(), samples).unwrap();
+        let values = eigenvalues(&sums.gram(), samples).unwrap();
         values[1] / sums.trials() as f64
     };
     let nulls: Vec<f64> = band.shuffled().iter().map(second).collect();
@@ -185,4 +194,124 @@ fn what_cannot_be_is_refused() {
     assert!(refused(&|v| data(v, "products", vec![0; 5].into())).contains("products"));
     assert!(refused(&|v| v["bands"]["0"]["data"]["products"][1] = (1i64 << 40).into()).contains("product above"));
     assert!(refused(&|v| v["bands"]["0"]["data"]["products"][0] = (-5).into()).contains("negative"));
+}
+
+fn tally(samples: usize, errors: &[f32]) -> Tally {
+    let mut tally = Tally::new(samples, &[9.0, 10.0]).unwrap();
+    let width = errors.len() / samples;
+    let (thresholds, rows) = tally.rows_mut();
+    rows.iter_mut().zip(errors.chunks(width)).for_each(|(row, errors)| row.add(thresholds, 0, errors));
+    tally.add_trials(0..width as u64).unwrap();
+    tally
+}
+
+/// What is said at every k is what the errors of the first k trials say, all of them in memory.
+#[test]
+fn the_drift_is_that_of_trials_in_memory() {
+    let (samples, trials) = (20, 5 * BLOCK + 3);
+    let errors = errors(samples, trials, 8);
+    let tally = tally(samples, &errors);
+    let drift = Drift::new(&gram(samples, &errors), &tally).unwrap();
+    assert_eq!((drift.samples, drift.trials, drift.points.len()), (samples, 5 * BLOCK as u64, 3));
+    for point in &drift.points {
+        let first = Standardised::new(&columns(&errors, trials, 0..point.k as usize), samples).unwrap();
+        assert!((point.rho - first.mean_correlation()).abs() < 1e-8);
+        let values = eigenvalues(&first.gram(), samples).unwrap();
+        assert_eq!(point.eigenvalues.len(), samples - 1);
+        for (got, want) in point.eigenvalues.iter().zip(&values) {
+            assert!((got - want).abs() < 1e-6, "{got} {want}");
+        }
+        let ranks = point.ranks.as_ref().unwrap();
+        let exponent = power_law(&values, ranks.first..=ranks.last).unwrap().exponent;
+        assert!((ranks.power_law.exponent - exponent).abs() < 1e-7);
+        assert!((ranks.null.eigenvalues[0].mean / point.eigenvalues[0] - 1.0).abs() < 0.05);
+
+        // Eqs 11 and 12 by hand, at the ends of the curve.
+        let law = &ranks.laws[1];
+        assert!((law.effective_trials - effective_trials(point.k as f64, exponent)).abs() < 1e-4);
+        let failure: Vec<f64> = tally.successes(1).iter().map(|&c| 1.0 - c as f64 / trials as f64).collect();
+        let at = |k: f64| coverage(&failure, effective_trials(k, exponent));
+        let unbiased = 1.0 - failure.iter().sum::<f64>() / samples as f64;
+        assert!(law.per_sample.max >= Misfit::of(&[(1.0, unbiased)], at).max - 1e-9);
+    }
+    for (csv, lines) in [(drift.csv(), 3 * 2), (drift.eigenvalues_csv(), 3 * 19)] {
+        assert_eq!(csv.lines().count(), lines + 1);
+        let cells = csv.lines().next().unwrap().matches(',').count();
+        assert!(csv.lines().all(|line| line.matches(',').count() == cells), "{csv}");
+    }
+}
+
+/// Fewer trials than samples: as many eigenvalues. Trials without noise: one eigenvalue, whatever rounding leaves, and no
+/// power law.
+#[test]
+fn few_trials_and_no_noise() {
+    let samples = BLOCK + 40;
+    let many = errors(samples, BLOCK, 6);
+    let drift = Drift::new(&gram(samples, &many), &tally(samples, &many)).unwrap();
+    assert_eq!(drift.points[0].eigenvalues.len(), BLOCK);
+    assert!(drift.points[0].eigenvalues[BLOCK - 1] > 0.0);
+
+    let still: Vec<f32> = (0..9).flat_map(|sample| vec![9.0 + sample as f32 / 7.0; 4 * BLOCK]).collect();
+    let drift = Drift::new(&gram(9, &still), &tally(9, &still)).unwrap();
+    for point in &drift.points {
+        assert!((point.eigenvalues[0] - point.k as f64).abs() < 1e-5 * point.k as f64);
+        assert!(point.eigenvalues[1..].iter().all(|&rest| rest == 0.0), "{:?}", point.eigenvalues);
+        assert!((point.rho - 1.0).abs() < 1e-6 && point.ranks.is_none());
+    }
+    let csv = drift.csv();
+    let cells = csv.lines().next().unwrap().matches(',').count();
+    assert!(csv.lines().all(|line| line.matches(',').count() == cells), "{csv}");
+}
+
+#[test]
+fn the_command_tells_files_and_refuses() {
+    let dir = tempfile::tempdir().unwrap();
+    let sample = |name: &str, kept: usize| {
+        let out = dir.path().join(name);
+        let model = model().display();
+        succeeds(&format!(
+            "sample --weights {model} --samples 12 --trials 700 --correlate {kept} --device cpu --out {}",
+            out.display()
+        ));
+        out
+    };
+    let run = sample("run", 700);
+    let text = succeeds(&format!("correlation {}", run.display()));
+    for words in ["first 512 of 700 trials over 12 samples", "rho", "1+(k-1)rho", "shuffled", "Eq. 12", "threshold"] {
+        assert!(text.contains(words), "no {words:?} in\n{text}");
+    }
+    for file in ["correlation.csv", "eigenvalues.csv", "figures/fig8-correlation.svg", "figures/fig8-correlation.png"] {
+        assert!(run.join(file).is_file(), "{file}");
+    }
+    let json = succeeds(&format!("correlation {} --json", run.display()));
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let errors: ndarray::Array2<f32> = read_npy(run.join("errors.npy")).unwrap();
+    let first: Vec<f32> = errors.rows().into_iter().flat_map(|row| row.to_vec()[..512].to_vec()).collect();
+    let rho = Standardised::new(&first, 12).unwrap().mean_correlation();
+    let points = &json["correlation"]["points"];
+    assert_eq!((&points[0]["k"], &points[1]["k"]), (&256.into(), &512.into()));
+    assert!((points[1]["rho"].as_f64().unwrap() - rho).abs() < 1e-6);
+
+    let short = sample("short", 255);
+    refuses(&format!("correlation {}", short.display()), &["fewer than 256 trials"]);
+    // Streamed, it is the same matrix, whatever the windows and however often the run stopped and went on.
+    let streamed = dir.path().join("streamed");
+    let part = |trials: u64, more: &str| {
+        let (model, out) = (model().display(), streamed.display());
+        succeeds(&format!(
+            "sample --weights {model} --samples 12 --trials {trials} --correlate 20 --device cpu --gram --window 61 \
+             --thresholds 8,9 --out {out} {more}"
+        ));
+    };
+    part(300, "");
+    part(301, "--resume");
+    part(700, "--resume");
+    let all: serde_json::Value =
+        serde_json::from_str(&succeeds(&format!("correlation {} --json", streamed.display()))).unwrap();
+    assert_eq!(all["correlation"]["points"][1]["eigenvalues"], points[1]["eigenvalues"]);
+    for name in ["tally.bin", "tally.previous.bin"] {
+        fs::remove_file(run.join(name)).unwrap();
+    }
+    refuses(&format!("correlation {}", run.display()), &["tally.bin", "--resume"]);
+    refuses(&format!("correlation {}", dir.path().join("none").display()), &["run.json"]);
 }

@@ -3,6 +3,7 @@
 mod args;
 mod backtest;
 mod bench;
+mod correlation;
 mod cost;
 mod coverage;
 mod difficulty;
@@ -65,6 +66,7 @@ enum Command {
     Merge(merge::Merge),
     Status(status::Status),
     Report(report::Report),
+    Correlation(correlation::Correlation),
     Score(score::Score),
     Coverage(coverage::Coverage),
     Fit(fit::Fit),
@@ -86,6 +88,7 @@ fn run(command: &Command) -> Result<ExitCode> {
         Command::Merge(c) => c.run(),
         Command::Status(c) => c.run(),
         Command::Report(c) => c.run(),
+        Command::Correlation(c) => c.run(),
         Command::Score(c) => c.run(),
         Command::Coverage(c) => c.run(),
         Command::Fit(c) => c.run(),

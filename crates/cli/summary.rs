@@ -30,7 +30,7 @@ pub fn print(out: &Path, manifest: &Manifest, analysis: &Analysis, speed: Option
     text += &ui::table(&laws(analysis, |f| {
         ["maximum likelihood", "mean p with the spectral exponent"].contains(&f.method)
     }));
-    text += &correlation(analysis);
+    text += &correlation(analysis, manifest.data.samples);
     text += &format!("\nReport  {}\n", visible(&report));
     ui::print(&text)
 }
@@ -196,13 +196,17 @@ impl std::fmt::Display for Short {
     }
 }
 
-fn correlation(analysis: &Analysis) -> String {
+fn correlation(analysis: &Analysis, all: usize) -> String {
     let Some(c) = &analysis.correlation else {
         return "\nCorrelation  too few samples or trials, or no noise: no spectrum\n".into();
     };
     let (first, last) = c.ranks;
-    let (trials, samples) = (ui::thousands(c.trials as u64), c.samples);
-    format!("\nCorrelation of {trials} trials over {samples} samples\n")
+    let trials = ui::thousands(c.trials as u64);
+    let samples = match c.samples < all {
+        true => format!("the first {} of {} samples", ui::thousands(c.samples as u64), ui::thousands(all as u64)),
+        false => format!("{} samples", c.samples),
+    };
+    format!("\nCorrelation of {trials} trials over {samples}\n")
         + &ui::facts(&[
             (
                 "  rho",

@@ -1,8 +1,9 @@
 //! From a tally to what the paper asks of it: coverage curves, fits with their misfit, and the correlation spectrum
 //! beside its null.
 
+use crate::correlation::last_rank;
 use ndarray::{ArrayView2, s};
-use retrial_spec::{Backend, Result, Tally, tally::Histogram};
+use retrial_spec::{Backend, Gram, Result, Tally, tally::Histogram};
 use retrial_theory::{
     coverage::{Counts, Point, Scope, first_success_curve, log_grid, unbiased_curve},
     fit::{self, BetaFit, Misfit, Outcome},
@@ -10,12 +11,10 @@ use retrial_theory::{
 };
 use serde::Serialize;
 
-/// Most samples whose correlation is taken: the eigenvalues of a larger Gram matrix would take minutes.
-const MOST_CORRELATED: usize = 1000;
 /// Shuffles of the permutation null.
 pub const NULL_REPEATS: usize = 8;
 /// Points of a coverage curve per factor of ten.
-const PER_DECADE: u32 = 8;
+pub(crate) const PER_DECADE: u32 = 8;
 
 /// Everything a report says of a run.
 #[derive(Clone, Debug, Serialize)]
@@ -300,12 +299,9 @@ impl Fit {
 
 impl Correlation {
     fn new(errors: ArrayView2<'_, f32>, backend: &dyn Backend, seed: u64) -> Result<Option<Self>> {
-        let samples = errors.nrows().min(MOST_CORRELATED);
+        let samples = errors.nrows().min(Gram::MOST_SAMPLES);
         let trials = errors.ncols();
-        let last = (samples.saturating_sub(1).min(trials) / 2).min(200);
-        if last < 3 {
-            return Ok(None);
-        }
+        let Some(last) = last_rank(samples.saturating_sub(1).min(trials)) else { return Ok(None) };
         let errors: Vec<f32> = errors.slice(s![..samples, ..]).iter().copied().collect();
         let standardised = Standardised::new(&errors, samples)?;
         let eigenvalues = spectrum::eigenvalues(&backend.correlation(&errors, samples)?, samples)?;

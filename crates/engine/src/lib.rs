@@ -1,12 +1,13 @@
 //! Sampling runs: from a problem and a backend to a state, its analysis, and a run directory.
 //!
 //! [`sample`] draws the windows, [`ledger`] keeps book of them, [`analysis`] turns a tally into curves, fits and the
-//! correlation spectrum, [`arrays`] lays results out for NumPy, and [`run`] keeps them on disk so that an interrupted run
-//! goes on where it stopped.
+//! correlation spectrum, [`correlation`] follows that spectrum through all trials, [`arrays`] lays results out for NumPy,
+//! and [`run`] keeps them on disk so that an interrupted run goes on where it stopped.
 
 pub mod analysis;
 pub mod arrays;
 mod checkpoint;
+pub mod correlation;
 pub mod ledger;
 pub mod lock;
 mod manifest;
@@ -16,6 +17,7 @@ mod state;
 mod window;
 
 pub use analysis::Analysis;
+pub use correlation::Drift;
 pub use ledger::Ledger;
 pub use manifest::{DataInfo, Manifest, ModelInfo, Shard, TrainingInfo};
 pub use run::{Existing, RunDir};

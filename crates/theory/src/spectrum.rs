@@ -6,9 +6,10 @@
 //! computes that noise: it shuffles the trials within each sample, which changes nothing but chance. Print it beside
 //! every spectrum.
 
+use crate::parallel;
 use nalgebra::DMatrix;
-use retrial_spec::{Error, Result, rng::Stream};
-use std::ops::RangeInclusive;
+use retrial_spec::{Error, Result, Silent, rng::Stream};
+use std::{num::NonZero, ops::RangeInclusive, thread::available_parallelism};
 
 /// The random stream of the null, so that it shares no number with any other use of the same seed.
 const STREAM: u32 = u32::from_be_bytes(*b"null");
@@ -56,13 +57,18 @@ impl Standardised {
         (self.u.transpose() * &self.u / samples).as_slice().to_vec()
     }
 
-    /// `rho`, the mean correlation of two different trials, in time and memory `O(NK)`: the sum of all of `C` is
-    /// `1/N sum_i (sum_j u_ij)^2`. 0 for a single trial.
+    /// [`mean_correlation`] of these errors.
     pub fn mean_correlation(&self) -> f64 {
-        let (samples, trials) = (self.u.nrows() as f64, self.u.ncols() as f64);
-        let sum = self.u.column_sum().norm_squared() / samples;
-        if trials > 1.0 { (sum - trials) / (trials * (trials - 1.0)) } else { 0.0 }
+        mean_correlation(self.u.column_sum().as_slice(), self.u.ncols() as u64)
     }
+}
+
+/// `rho`, the mean correlation of two different trials, from `sum_j u_ij` of every sample, `[N]`: the sum of all of `C` is
+/// `1/N sum_i (sum_j u_ij)^2`. 0 for less than two trials.
+pub fn mean_correlation(sums: &[f64], trials: u64) -> f64 {
+    let trials = trials as f64;
+    let sum = sums.iter().map(|sum| sum * sum).sum::<f64>() / sums.len() as f64;
+    if trials > 1.0 { (sum - trials) / (trials * (trials - 1.0)) } else { 0.0 }
 }
 
 /// The number of independent trials whose mean is as noisy as that of `trials` trials with mean correlation `rho`:
@@ -97,6 +103,26 @@ pub fn eigenvalues(gram: &[f64], n: usize) -> Result<Vec<f64>> {
     let rounding = n as f64 * f64::EPSILON * largest;
     values.iter_mut().filter(|value| **value <= rounding).for_each(|value| *value = 0.0);
     Ok(values)
+}
+
+/// The spectrum of exchangeable trials with the same noise in every sample, of which only `rho` is known.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+pub struct Exchangeable {
+    /// The largest eigenvalue, `1 + (k-1) rho`.
+    pub largest: f64,
+    /// Ends of the others but zeros, which `N` samples spread around `1 - rho`:
+    /// `(1-rho) (1 -+ sqrt((k-1)/(N-1)))^2` (Marchenko and Pastur 1967), to `N^(-2/3)` at either end.
+    pub others: (f64, f64),
+}
+
+impl Exchangeable {
+    /// Of the correlation matrix of `trials` trials over `samples` samples, at least two.
+    pub fn new(trials: u64, samples: usize, rho: f64) -> Self {
+        let more = trials as f64 - 1.0;
+        let root = (more / (samples as f64 - 1.0)).sqrt();
+        let end = |root: f64| (1.0 - rho) * root * root;
+        Self { largest: 1.0 + more * rho, others: (end(1.0 - root), end(1.0 + root)) }
+    }
 }
 
 /// A power law of eigenvalues: `lambda_rank = scale * rank^-exponent`, ranks from 1.
@@ -154,6 +180,17 @@ pub struct Null {
     pub exponent: Band,
 }
 
+impl Null {
+    /// Of the spectra of shuffled errors, each descending and all of the same length. The errors are [`power_law`]'s.
+    pub fn of(spectra: &[Vec<f64>], ranks: RangeInclusive<usize>) -> Result<Self> {
+        let exponent = |spectrum: &Vec<f64>| power_law(spectrum, ranks.clone()).map(|law| law.exponent);
+        let exponents = spectra.iter().map(exponent).collect::<Result<Vec<_>>>()?;
+        let lengths = spectra.iter().map(Vec::len).min().unwrap_or(0);
+        let band = |rank: usize| Band::of(spectra.iter().map(move |spectrum| spectrum[rank]));
+        Ok(Self { eigenvalues: (0..lengths).map(band).collect(), exponent: Band::of(exponents.iter().copied()) })
+    }
+}
+
 /// The within-sample permutation null of a spectrum: shuffles each sample's trials on its own, `repeats` times (at
 /// least once), and takes the spectrum and its exponent over `ranks` each time. `errors` is as in
 /// [`Standardised::new`], whose and [`power_law`]'s errors it shares. The same seed gives the same null.
@@ -167,13 +204,14 @@ pub fn permutation_null(
     Standardised::new(errors, samples)?; // before anything is divided by the number of samples
     let mut stream = Stream::new(seed, STREAM);
     let mut shuffled = errors.to_vec();
-    let (mut spectra, mut exponents) = (Vec::new(), Vec::new());
+    let mut grams = Vec::new();
     for _ in 0..repeats.max(1) {
         shuffled.chunks_mut(errors.len() / samples).for_each(|trials| stream.shuffle(trials));
-        let spectrum = eigenvalues(&Standardised::new(&shuffled, samples)?.gram(), samples)?;
-        exponents.push(power_law(&spectrum, ranks.clone())?.exponent);
-        spectra.push(spectrum);
+        grams.push(Standardised::new(&shuffled, samples)?.gram());
     }
-    let eigenvalues = (0..samples).map(|rank| Band::of(spectra.iter().map(move |spectrum| spectrum[rank]))).collect();
-    Ok(Null { eigenvalues, exponent: Band::of(exponents.iter().copied()) })
+    // Most of the time goes here: a spectrum of two thousand samples takes seconds.
+    let threads = available_parallelism().map_or(1, NonZero::get).min(grams.len());
+    let spectrum = |repeat: u64| eigenvalues(&grams[repeat as usize], samples);
+    let spectra = parallel::map(grams.len() as u64, threads, ("null", "spectra"), &Silent, spectrum)?;
+    Null::of(&spectra.into_iter().collect::<Result<Vec<_>>>()?, ranks)
 }

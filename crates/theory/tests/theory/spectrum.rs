@@ -2,7 +2,9 @@
 
 use crate::{close, data::shared};
 use retrial_spec::rng::Stream;
-use retrial_theory::spectrum::{Standardised, eigenvalues, independent_trials, permutation_null, power_law};
+use retrial_theory::spectrum::{
+    Exchangeable, Standardised, eigenvalues, independent_trials, permutation_null, power_law,
+};
 
 /// Errors `[samples, trials]` of exchangeable trials: a level per sample plus `noise` times its own normal per trial.
 fn exchangeable(samples: usize, trials: usize, noise: f32, seed: u64) -> Vec<f32> {
@@ -67,6 +69,22 @@ fn exchangeable_trials_have_one_eigenvalue() {
     close(independent_trials(20, 0.5), 20.0 / 10.5, 1e-15);
     assert_eq!(independent_trials(7, 0.0), 7.0);
     close(independent_trials(1_000_000_000, 1.0), 1.0, 1e-15);
+}
+
+/// Noise that is alike in all samples fills the interval of Marchenko and Pastur, from few trials to many.
+#[test]
+fn exchangeable_trials_fill_the_predicted_interval() {
+    let samples = 120;
+    for trials in [30, 1200] {
+        let standardised = Standardised::new(&exchangeable(samples, trials, 1.0, 5), samples).unwrap();
+        let rho = standardised.mean_correlation();
+        let Exchangeable { largest, others: (low, high) } = Exchangeable::new(trials as u64, samples, rho);
+        let values = eigenvalues(&standardised.gram(), samples).unwrap();
+        let smallest = values[trials.min(samples - 1) - 1];
+        close(values[0], largest, 0.02);
+        close(values[1], high, 0.1);
+        close(smallest, low, 0.2);
+    }
 }
 
 #[test]
