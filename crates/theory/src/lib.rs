@@ -12,6 +12,7 @@
 //! | [`budget`] | what more trials would buy, and where to spend them |
 //! | [`simulate`] | counts from known laws |
 //! | [`spectrum`] | how trials correlate across samples, beside what mere noise would show |
+//! | [`tail`] | success probabilities far below one in all trials, by two methods, and the coverage that follows |
 //!
 //! Everything works on counts, curves and errors from any source and knows nothing of kernels. `p` is always the
 //! *failure* probability of one trial; a Beta(alpha, beta) law is a law of `p`. (Schaeffer et al. and Kazdan et al. put
@@ -31,5 +32,6 @@ mod sampling;
 pub mod simulate;
 mod special;
 pub mod spectrum;
+pub mod tail;
 
 pub use data::Data;
