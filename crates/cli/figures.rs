@@ -4,10 +4,11 @@ use ndarray::ArrayView2;
 use retrial_engine::{
     Analysis,
     analysis::{histogram, histogram_of, trial_correlation},
+    tail::Reached,
 };
 use retrial_report::{
     About, Attempts, Axis, Cartoon, Correlation, Coverage, Curve, Curves, Epoch, Estimate, Figure, Gallery, Histogram,
-    Image, Line, PowerLaw, Row, Threshold, Tile, training,
+    Image, Line, Pair, PowerLaw, Row, Threshold, Tile, training,
 };
 use retrial_spec::{Backend, Problem, Result, Tally, rng};
 use retrial_theory::{
@@ -142,6 +143,45 @@ fn coverage(analysis: &Analysis, tally: &Tally, errors: ArrayView2<'_, f32>, tem
          hundredfold beyond the measured trials. (b) Errors of trials, with the thresholds.",
     );
     Coverage { log: true, thresholds: thresholds.collect(), histograms: vec![histogram] }.figure(about)
+}
+
+/// Coverage from success probabilities, as far as there are trials to imagine.
+pub fn tail(reached: &[Reached], temperature: f64) -> Figure {
+    let (mut coverage, mut unsolved) = (vec![], vec![]);
+    let least = reached.iter().map(|r| r.reach.valued + r.reach.unvalued).max().unwrap_or(1) as f64;
+    for (color, r) in reached.iter().enumerate() {
+        let label = format!("ε = {}", r.threshold);
+        let of = |value: &dyn Fn(f64) -> f64| -> Vec<(f64, f64)> {
+            r.points.iter().map(|p| (p.k, value(p.value))).collect()
+        };
+        let band = r.points.iter().map(|p| (p.k, p.low, p.high)).collect::<Vec<_>>();
+        let rest = r.points.iter().map(|p| (p.k, 1.0 - p.high, 1.0 - p.low)).collect::<Vec<_>>();
+        coverage.push(Curve::new(label.clone(), of(&|v| v)).color(color).dots().band(band));
+        unsolved.push(Curve::new(label, of(&|v| 1.0 - v)).color(color).dots().band(rest));
+        for law in &r.laws {
+            let line = if law.name == "Eq 8" { Line::Solid } else { Line::Dashed };
+            let curve = || r.points.iter().zip(&law.curve);
+            coverage.push(Curve::new("", curve().map(|(p, v)| (p.k, *v)).collect::<Vec<_>>()).color(color).line(line));
+            let rest: Vec<_> = curve().map(|(p, v)| (p.k, 1.0 - v)).collect();
+            unsolved.push(Curve::new("", rest).color(color).line(line));
+        }
+    }
+    for (label, line) in [("Eq. 8, A free", Line::Solid), ("Eq. 8, A = 1", Line::Dashed)] {
+        coverage.push(Curve::new(label, vec![]).color(6).line(line));
+    }
+    let x = || Axis::log("trials per sample k");
+    let left = Curves { x: x(), y: Axis::linear("coverage pass@k").range(0.0, 1.02), curves: coverage };
+    let right = Curves { x: x(), y: Axis::log("1 − pass@k").range(0.3 / least, 1.3), curves: unsolved };
+    let about = About::new(
+        "tail-coverage",
+        "Coverage where no run of trials reaches",
+        format!(
+            "(a) pass@k from the success probabilities of single trials at T = {temperature}, with 95 % bands for these \
+             samples; lines are Eq. 8 as fitted to the counted trials alone. (b) The share that stays unsolved, down to a third \
+             of one sample: a power law is a straight line."
+        ),
+    );
+    Pair { left: ("(a) coverage".into(), left), right: ("(b) unsolved".into(), right) }.figure(about)
 }
 
 fn correlation(c: &retrial_engine::analysis::Correlation, errors: ArrayView2<'_, f32>) -> Result<Figure> {

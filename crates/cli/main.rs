@@ -28,6 +28,7 @@ mod selection;
 mod simulate;
 mod status;
 mod summary;
+mod tail;
 mod train;
 mod ui;
 mod validate;
@@ -67,6 +68,7 @@ enum Command {
     Status(status::Status),
     Report(report::Report),
     Correlation(correlation::Correlation),
+    Tail(tail::Tail),
     Score(score::Score),
     Coverage(coverage::Coverage),
     Fit(fit::Fit),
@@ -89,6 +91,7 @@ fn run(command: &Command) -> Result<ExitCode> {
         Command::Status(c) => c.run(),
         Command::Report(c) => c.run(),
         Command::Correlation(c) => c.run(),
+        Command::Tail(c) => c.run(),
         Command::Score(c) => c.run(),
         Command::Coverage(c) => c.run(),
         Command::Fit(c) => c.run(),

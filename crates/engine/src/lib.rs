@@ -2,7 +2,8 @@
 //!
 //! [`sample`] draws the windows, [`ledger`] keeps book of them, [`analysis`] turns a tally into curves, fits and the
 //! correlation spectrum, [`correlation`] follows that spectrum through all trials, [`arrays`] lays results out for NumPy,
-//! and [`run`] keeps them on disk so that an interrupted run goes on where it stopped.
+//! and [`run`] keeps them on disk so that an interrupted run goes on where it stopped. [`tail`] finds success
+//! probabilities that no run reaches.
 
 pub mod analysis;
 pub mod arrays;
@@ -14,6 +15,7 @@ mod manifest;
 pub mod run;
 pub mod sample;
 mod state;
+pub mod tail;
 mod window;
 
 pub use analysis::Analysis;

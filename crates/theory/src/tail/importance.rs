@@ -177,7 +177,9 @@ impl Sampler {
     }
 
     fn dimensions(&self) -> usize {
-        self.mixture.first().map_or_else(|| self.tilts.iter().flatten().next().map_or(1, |g| g.mean().len()), |(_, g)| g.mean().len())
+        self.mixture
+            .first()
+            .map_or_else(|| self.tilts.iter().flatten().next().map_or(1, |g| g.mean().len()), |(_, g)| g.mean().len())
     }
 
     fn write(&mut self, noise: &mut [f32]) {

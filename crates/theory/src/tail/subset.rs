@@ -81,7 +81,12 @@ pub(super) fn run(run: &Run<'_>, finished: &dyn Fn(usize)) -> Result<Vec<Found>>
         if active.is_empty() {
             break;
         }
-        run.rounds(&mut active, (width, moves), |p, noise| p.propose(noise), |p, noise, errors| p.accept(noise, errors))?;
+        run.rounds(
+            &mut active,
+            (width, moves),
+            |p, noise| p.propose(noise),
+            |p, noise, errors| p.accept(noise, errors),
+        )?;
         each(&mut active, run.settings.threads, |(_, population)| population.sink(run.thresholds));
         moves = MOVES;
         finished(all.iter().filter(|population| population.left.is_empty()).count());
@@ -140,7 +145,8 @@ impl Population {
             }
             return;
         }
-        let drawn: Vec<usize> = (0..width).map(|_| survivors[self.stream.below(survivors.len() as u64) as usize]).collect();
+        let drawn: Vec<usize> =
+            (0..width).map(|_| survivors[self.stream.below(survivors.len() as u64) as usize]).collect();
         let d = self.dimensions;
         self.trials = drawn.iter().flat_map(|&at| &self.trials[at * d..][..d]).copied().collect();
         self.errors = drawn.iter().map(|&at| self.errors[at]).collect();
