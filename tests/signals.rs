@@ -63,6 +63,10 @@ fn long_commands(dir: &Path) -> Vec<String> {
         format!("fit {counts} --bootstrap 1e7"),
         format!("forecast {counts} --k 1e6 --bootstrap 1e7"),
         format!("bench --device cpu --weights {model} --samples 400 --trials 160000"),
+        format!(
+            "tail --device cpu --weights {model} --thresholds 5,7 --particles 100000 --out {}",
+            dir.join("tail").display()
+        ),
         "bench --device cpu --samples 400 --trials 100000 --kernel score".to_string(),
         "validate --device cpu --shape 784-400-20 --samples 40 --trials 20000".to_string(),
         format!("train --epochs 1000000 --out {}", dir.join("training").display()),

@@ -43,6 +43,7 @@ mod shaders;
 #[cfg(target_os = "linux")]
 mod signals;
 mod stopped;
+mod tail;
 mod tally;
 mod tensor;
 #[cfg(target_os = "linux")]

@@ -44,13 +44,10 @@ const SHOWN: [f64; 6] = [1e3, 1e4, 1e6, 1e9, 1e12, 1e15];
 /// exponent that a power law would have at each k, and Eq. 8 with A free and A = 1), tail.json, figures/, and blocks/, from
 /// which --resume goes on. A sample's results do not depend on the other samples, nor on threads.
 #[derive(Args)]
-#[command(
-    verbatim_doc_comment,
-    after_help = "Examples:\n  retrial tail --weights w.safetensors --thresholds 4,5,6 --out tail\n  \
+#[command(after_help = "Examples:\n  retrial tail --weights w.safetensors --thresholds 4,5,6 --out tail\n  \
                         retrial tail --weights w.safetensors --data images.npy --samples 100 --temperature 2 \
                         --thresholds 5 --particles 5000 --out tail\n  \
-                        retrial tail --weights w.safetensors --thresholds 4,5,6 --out tail --resume"
-)]
+                        retrial tail --weights w.safetensors --thresholds 4,5,6 --out tail --resume")]
 pub struct Tail {
     #[command(flatten)]
     model: ModelArgs,
@@ -145,8 +142,8 @@ impl Tail {
     /// Refuses what can be refused before anything is computed or written.
     fn check(&self) -> Result<()> {
         Tally::counts_only(0, &self.thresholds)?;
-        if !(100..=1_000_000).contains(&self.particles) {
-            return Err(Error::input("particles", self.particles, "must be 100 to 1e6"));
+        if !(100..=100_000).contains(&self.particles) {
+            return Err(Error::input("particles", self.particles, "must be 100 to 100000"));
         }
         if !(1000..=1_000_000_000).contains(&self.pilot) || !self.pilot.is_multiple_of(1000) {
             return Err(Error::input("pilot", self.pilot, "must be whole thousands, 1000 to 1e9"));

@@ -19,8 +19,8 @@ use std::{fs, io};
 /// Samples of one block; fewer where their populations would fill memory.
 const BLOCK: usize = 25;
 
-/// Numbers of a block's noise.
-const MOST_NOISE: usize = 10_000_000;
+/// Numbers of a block's noise: few enough that a call ends within a second.
+const MOST_NOISE: usize = 4_000_000;
 
 /// Far above a block of many thresholds.
 const MAX_BYTES: u64 = 16 << 20;

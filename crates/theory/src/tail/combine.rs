@@ -1,7 +1,10 @@
 //! What each method says, and all of them together.
 
 use super::{Found, Tail};
-use crate::{coverage::proportion, special::one_minus_exp};
+use crate::{
+    coverage::proportion,
+    special::{beta_quantile, one_minus_exp},
+};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -45,7 +48,7 @@ impl Method {
 pub enum Note {
     /// The threshold is below the smallest error met anywhere.
     NotReached,
-    /// Success is rarer than subset simulation follows it.
+    /// Success is rarer than subset simulation follows it: to 1e-18, or as far as errors in f32 differ.
     Below,
     /// Few effective successes: the interval is rough.
     Few,
@@ -59,7 +62,7 @@ impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NotReached => "not reached",
-            Self::Below => "below 1e-18",
+            Self::Below => "below the bound",
             Self::Few => "few effective successes",
             Self::Alone => "one method alone",
             Self::Disagree => "methods disagree",
@@ -108,6 +111,16 @@ impl Estimate {
         Self { p, low: at.low, high: at.high, ess, evaluations: trials, note: None }
     }
 
+    /// The least and largest probability that a count leaves possible, at the level of [`DISAGREE`].
+    fn bounds_of_count(&self) -> (f64, f64) {
+        const LEVEL: f64 = 0.0005;
+        let n = self.evaluations as f64;
+        let c = self.p.unwrap_or(0.0) * n;
+        let low = if c > 0.0 { beta_quantile(LEVEL, c, n - c + 1.0).0 } else { 0.0 };
+        let high = if c < n { beta_quantile(1.0 - LEVEL, c + 1.0, n - c).0 } else { 1.0 };
+        (low, high)
+    }
+
     /// The variance of `ln p`.
     fn variance(&self) -> f64 {
         (1.0 / self.ess).ln_1p()
@@ -136,16 +149,20 @@ fn combined(pilot: Estimate, importance: Estimate, subset: Estimate, unreached: 
     let evaluations = pilot.evaluations + importance.evaluations + subset.evaluations;
     let counted = Some(pilot).filter(|e| e.ess >= MANY);
     let rare: Vec<Estimate> = [importance, subset].into_iter().filter(|e| e.p.is_some()).collect();
-    let valued: Vec<Estimate> = rare.iter().copied().chain(counted).collect();
-    if valued.is_empty() || unreached {
+    let alone = counted.is_none() && rare.len() < 2;
+    // What nothing checks has to be sure of itself.
+    if unreached || rare.is_empty() || alone && rare[0].note.is_some() {
         let note = if unreached { Note::NotReached } else { Note::Below };
         return Estimate::none(pilot.high.min(subset.high), evaluations, Some(note));
     }
+    let valued: Vec<Estimate> = rare.iter().copied().chain(counted).collect();
     let ln = |e: &Estimate| e.p.map_or(f64::NEG_INFINITY, f64::ln);
     let apart = |a: &Estimate, b: &Estimate| (ln(a) - ln(b)).abs() > DISAGREE * (a.variance() + b.variance()).sqrt();
     let mut disagree = valued.iter().enumerate().any(|(n, a)| valued[..n].iter().any(|b| apart(a, b)));
-    // What a few or no counted successes exclude; the interval at the level of the other comparisons.
-    disagree |= counted.is_none() && rare.iter().any(|e| e.low > 2.0 * pilot.high || e.high < 0.5 * pilot.low);
+    if counted.is_none() {
+        let (low, high) = pilot.bounds_of_count();
+        disagree |= rare.iter().any(|e| e.high < low || e.low > high);
+    }
     if disagree {
         let share = 1.0 / valued.len() as f64;
         let p = valued.iter().map(|e| share * ln(e)).sum::<f64>().exp();
@@ -158,7 +175,45 @@ fn combined(pilot: Estimate, importance: Estimate, subset: Estimate, unreached: 
     let precision = |e: &Estimate| 1.0 / e.variance().max(1e-12);
     let total: f64 = valued.iter().map(precision).sum();
     let p = (valued.iter().map(|e| precision(e) * ln(e)).sum::<f64>() / total).exp();
-    let note = if counted.is_none() && rare.len() < 2 { Some(Note::Alone) } else { None };
     let estimate = Estimate::new(p.min(1.0), (1.0 / total).exp_m1(), evaluations);
-    Estimate { note: note.or(estimate.note), ..estimate }
+    Estimate { note: alone.then_some(Note::Alone).or(estimate.note), ..estimate }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn weighted(p: f64, ess: f64) -> Estimate {
+        Estimate::new(p, 1.0 / ess, 1000)
+    }
+
+    #[test]
+    fn what_differs_by_more_than_chance_says_so_and_spans_all() {
+        let pilot = Estimate::counted(0, 10_000);
+        let near = combined(pilot, weighted(1e-9, 400.0), weighted(1.5e-9, 16.0), false);
+        assert_eq!(near.note, None);
+        assert!((1e-9..1.1e-9).contains(&near.p.unwrap()) && near.ess > 400.0, "{near:?}");
+        let (few, many) = (weighted(1e-9, 400.0), weighted(5e-9, 25.0));
+        let far = combined(pilot, few, many, false);
+        assert_eq!(far.note, Some(Note::Disagree));
+        assert_eq!((far.low, far.high), (few.low, many.high));
+        // Two of ten thousand where one in a million was foretold.
+        let counted = combined(Estimate::counted(2, 10_000), weighted(1e-6, 400.0), weighted(1e-6, 25.0), false);
+        assert_eq!(counted.note, Some(Note::Disagree));
+        let counted = combined(Estimate::counted(1, 10_000), weighted(1e-5, 400.0), weighted(1e-5, 25.0), false);
+        assert_eq!(counted.note, None);
+    }
+
+    #[test]
+    fn what_nothing_checks_says_so_or_nothing() {
+        let (pilot, below) = (Estimate::counted(0, 10_000), Estimate::none(2e-18, 1000, Some(Note::Below)));
+        assert_eq!(combined(pilot, weighted(1e-30, 400.0), below, false).note, Some(Note::Alone));
+        for (importance, unreached, note) in [
+            (weighted(1e-30, 4.0), false, Note::Below),
+            (Estimate::none(1.0, 1000, Some(Note::NotReached)), true, Note::NotReached),
+        ] {
+            let none = combined(pilot, importance, below, unreached);
+            assert_eq!((none.p, none.high, none.note), (None, 2e-18, Some(note)));
+        }
+    }
 }

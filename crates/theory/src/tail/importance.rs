@@ -17,6 +17,8 @@ const FITS: usize = 3;
 const ROUNDS_OF_FIT: usize = 2;
 /// Rounds that are counted.
 const ROUNDS: usize = 8;
+/// Effective successes below which a few weights are all there is, and nothing is said.
+const FEWEST: f64 = 3.0;
 /// Of what a threshold has, the share of the law that fits its successes.
 const FITTED: f64 = 0.6;
 
@@ -75,6 +77,7 @@ type Draw = (f32, f64);
 
 /// The mixture of one sample, and what was drawn from it.
 struct Sampler {
+    dimensions: usize,
     stream: Stream,
     /// For each threshold the tilts, none where it is out of reach.
     tilts: Vec<Vec<Gaussian>>,
@@ -139,6 +142,7 @@ impl Sampler {
             }
         }
         let mut sampler = Self {
+            dimensions: run.target.dimensions(),
             stream: run.stream(Method::Importance, sample),
             mixture: vec![],
             tilts,
@@ -154,7 +158,7 @@ impl Sampler {
 
     /// Shares out a round of draws.
     fn mix(&mut self, fitted: Vec<Option<Gaussian>>, round: usize) {
-        let standard = Gaussian::standard(self.dimensions());
+        let standard = Gaussian::standard(self.dimensions);
         let reached = self.tilts.iter().filter(|tilts| !tilts.is_empty()).count();
         let mut shares = vec![(if reached == 0 { 1.0 } else { DEFENSIVE }, standard)];
         for (tilts, fitted) in self.tilts.iter().zip(fitted).filter(|(tilts, _)| !tilts.is_empty()) {
@@ -176,22 +180,16 @@ impl Sampler {
         }
     }
 
-    fn dimensions(&self) -> usize {
-        self.mixture
-            .first()
-            .map_or_else(|| self.tilts.iter().flatten().next().map_or(1, |g| g.mean().len()), |(_, g)| g.mean().len())
-    }
-
     fn write(&mut self, noise: &mut [f32]) {
         self.stream.fill_normal(noise);
-        let mut trials = noise.chunks_mut(self.dimensions());
+        let mut trials = noise.chunks_mut(self.dimensions);
         for (count, law) in &self.mixture {
             trials.by_ref().take(*count).for_each(|z| law.shape(z));
         }
     }
 
     fn read(&mut self, noise: &[f32], errors: &[f32]) {
-        let d = self.dimensions();
+        let d = self.dimensions;
         let mut scratch = vec![0.0; d];
         let round = errors.len() as f64;
         let mut logs = vec![0.0; self.mixture.len()];
@@ -221,7 +219,7 @@ impl Sampler {
 
     /// The normal law of the weighted successes; where they are few, of as many more of the least errors as it takes.
     fn successes(&self, threshold: f32, order: &[usize], tilt: &Gaussian) -> Option<Gaussian> {
-        let d = self.dimensions();
+        let d = self.dimensions;
         let need = 3.0 * d as f64;
         let scale = order.iter().map(|&at| self.draws[at].1).fold(f64::NEG_INFINITY, f64::max);
         let weight = |at: usize| (self.draws[at].1 - scale).exp();
@@ -264,6 +262,9 @@ impl Sampler {
             let ln_sum = ln_sum_exp(&logs);
             // Of the mean of weights, failures among them 0, relative to its square.
             let variance = ((ln_sum_exp(&squares) - 2.0 * ln_sum).exp() - 1.0 / n) * n / (n - 1.0);
+            if variance > 1.0 / FEWEST {
+                return Estimate::none(1.0, self.evaluations, Some(Note::Few));
+            }
             Estimate::new((ln_sum - n.ln()).exp().min(1.0), variance.max(1.0 / (n * n)), self.evaluations)
         });
         Found { least: self.least, estimates: estimates.collect() }

@@ -5,13 +5,17 @@
 //! `N(0, I)`, staying where they would leave the level. The probability is the product of the shares that survived, and
 //! each threshold that a level falls to or below is read off on the way.
 //!
-//! Moves leave descendants of one trial alike, which a formula for independent trials does not see. The variance here is
-//! that of Lee and Whiteley (Biometrika 105, 2018): with `n` drawings so far and `m_a` of `M` successes descending from the
-//! trial `a` of the first population, relative to the squared estimate,
+//! Moves leave descendants of one trial alike, which a formula for independent trials does not see. How sure the product is
+//! shows in its genealogy (Lee and Whiteley, Biometrika 105, 2018): with `n` drawings so far and `m_a` of `M` successes
+//! descending from the trial `a` of the first population,
 //!
 //! ```text
-//! V = 1 - (W / (W - 1))^(n + 1) (1 - sum_a (m_a / M)^2)
+//! A = (W / (W - 1))^(n + 1) (1 - sum_a (m_a / M)^2)
 //! ```
+//!
+//! and `1 - A` estimates the variance relative to the squared estimate while that is small. Level by level, `A` is a product
+//! of `1 - v`, where the second moment is one of `1 + v`: so `1 / A - 1` is taken here, which grows without bound as few
+//! families are left, where `1 - A` ends at 1.
 
 use super::{Estimate, Found, Method, Note, Run, each};
 use retrial_spec::{Result, rng::Stream};
@@ -169,8 +173,10 @@ impl Population {
         let count = f64::from(successes);
         let together = families.iter().map(|&m| (f64::from(m) / count).powi(2)).sum::<f64>();
         let growth = (width as f64 / (width - 1) as f64).powi(self.drawings + 1);
-        // Of a single population of which all succeed nothing is left to chance but the last.
-        let variance = (1.0 - growth * (1.0 - together)).max(1.0 / (width as f64).powi(2));
+        // Of a single family nothing is known; of a single population that succeeds as a whole next to nothing is left to
+        // chance.
+        let apart = (growth * (1.0 - together)).clamp(1.0 / width as f64, 1.0);
+        let variance = (1.0 / apart - 1.0).max(1.0 / (width as f64).powi(2));
         let p = (self.ln_p + (count / width as f64).ln()).exp();
         (successes > 0).then(|| Estimate::new(p, variance, self.evaluations))
     }
