@@ -107,7 +107,8 @@ impl Estimate {
         let (c, n) = (successes as f64, trials as f64);
         let at = proportion(1, c / n, n);
         let p = (successes > 0).then_some(c / n);
-        let ess = if successes == trials { f64::INFINITY } else { c / (1.0 - c / n) };
+        // One more trial, a failure, keeps the variance of n of n from being none.
+        let ess = c * (n + 1.0) / (n + 1.0 - c);
         Self { p, low: at.low, high: at.high, ess, evaluations: trials, note: None }
     }
 

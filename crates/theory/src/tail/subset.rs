@@ -163,18 +163,20 @@ impl Population {
     fn estimate(&self, threshold: f32) -> Option<Estimate> {
         let width = self.errors.len();
         let mut families = vec![0_u32; width];
-        let mut successes = 0;
+        let mut successes = 0_u64;
         for (&error, &ancestor) in self.errors.iter().zip(&self.ancestors) {
             if error < threshold {
                 families[ancestor as usize] += 1;
                 successes += 1;
             }
         }
-        let count = f64::from(successes);
+        if self.drawings == 0 {
+            return (successes > 0).then(|| Estimate::counted(successes, width as u64));
+        }
+        let count = successes as f64;
         let together = families.iter().map(|&m| (f64::from(m) / count).powi(2)).sum::<f64>();
         let growth = (width as f64 / (width - 1) as f64).powi(self.drawings + 1);
-        // Of a single family nothing is known; of a single population that succeeds as a whole next to nothing is left to
-        // chance.
+        // Of a single family nothing is known.
         let apart = (growth * (1.0 - together)).clamp(1.0 / width as f64, 1.0);
         let variance = (1.0 / apart - 1.0).max(1.0 / (width as f64).powi(2));
         let p = (self.ln_p + (count / width as f64).ln()).exp();
