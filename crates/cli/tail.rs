@@ -6,10 +6,11 @@ use crate::{
     input::threads,
     kernel::KernelArgs,
     model::ModelArgs,
+    progress::Terminal,
     sample::problem,
     summary::share,
     train::existing,
-    ui::{self, Terminal},
+    ui,
 };
 use clap::Args;
 use retrial_engine::{
