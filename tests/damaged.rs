@@ -36,7 +36,7 @@ impl Open {
     }
 
     fn set_count(&mut self, count: u64) {
-        self.trials = if count == 0 { vec![] } else { vec![0..count] };
+        self.trials = (count > 0).then_some(0..count).into_iter().collect();
     }
 
     fn bytes(&self) -> Vec<u8> {
