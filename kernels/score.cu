@@ -26,10 +26,10 @@
 //             a trial. Per 112 FMA (28 cycles of an SM) 6 loads from shared memory take 6 to 22 cycles of that pipe: five
 //             are of 16 bytes a lane, with 4 or 8 addresses in a warp, and cost 1 cycle where the hardware merges lanes
 //             of equal address, 4 where it does not
-// Predicted   of 956 instructions for 8 units 896 are FMA; a step adds 66 (DEPTH 24) or 75 (32). In an issue model
-//             of the machine code, never held against hardware, FMA units are 76 to 80 % busy with all 400 units alive:
-//             70-74e6 trials/s on an H100 at 1.755 GHz, 99-105e6 with 272 alive. The stagger is worth 0 to 7 % of that,
-//             most where w3 comes from L2; DEPTH 32 0 to 2 % over 24
+// Rate        of 956 instructions for 8 units 896 are FMA; a step adds 66 (DEPTH 24) or 75 (32). An H100 does 70.4e6
+//             trials/s with all 400 units alive, 94.0e6 with 272 (benches/results, 2026-11-27), at 1.98 GHz: FMA units are
+//             68 % busy. An issue model of the machine code said 76 to 80 %; there, the stagger is worth 0 to 7 %, most
+//             where w3 comes from L2, and DEPTH 32 0 to 2 % over 24
 // Rounding    sums over hidden units and over pixels have one fixed order per trial: tiles, blocks and windows do not
 //             change a bit
 #include "async.cuh"

@@ -21,7 +21,8 @@
 // Tile        a warp has 32 rows (M = 128) or 16 by 56 pixels. Per slab it loads 2 or 1 + 3.5 times 512 bytes for 14 or 7
 //             products of 16 x 8 x 16; in f16x3 twice as many bytes for three times as many products
 // Bound       tensor cores, 331 cycles of an A100's multiprocessor a trial; shared memory 78 % of that with M = 128.
-//             Predicted 0.25-0.30e9 trials/s on an A100, 0.40-0.45e9 on an H100, 0.21e9 on an RTX 4090: not measured
+//             0.35e9 trials/s on an H200 (benches/results, 2026-11-27; 0.40-0.45e9 was predicted of this chip); predicted
+//             0.25-0.30e9 on an A100, 0.21e9 on an RTX 4090
 // Precision   errors e of about 3 of trained models, run on a CPU, against f64: f16 off by -1e-5 on average, 2e-4 in standard
 //             deviation, 1e-3 at most; bf16 2e-4, 2e-3, 6e-3; f16x3 -4e-8, 3e-7, 2e-6, the f32 kernel 3e-8, 2e-7, 8e-7.
 //             tanh.approx would save a special operation in three, but errors of 2^-11 that happened to have one sign would
@@ -179,15 +180,16 @@ struct Thread {
         }
     }
 
-    // Starts the copies of so many slabs of W4 to a stage, and of a tile's biases and pixels where they are given.
-    __device__ __forceinline__ void fetch(unsigned char* to, const unsigned char* w4, u32 count, const float* bias,
-                                          const float* image) const {
+    // Starts the copies of so many slabs of W4 to a stage, and with the last of a tile those of its biases and pixels. (A
+    // null pointer would tell the others apart as well, but NVRTC 13.0 reads it too early on sm_90: tests/hazards.rs.)
+    __device__ __forceinline__ void fetch(unsigned char* to, const unsigned char* w4, u32 count, bool last,
+                                          const float* bias, const float* image) const {
         const u32 thread = threadIdx.x % (THREADS / 2);
         for (u32 i = thread; i < count * PARTS * (HALF / 16); i += THREADS / 2) {
             const u32 part = i / (HALF / 16), at = i % (HALF / 16);
             copy16(to + 16 * i, w4 + (2 * part + group) * HALF + 16 * at);
         }
-        if (!bias) return;
+        if (!last) return;
         for (u32 i = thread; i < TABLE / 16; i += THREADS / 2) {
             const float* from = i < TABLE / 32 ? bias + 4 * i : image + 4 * (i - TABLE / 32);
             copy16(to + stage_bytes - TABLE + 16 * i, from + group * (PIXELS / 2));
@@ -237,7 +239,7 @@ struct Thread {
             if (next_pixel < p.pixels) {
                 const u32 count = min(p.depth, slabs - next_slab);
                 const bool last = next_slab + count == slabs;
-                fetch(stage(next_stage), w4, count, last ? bias + next_pixel : nullptr, image + next_pixel);
+                fetch(stage(next_stage), w4, count, last, bias + next_pixel, image + next_pixel);
                 w4 += count * PARTS * 2 * HALF;
                 next_stage = (next_stage + 1) % STAGES;
                 next_slab += count;

@@ -9,9 +9,10 @@
 // Roles       384 threads: a warpgroup of which one thread streams W4 into a ring in shared memory, and two that multiply.
 //             These take turns: while one multiplies, the other folds its sums into squares. The latents of
 //             the next trials are made under the last product
-// Stages      VARIANT 0: one block alone, no turns, predicted 0.70-0.85e9 trials/s of the paper's model on an H100;
-//             1: turns, latents under the last product, predicted 0.85-0.95e9;
-//             2: also pairs of blocks, each of which fetches half of W4 for both, predicted 0.95-1.05e9
+// Stages      VARIANT 0: one block alone, no turns, 0.82e9 trials/s of the paper's model in f16 on an H100
+//             (benches/results, 2026-11-27; 0.70-0.85e9 was predicted);
+//             1: turns, latents under the last product, 0.89e9 (0.85-0.95e9);
+//             2: also pairs of blocks, each of which fetches half of W4 for both, 0.90e9 (0.95-1.05e9), 0.93e9 in bf16
 // Shapes      w4 [pixels / 112][hidden / 16] slabs of 112 x 16, w3 [K1 / 16] slabs of hidden x 16, in the order that wgmma
 //             reads; bias [pixels], factor, images [N, pixels]; mu, scale [N, latent]; noise [N, trials, latent] or null;
 //             errors [N, trials]. HIDDEN is padded to 16, PIXELS to 112, by the host (crates/cuda/src/image.rs)
@@ -25,7 +26,8 @@
 //             given back when the products that read it are done, the step after. No waiting in circles: the one who waits
 //             for the turn holds no stage, and the ring holds a whole tile, so the one who has it always ends (where the
 //             ring is smaller, no turns are taken)
-// Bound       the tensor cores: 165.6 of their cycles a trial, next shared memory (77-88 % of that)
+// Bound       the tensor cores: 165.6 of their cycles a trial, next shared memory (77-88 % of that). On an H100 they were
+//             busy 68 % of the time, in short runs; long ones meet its 700 W and run at 1.7 to 1.8 GHz
 // Passes      ALL; SCREEN, where w4, bias and images are those of each sample's few pixels (PIXELS 112), and LIST
 //             (screen.cuh). What they compute of a trial and a pixel is the same
 // Rounding    one fixed order per trial: tiles, pairs, windows, VARIANT and RING do not change a bit

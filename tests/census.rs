@@ -65,7 +65,7 @@ fn functions() -> Option<&'static [Function]> {
     )
 }
 
-fn disassembler() -> Option<PathBuf> {
+pub fn disassembler() -> Option<PathBuf> {
     let folders = [env::var_os("CUDA_HOME").map(PathBuf::from), Some("/usr/local/cuda".into())];
     let tool = folders.into_iter().flatten().map(|folder| folder.join("bin/nvdisasm")).find(|file| file.exists());
     if tool.is_none() {

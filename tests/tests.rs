@@ -22,6 +22,7 @@ mod figures;
 mod golden;
 mod golden_full;
 mod gram;
+mod hazards;
 #[cfg(target_os = "linux")]
 mod host_cost;
 #[cfg(unix)]

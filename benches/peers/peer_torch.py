@@ -70,12 +70,12 @@ def build(problem, args):
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
             step(*state)
-        return graph, state
+        return graph, state, step  # the graph reads what the step made
 
     def count(seed, steps, chunk):
         torch.manual_seed(seed)
         if args.mode == "cudagraph":
-            graph, state = graphs.get(chunk) or graphs.setdefault(chunk, captured(chunk))
+            graph, state, _ = graphs.get(chunk) or graphs.setdefault(chunk, captured(chunk))
             for value, into in zip(fresh(), state):
                 into.copy_(value)
             for _ in range(steps):

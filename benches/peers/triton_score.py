@@ -44,12 +44,12 @@ def kernel(mu, scale, images, w3, b3, w4, b4, thresholds, counts, firsts, noise,
         p = start + tl.arange(0, N)
         inside = p < P
         w = tl.load(w4 + k0[:, None] * P + p[None, :], mask=(k0[:, None] < H) & inside[None, :], other=0.0)
-        a = tl.dot(h0, w, input_precision=precision)
+        logit = tl.dot(h0, w, input_precision=precision)
         w = tl.load(w4 + k1[:, None] * P + p[None, :], mask=(k1[:, None] < H) & inside[None, :], other=0.0)
-        a = tl.dot(h1, w, a, input_precision=precision)
+        logit = tl.dot(h1, w, logit, input_precision=precision)
         w = tl.load(w4 + k2[:, None] * P + p[None, :], mask=(k2[:, None] < H) & inside[None, :], other=0.0)
-        a = tl.dot(h2, w, a, input_precision=precision) + tl.load(b4 + p, mask=inside, other=0.0)[None, :]
-        off = tl.sigmoid(a) - tl.load(images + image * P + p, mask=inside, other=0.0)[None, :]
+        logit = tl.dot(h2, w, logit, input_precision=precision) + tl.load(b4 + p, mask=inside, other=0.0)[None, :]
+        off = tl.sigmoid(logit) - tl.load(images + image * P + p, mask=inside, other=0.0)[None, :]
         square += tl.sum(tl.where(inside[None, :], off * off, 0.0), 1)
     error = tl.sqrt(square)
     if GIVEN:
