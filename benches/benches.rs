@@ -1,10 +1,11 @@
 //! One file per kernel. `cargo bench` times every kernel at the paper's shape on the CPU and on the first real GPU, through
-//! CUDA and through wgpu; a name as argument (`cargo bench -- score`) picks one. The output of a kernel is validated by `cargo test`, not here, and nothing here
+//! CUDA and through wgpu; a name as argument (`cargo bench -- score`) picks one, `engine` what a run adds. The output of a kernel is validated by `cargo test`, not here, and nothing here
 //! asserts a time.
 
 mod correlation;
 mod decode;
 mod encode;
+mod engine;
 mod l2_error;
 mod pass_at_k;
 mod sample_latent;
@@ -59,5 +60,6 @@ fn main() {
     for backend in backends() {
         kernels.iter().for_each(|bench| bench(&mut criterion, backend.as_ref()));
     }
+    engine::bench(&mut criterion);
     criterion.final_summary();
 }

@@ -2,7 +2,12 @@
 
 use crate::cli::{refuses, retrial, succeeds};
 use serde_json::Value;
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    io::Write,
+    path::PathBuf,
+    process::{Command, Stdio},
+};
 
 /// A folder of tables that lives as long as the test.
 struct Tables(tempfile::TempDir);
@@ -21,6 +26,13 @@ impl Tables {
 
     fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
+    }
+
+    /// Makes a directory.
+    fn folder(&self, name: &str) -> PathBuf {
+        let path = self.path(name);
+        fs::create_dir_all(&path).unwrap();
+        path
     }
 }
 
@@ -303,7 +315,7 @@ fn bad_tables_end_in_one_line() {
         (tables.file("columns.csv", "problem_id,num_samples\na,5\n"), ["columns.csv", "header", "num_correct"]),
         (tables.file("none.csv", "problem_id,num_samples,num_correct\n"), ["none.csv", "no rows", "problem"]),
         (tables.path("gone.csv").display().to_string(), ["gone.csv", "cannot read", ""]),
-        (tables.0.path().display().to_string(), ["run.json", "cannot read", ""]),
+        (tables.folder("empty").display().to_string(), ["empty", "without run.json", "results"]),
     ];
     let cost = "--prompt-tokens 1 --decode-tokens 1 --flops-per-token 1";
     for (path, words) in &cases {
@@ -340,9 +352,46 @@ fn bad_flags_end_in_one_line() {
     refuses(&format!("{cost} --flops-per-token 1 --budget=-1"), &["budget", "-1"]);
     refuses(&format!("{cost} --flops-per-token 1,none=2"), &["flops-per-token", "none", "small"]);
     refuses("simulate --beta 1,0 --problems 3 --attempts 3", &["beta", "0"]);
-    refuses("simulate --point 2 --problems 3 --attempts 3", &["2", "[0, 1]"]);
+    refuses("simulate --point 2 --problems 3 --attempts 3", &["p of the law point", "2", "from 0 to 1"]);
+    refuses("simulate --law gauss:mu=1 --problems 3 --attempts 3", &["gauss", "logit-normal"]);
+    refuses("simulate --law kumaraswamy:alpha=1 --problems 3 --attempts 3", &["beta of the law kumaraswamy"]);
+    refuses("simulate --law log-log:a=1,b=1 --problems 3 --attempts 3", &["log-log", "law of the curve"]);
     refuses("simulate --zipf 0 --problems 3 --attempts 3", &["0"]);
     refuses("simulate --point 1 --problems 1e12 --attempts 3", &["problems", "1000000000000"]);
     refuses("simulate --problems 3 --attempts 3", &["--beta"]);
     assert_eq!(retrial("simulate --point 0.5 --zipf 1 --problems 3 --attempts 3").status.code(), Some(2));
+}
+
+/// Several files, a directory of them and standard input are read as one; a file twice is not.
+#[test]
+fn files_and_directories_are_put_together() {
+    let tables = Tables::new();
+    let folder = tables.folder("results");
+    let rows = |success: [u8; 2]| {
+        let row = |(task, passed): (&str, u8)| format!("{{\"task_id\":\"{task}\",\"passed\":{}}}\n", passed == 1);
+        ["a", "b"].into_iter().zip(success).map(row).collect::<String>()
+    };
+    let files: Vec<String> = [("one", [1, 0]), ("two", [0, 0])]
+        .map(|(name, success)| {
+            let folder = tables.folder(&format!("results/{name}"));
+            fs::write(folder.join("m.jsonl"), rows(success)).unwrap();
+            fs::write(tables.path("results").join(format!("{name}.jsonl")), rows(success)).unwrap();
+            folder.join("m.jsonl").display().to_string()
+        })
+        .to_vec();
+    // One model, whose file is called alike in both directories: two attempts at each problem.
+    let both = json(&format!("coverage {}", files.join(" ")));
+    assert_eq!((both.len(), &both[0]["attempts"]), (1, &serde_json::json!([2, 2])));
+    assert!((both[0]["estimates"][0]["points"][0]["value"].as_f64().unwrap() - 0.25).abs() < 1e-12);
+    // The files of a directory, which are called differently: two models.
+    assert_eq!(json(&format!("coverage {}", folder.display())).len(), 2);
+    refuses(&format!("coverage {0} {0}", files[0]), &["m.jsonl", "same bytes", "once"]);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_retrial"));
+    let mut child =
+        command.args(["coverage", "-", "--json"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(rows([1, 1]).as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    let read: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&read[0]["solved"], &read[0]["problems"]), (&2.into(), &2.into()));
 }

@@ -205,6 +205,36 @@ fn killed_and_damaged_runs_end_in_the_same_bytes() {
     assert_same(&run, &want, "from nothing");
 }
 
+/// A disk that is full for files beyond some size, at whichever file that is: the fault names it, a disk that is full for
+/// a checkpoint ends no run, and what goes on when there is room ends in the same bytes.
+#[test]
+fn a_full_disk_loses_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let (whole, run) = (dir.path().join("whole"), dir.path().join("run"));
+    succeeds(&sample(&whole, "--gram"));
+    let want = files(&whole);
+    let mut faults = vec![];
+    for kilobytes in [1, 2, 4, 8, 16, 32, 64, 128, 256, 512] {
+        // The model lies there already.
+        succeeds(&sample(&run, "--gram").replace("2000", "200"));
+        let args = sample(&run, "--gram --window 50 --checkpoint 1ms --resume");
+        let script = format!("trap '' XFSZ; ulimit -f {kilobytes}; exec {} {args}", env!("CARGO_BIN_EXE_retrial"));
+        let out = Command::new("bash").args(["-c", &script]).output().unwrap();
+        let stderr = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert!(!stderr.contains("panicked"), "{stderr}");
+        if !out.status.success() {
+            let error = stderr.lines().find(|line| line.starts_with("error")).unwrap_or_else(|| panic!("{stderr}"));
+            assert!(error.contains("cannot write") && error.contains("File too large"), "{stderr}");
+            faults.push(error.split(':').nth(1).unwrap().rsplit('/').next().unwrap().to_string());
+        }
+        succeeds(&sample(&run, "--gram --resume"));
+        assert_same(&run, &want, &format!("after files of {kilobytes} KB at most, {stderr}"));
+        fs::remove_dir_all(&run).unwrap();
+    }
+    faults.dedup();
+    assert!(faults.contains(&"tally.bin".into()) && faults.len() > 2, "the disk was full for {faults:?} alone");
+}
+
 #[test]
 fn progress_is_said_as_asked() {
     let dir = tempfile::tempdir().unwrap();
@@ -229,4 +259,82 @@ fn progress_is_said_as_asked() {
     }
     let quiet = run("quiet", "--quiet");
     assert!(quiet.lines().all(|line| line.is_empty() || line.starts_with("stopp")), "{quiet}");
+}
+
+/// Several processes that each do all of it: a job of MPI, of a program that was built without.
+#[test]
+fn a_job_that_cannot_share_is_refused() {
+    for (name, rank) in [("OMPI_COMM_WORLD", "OMPI_COMM_WORLD_RANK"), ("PMI", "PMI_RANK")] {
+        let run = |number: &str| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_retrial"));
+            command.args(["info", "--device", "cpu"]).env(format!("{name}_SIZE"), "4").env(rank, number);
+            command.output().unwrap()
+        };
+        let (first, other) = (run("0"), run("1"));
+        let text = String::from_utf8_lossy(&first.stderr);
+        assert!(
+            first.status.code() == Some(2) && text.contains("--features mpi") && text.contains("--shard"),
+            "{text}"
+        );
+        assert!(other.status.code() == Some(2) && other.stderr.is_empty(), "one rank speaks for all");
+    }
+}
+
+/// Blocks of the page on massive runs, of one language.
+fn blocks(language: &str) -> Vec<&'static str> {
+    let page = include_str!("../crates/engine/massive.md");
+    page.split(&format!("```{language}\n")).skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
+}
+
+/// A script with the variables that a scheduler sets.
+fn scheduled(script: &str, variables: &[(&str, &str)]) {
+    let path = Path::new(env!("CARGO_BIN_EXE_retrial")).parent().unwrap();
+    let mut command = Command::new("bash");
+    command.args(["-c", script]).envs(variables.iter().copied());
+    command.env("PATH", format!("{}:{}", path.display(), std::env::var("PATH").unwrap()));
+    let out = command.output().unwrap();
+    assert!(out.status.success(), "{script}\n{}", String::from_utf8_lossy(&out.stderr));
+}
+
+/// What the documentation gives to Slurm and to Kubernetes does what it says, a requeued task included.
+#[test]
+fn job_arrays_of_the_page_make_the_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let weights = model().display().to_string();
+    let whole = dir.path().join("whole");
+    succeeds(&format!(
+        "sample --weights {weights} --trials 900 --thresholds 8,9 --counts-only --out {}",
+        whole.display()
+    ));
+    let [slurm, after] = [blocks("sh")[0], blocks("sh")[1]];
+    let yaml = blocks("yaml")[0];
+    let (_, rest) = yaml.split_once("- |\n").unwrap();
+    let indent = rest.len() - rest.trim_start().len();
+    let pod: Vec<&str> =
+        rest.lines().map_while(|line| line.get(..indent)?.trim().is_empty().then(|| &line[indent..])).collect();
+    for (name, script, first) in [("slurm", slurm.to_string(), 1), ("pod", pod.join("\n"), 0)] {
+        let runs = dir.path().join(name).display().to_string();
+        fs::create_dir(&runs).unwrap();
+        for again in [false, true] {
+            for index in 0..2 {
+                let number = (first + index).to_string();
+                scheduled(
+                    &script,
+                    &[
+                        ("RUNS", &runs),
+                        ("WEIGHTS", &weights),
+                        ("TRIALS", "900"),
+                        ("THRESHOLDS", "8,9"),
+                        ("SHARDS", "2"),
+                        ("SLURM_ARRAY_TASK_ID", &number),
+                        ("SLURM_ARRAY_TASK_COUNT", "2"),
+                        ("JOB_COMPLETION_INDEX", &number),
+                    ],
+                );
+            }
+            assert!(Path::new(&runs).join("shard-2/tally.bin").exists(), "{name} {again}");
+        }
+        scheduled(after, &[("RUNS", &runs)]);
+        assert_same(&Path::new(&runs).join("all"), &files(&whole), name);
+    }
 }

@@ -59,7 +59,13 @@ fn long_commands(dir: &Path) -> Vec<String> {
     let rows: String = (0..400).map(|i| format!("p{i},{},{}\n", 1000 + i, i)).collect();
     fs::write(&counts, format!("problem_id,num_samples,num_correct\n{rows}")).unwrap();
     let (counts, model) = (counts.display(), model().display());
+    let taus: Vec<String> = (0..10_000).map(|i| format!("{}", f64::from(i) / 1e4)).collect();
     vec![
+        format!("coverage {counts} --tau {}", taus.join(",")),
+        format!("simulate --beta 4.65,0.361 --problems 3e6 --attempts 1e9 --out {}", dir.join("drawn.csv").display()),
+        format!(
+            "cost {counts} --prompt-price 1 --decode-price 1 --prompt-tokens 1 --decode-tokens 1 --law eq12 --target 0.9 --bootstrap 1e7"
+        ),
         format!("fit {counts} --bootstrap 1e7"),
         format!("forecast {counts} --k 1e6 --bootstrap 1e7"),
         format!("bench --device cpu --weights {model} --samples 400 --trials 160000"),

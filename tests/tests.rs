@@ -2,6 +2,7 @@
 
 mod census;
 mod cli;
+mod compare;
 mod contract;
 mod correlation;
 mod counts;
@@ -23,6 +24,7 @@ mod golden;
 mod golden_full;
 mod gram;
 mod hazards;
+mod honest;
 #[cfg(target_os = "linux")]
 mod host_cost;
 #[cfg(unix)]

@@ -24,6 +24,9 @@ use std::path::{Path, PathBuf};
 /// sample keep what each sample drew, and lose what lay in the same trial. And Eqs. 11 and 12, which take the exponent of
 /// the spectrum for that of the effective number of trials, are held against the measured coverage up to k.
 ///
+/// Eigenvalues take time as the cube of the samples: 22 s for 2,048, which are the most that are correlated, on two CPU
+/// cores.
+///
 /// Writes correlation.csv, eigenvalues.csv and figures/fig8-correlation into the run.
 #[derive(Args)]
 #[command(

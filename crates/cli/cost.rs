@@ -142,7 +142,7 @@ impl Cost {
     }
 
     fn price(&self, group: Group) -> Result<Priced> {
-        let data = self.input.data(&group)?;
+        let data = self.input.reading.data(&group)?;
         let price = self.price.of(&group.model)?;
         let fitted = fit(self.law, &data).ok();
         let last = data.curve(&[data.reach()], Scope::Benchmark).first().map_or(0.0, |p| p.value);
@@ -209,10 +209,18 @@ impl Cost {
                 continue;
             }
             let on = if benchmark.is_empty() { String::new() } else { format!(" on {}", visible(benchmark)) };
+            let price = |p: &Priced| [p.price.total(0.0), p.price.trial()];
+            let alike = models.iter().all(|p| price(p) == price(models[0]));
             if let Some(target) = self.target {
                 let cost = |p: &&Priced| p.target.as_ref().and_then(|t| t.cost);
                 let cheapest = models.iter().filter_map(|p| Some((p, cost(p)?))).min_by(|a, b| a.1.total_cmp(&b.1));
                 lines.push(match cheapest {
+                    Some((p, cost)) if alike => format!(
+                        "Fewest attempts to reach {target}{on}: {}, for {}; all models have one price, so this is not which is \
+                         cheapest: give MODEL=NUMBER for each",
+                        visible(&p.group.model),
+                        Short(cost)
+                    ),
                     Some((p, cost)) => {
                         format!("Cheapest to reach {target}{on}: {}, for {}", visible(&p.group.model), Short(cost))
                     }
@@ -226,7 +234,8 @@ impl Cost {
                     curves.iter().map(|(price, curve)| (*price, curve as &dyn Fn(f64) -> f64)).collect();
                 if let Some((at, coverage)) = best_model(&curves, budget).filter(|(_, coverage)| *coverage >= 0.0) {
                     let model = visible(&models[at].group.model);
-                    lines.push(format!("Best for {}{on}: {model}, coverage {}", Short(budget), share(coverage)));
+                    let at = if alike { " at one price for all models" } else { "" };
+                    lines.push(format!("Best for {}{on}{at}: {model}, coverage {}", Short(budget), share(coverage)));
                 }
             }
         }
@@ -306,7 +315,7 @@ impl Cost {
         json!({
             "group": p.group.to_string(), "model": p.group.model, "benchmark": p.group.benchmark, "unit": self.price.unit(),
             "prompt": { "cost": p.price.total(0.0), "charged": if p.price.total(0.0) > 0.0 { "once per problem" } else { "not at all" } },
-            "notes": notes(&p.data), "law": p.fitted.as_ref().map(|f| f.law.kind().name()), "measured": curve, "target": p.target, "budget": p.budget,
+            "notes": notes(&p.group, &p.data), "law": p.fitted.as_ref().map(|f| f.law.kind().name()), "measured": curve, "target": p.target, "budget": p.budget,
             "best": best,
         })
     }
@@ -348,7 +357,7 @@ impl Cost {
         }
         folder.finish(&Report {
             title: "Coverage against inference cost".into(),
-            lead: format!("Success counts in {}; costs per problem in {unit}.", self.input.file.display()),
+            lead: format!("Success counts in {}; costs per problem in {unit}.", self.input.source()),
             facts: vec![],
             sections,
         })

@@ -1,19 +1,26 @@
 //! `retrial coverage`
 
 use crate::{
-    input::{InputArgs, headline, notes, positive},
-    summary::{share, table_ks},
+    input::{InputArgs, formats_help, headline, notes, positive},
+    summary::{share, share_with_interval, table_ks},
     ui,
 };
 use clap::Args;
 use retrial_counts::Group;
-use retrial_spec::{Error, Result};
+use retrial_spec::{Error, Result, text::visible};
 use retrial_theory::{
     Data,
     coverage::{Estimator, Point, Scope, first_success_curve},
 };
 use serde::Serialize;
 use serde_json::json;
+use std::{fmt, process::ExitCode};
+
+const EXAMPLES: &str = "Examples:\n  retrial coverage counts.csv\n  retrial coverage counts.csv.gz --k 1,10,1e3 --tau 0.5,1 --json\n  \
+                        retrial coverage samples_gsm8k.jsonl\n  retrial coverage results.jsonl --columns problem_id=name,success=score --threshold 0.5\n  \
+                        retrial coverage successes.csv --attempts 1e4 --problems 128\n  \
+                        retrial coverage counts.csv --stopped --batch 60\n  retrial coverage runs/reproduce\n  \
+                        retrial coverage counts.csv --require 'pass@1>=0.8' --least-per-problem 0.2    # exit code 1 if not";
 
 /// Estimate pass@k, pass^k and G-Pass@k from success counts
 ///
@@ -25,10 +32,7 @@ use serde_json::json;
 /// wide for a fixed benchmark.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  retrial coverage counts.csv\n  retrial coverage counts.csv.gz --k 1,10,1e3 --tau 0.5,1 --json\n  \
-                        retrial coverage results.jsonl --columns problem_id=task_id,success=passed\n  \
-                        retrial coverage successes.csv --attempts 1e4 --problems 128\n  \
-                        retrial coverage counts.csv --stopped --batch 60\n  retrial coverage runs/reproduce"
+    after_long_help = format!("{}\n{EXAMPLES}", formats_help()), after_help = EXAMPLES,
 )]
 pub struct Coverage {
     #[command(flatten)]
@@ -39,6 +43,15 @@ pub struct Coverage {
     /// Also G-Pass@k at these shares of k
     #[arg(long, value_name = "TAU,..", value_delimiter = ',', allow_hyphen_values = true)]
     tau: Vec<f64>,
+    /// Exit with code 1 unless this holds of every group: pass@K or pass^K, one of >= > <= <, and a number
+    #[arg(long, value_name = "pass@K>=X", value_parser = requirement, value_delimiter = ',')]
+    require: Vec<Requirement>,
+    /// Exit with code 1 unless every problem has at least this share of successes
+    #[arg(long, value_name = "X", value_parser = share_of_all)]
+    least_per_problem: Option<f64>,
+    /// What is required must hold of the whole 95 % interval for these problems, not of the estimate alone
+    #[arg(long, requires = "require")]
+    surely: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -64,16 +77,16 @@ struct Row {
 }
 
 impl Coverage {
-    pub fn run(&self) -> Result<()> {
+    pub fn run(&self) -> Result<ExitCode> {
         if let Some(tau) = self.tau.iter().find(|tau| !(0.0..=1.0).contains(*tau)) {
             return Err(Error::input("tau", tau, "must be from 0 to 1"));
         }
         let mut text = String::from(
             "95 % intervals: fixed benchmark, for the same problems tried again; resampled problems, for others like them\n",
         );
-        let mut objects = vec![];
+        let (mut objects, mut failed) = (vec![], 0);
         for group in self.input.read()? {
-            let data = self.input.data(&group)?;
+            let data = self.input.reading.data(&group)?;
             let estimates = self.estimates(&group, &data)?;
             text += &format!("\n{}\n{}", headline(&group, &data), table(&estimates));
             if data.is_stopped() {
@@ -84,14 +97,63 @@ impl Coverage {
                     );
                 }
             }
+            let required = self.required(&group, &data)?;
+            for Verdict { requirement, holds, found } in &required {
+                text +=
+                    &format!("{}: required {requirement}, found {found}\n", if *holds { "passed" } else { "FAILED" });
+                failed += usize::from(!holds);
+            }
             let Group { model, benchmark, .. } = &group;
             objects.push(json!({
                 "group": group.to_string(), "model": model, "benchmark": benchmark, "problems": data.samples() as u64,
                 "solved": data.solved() as u64, "attempts": [group.least_trials(), group.most_trials()],
-                "stopped": data.is_stopped(), "batch": data.batch(), "notes": notes(&data), "confidence": 0.95, "estimates": estimates,
+                "stopped": data.is_stopped(), "batch": data.batch(), "notes": notes(&group, &data), "confidence": 0.95, "estimates": estimates, "required": required,
             }));
         }
-        if self.json { ui::print_json(&objects) } else { ui::print(&text) }
+        if self.json { ui::print_json(&objects) } else { ui::print(&text) }?;
+        if failed > 0 {
+            ui::tell(format_args!("{failed} of what is required of {} does not hold", self.input.source()));
+            return Ok(ExitCode::FAILURE);
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// What is required, and whether it holds.
+    fn required(&self, group: &Group, data: &Data) -> Result<Vec<Verdict>> {
+        let mut verdicts = vec![];
+        for requirement in &self.require {
+            let &Requirement { estimator, k, .. } = requirement;
+            let points = match data.is_stopped() && estimator == Estimator::Pass {
+                true => data.curve(&[k], Scope::Benchmark),
+                false => data.unbiased(estimator, &[k], Scope::Benchmark)?,
+            };
+            let Some(point) = points.first() else {
+                let limit = format!("{group} has {} attempts at a problem: require less", data.reach());
+                return Err(Error::input("require", requirement, limit));
+            };
+            let holds = match self.surely {
+                true => requirement.holds(point.low) && requirement.holds(point.high),
+                false => requirement.holds(point.value),
+            };
+            verdicts.push(Verdict { requirement: requirement.to_string(), holds, found: share_with_interval(point) });
+        }
+        if let Some(least) = self.least_per_problem {
+            let rate = |i: usize| group.counts[i].successes() as f64 / group.counts[i].trials() as f64;
+            let mut below: Vec<usize> = (0..group.counts.len()).filter(|&i| rate(i) < least).collect();
+            below.sort_by(|&a, &b| rate(a).total_cmp(&rate(b)));
+            let named: Vec<String> =
+                below.iter().take(5).map(|&i| format!("{} {}", visible(&group.problems[i]), share(rate(i)))).collect();
+            let found = match below.len() {
+                0 => format!("all {} problems", group.counts.len()),
+                n => format!("{n} problems below: {}{}", named.join(", "), if n > 5 { ", .." } else { "" }),
+            };
+            verdicts.push(Verdict {
+                requirement: format!("{least} of the attempts at every problem"),
+                holds: below.is_empty(),
+                found,
+            });
+        }
+        Ok(verdicts)
     }
 
     fn estimates(&self, group: &Group, data: &Data) -> Result<Vec<Estimate>> {
@@ -103,7 +165,7 @@ impl Coverage {
                 k,
                 value: fixed.iter().find(|p| p.k == k).map(|p| p.value),
                 fixed_benchmark: interval(&fixed, k),
-                resampled_problems: interval(&resampled, k),
+                resampled_problems: interval(&resampled, k).filter(|_| data.samples() > 1.0),
             };
             Ok::<_, Error>(ks.iter().map(row).collect())
         };
@@ -129,6 +191,56 @@ impl Coverage {
         }
         Ok(estimates)
     }
+}
+
+/// What an estimate must be.
+#[derive(Clone, Debug)]
+struct Requirement {
+    estimator: Estimator,
+    k: u64,
+    sign: &'static str,
+    bound: f64,
+}
+
+/// Whether something that was required holds.
+#[derive(Serialize)]
+struct Verdict {
+    requirement: String,
+    holds: bool,
+    found: String,
+}
+
+impl Requirement {
+    fn holds(&self, value: f64) -> bool {
+        match self.sign {
+            ">=" => value >= self.bound,
+            "<=" => value <= self.bound,
+            ">" => value > self.bound,
+            _ => value < self.bound,
+        }
+    }
+}
+
+impl fmt::Display for Requirement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = if self.estimator == Estimator::AllPass { "pass^" } else { "pass@" };
+        write!(f, "{name}{}{}{}", self.k, self.sign, self.bound)
+    }
+}
+
+/// `pass@10>=0.8`.
+fn requirement(text: &str) -> std::result::Result<Requirement, String> {
+    let fault = || "must be such as pass@1>=0.8 or pass^3>0.5 (quoted, for a shell)".to_string();
+    let sign = [">=", "<=", ">", "<"].into_iter().find(|sign| text.contains(sign)).ok_or_else(fault)?;
+    let (left, bound) = text.split_once(sign).ok_or_else(fault)?;
+    let named = |name: &str, estimator| left.trim().strip_prefix(name).map(|k| (estimator, k));
+    let (estimator, k) = named("pass@", Estimator::Pass).or(named("pass^", Estimator::AllPass)).ok_or_else(fault)?;
+    Ok(Requirement { estimator, k: positive(k.trim())?, sign, bound: share_of_all(bound)? })
+}
+
+/// From 0 to 1.
+fn share_of_all(text: &str) -> std::result::Result<f64, String> {
+    text.trim().parse().ok().filter(|v| (0.0..=1.0).contains(v)).ok_or_else(|| format!("{text}: must be from 0 to 1"))
 }
 
 fn table(estimates: &[Estimate]) -> String {

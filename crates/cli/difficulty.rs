@@ -48,7 +48,7 @@ impl Difficulty {
         let (mut text, mut objects) = (String::new(), vec![]);
         let groups = self.input.read()?;
         for group in &groups {
-            let data = self.input.data(group)?;
+            let data = self.input.reading.data(group)?;
             let npmle = npmle(&data);
             // Equal counts have equal posteriors.
             let cells: BTreeMap<Counts, Posterior> =
@@ -138,7 +138,7 @@ impl Difficulty {
         };
         let group = json!({
             "group": group.to_string(), "model": group.model, "benchmark": group.benchmark,
-            "notes": notes(data), "npmle": npmle, "resolution": spectrum.resolution, "share_resolution": spectrum.least_share,
+            "notes": notes(group, data), "npmle": npmle, "resolution": spectrum.resolution, "share_resolution": spectrum.least_share,
             "unresolved": spectrum.resolved(spectrum.unresolved),
             "density": spectrum.bins.iter().map(bin).collect::<Vec<_>>(),
         });

@@ -1,9 +1,9 @@
 //! The paper's figures, drawn from a run.
 
+use crate::summary::Found;
 use ndarray::ArrayView2;
 use retrial_engine::{
-    Analysis,
-    analysis::{histogram, histogram_of, trial_correlation},
+    analysis::{PER_DECADE, histogram, histogram_of, trial_correlation},
     tail::Reached,
 };
 use retrial_report::{
@@ -13,6 +13,7 @@ use retrial_report::{
 use retrial_spec::{Backend, Problem, Result, Tally, rng};
 use retrial_theory::{
     coverage::{Point, log_grid},
+    fit::Kind,
     laws::{BetaLaw, Cost},
 };
 
@@ -73,14 +74,14 @@ pub fn loss(csv: &str) -> Figure {
 
 /// Figures 4 to 7.
 pub fn of_run(
-    analysis: &Analysis,
+    found: &Found,
     tally: &Tally,
     errors: ArrayView2<'_, f32>,
     problem: &Problem,
     backend: &dyn Backend,
 ) -> Result<Vec<Figure>> {
-    let mut figures = vec![cartoon(tally, problem, backend)?, coverage(analysis, tally, errors, problem.temperature())];
-    if let Some(c) = &analysis.correlation {
+    let mut figures = vec![cartoon(tally, problem, backend)?, coverage(found, tally, errors, problem.temperature())];
+    if let Some(c) = &found.analysis.correlation {
         figures.push(correlation(c, errors)?);
     }
     figures.extend(gallery(tally, problem, backend)?);
@@ -116,9 +117,13 @@ fn cartoon(tally: &Tally, problem: &Problem, backend: &dyn Backend) -> Result<Fi
     Ok(Cartoon { epsilon: threshold.into(), samples: samples.collect::<Result<_>>()? }.figure(about))
 }
 
-fn coverage(analysis: &Analysis, tally: &Tally, errors: ArrayView2<'_, f32>, temperature: f64) -> Figure {
-    let thresholds = analysis.thresholds.iter().map(|c| {
-        let curve = |law, method| c.fit(law, method).map(|f| f.curve.clone()).unwrap_or_default();
+fn coverage(Found { analysis, fits }: &Found, tally: &Tally, errors: ArrayView2<'_, f32>, temperature: f64) -> Figure {
+    let thresholds = analysis.thresholds.iter().zip(fits).map(|(c, fits)| {
+        // Both laws at the same k.
+        let eq8 = fits.of(Kind::ZERO_INFLATED).map(|fitted| {
+            let ks = log_grid(tally.trials().count().saturating_mul(100), PER_DECADE);
+            ks.into_iter().map(|k| (k as f64, fitted.coverage(k as f64))).collect()
+        });
         Threshold {
             epsilon: c.threshold.into(),
             measured: c
@@ -126,8 +131,8 @@ fn coverage(analysis: &Analysis, tally: &Tally, errors: ArrayView2<'_, f32>, tem
                 .iter()
                 .map(|&Point { k, value, low, high }| Estimate { k: k as f64, value, low, high })
                 .collect(),
-            eq8: curve("Eq 8", "maximum likelihood"),
-            eq12: curve("Eq 12", "mean p with the spectral exponent"),
+            eq8: eq8.unwrap_or_default(),
+            eq12: c.paper().map(|law| law.curve.clone()).unwrap_or_default(),
         }
     });
     let (of, (edges, counts)) = match tally.is_counts_only() {

@@ -58,6 +58,8 @@ struct Method {
     /// How its intervals are found, and on what condition they hold.
     intervals: Option<(String, &'static str)>,
     says: Result<Vec<At>, String>,
+    /// What to know of it.
+    note: Option<String>,
 }
 
 impl Forecast {
@@ -65,7 +67,7 @@ impl Forecast {
         let groups = self.input.read()?;
         let terminal = Terminal::new();
         if !self.backtest.is_empty() {
-            if self.input.stopped {
+            if self.input.reading.stopped {
                 let limit = "attempts that stopped at a success hide none to foretell: drop --stopped or --backtest";
                 return Err(Error::input("backtest", "--stopped as well", limit));
             }
@@ -83,11 +85,11 @@ impl Forecast {
         );
         let mut objects = vec![];
         for group in groups {
-            let data = self.input.data(&group)?;
+            let data = self.input.reading.data(&group)?;
             let methods = self.methods(&data, &terminal)?;
             terminal.clear();
             text += &format!("\n{}\n{}", headline(&group, &data), self.table(&methods));
-            let left_out = methods.iter().filter_map(|m| Some((m.name, m.says.as_ref().err()?)));
+            let left_out = methods.iter().filter_map(|m| Some((m.name, m.says.as_ref().err().or(m.note.as_ref())?)));
             text += &left_out.map(|(name, why)| format!("{name}: {why}\n")).collect::<String>();
             objects.extend(methods.iter().map(|method| self.object(&group, &data, method)));
         }
@@ -97,16 +99,27 @@ impl Forecast {
     fn methods(&self, data: &Data, terminal: &Terminal) -> Result<Vec<Method>> {
         let ks = &self.k;
         let settings = Settings { replicates: self.bootstrap, seed: self.seed, threads: threads() };
-        let kinds = if self.law.is_empty() { &Kind::ALL[..] } else { &self.law };
+        let kinds: Vec<Kind> = if self.law.is_empty() { Kind::fitted().collect() } else { self.law.clone() };
         let mut methods = vec![];
-        for &kind in kinds {
-            let says = match fit(kind, data) {
-                Ok(fitted) => Ok(forecast::by_law(&fitted, data, ks, &settings, terminal)?),
-                Err(why) => Err(format!("no fit: {why}")),
+        for kind in kinds {
+            let (mut note, says) = (None, fit(kind, data).map_err(|why| format!("no fit: {why}")));
+            let says = match says {
+                Ok(fitted) => {
+                    let says = forecast::by_law(&fitted, data, ks, &settings, terminal)?;
+                    if let Some(at) = says.iter().find(|at| at.value > fitted.coverage(at.k)) {
+                        let (law, measured) = (share(fitted.coverage(at.k)), share(at.value));
+                        let reach = ui::thousands(data.reach());
+                        note = Some(format!(
+                            "its own {law} lies below the {measured} measured at {reach} attempts, which stands in"
+                        ));
+                    }
+                    Ok(says)
+                }
+                Err(why) => Err(why),
             };
             let by = Intervals::of(kind);
             let intervals = (by == Intervals::Profile || self.bootstrap > 0).then(|| (by.to_string(), "the law holds"));
-            methods.push(Method { name: kind.name(), intervals, says });
+            methods.push(Method { name: kind.name(), intervals, says, note });
         }
         let one_line = |e: Error| e.to_string();
         let ends = |b: &forecast::Bounds| At { k: b.k, value: f64::NAN, low: Some(b.low), high: Some(b.high) };
@@ -116,9 +129,9 @@ impl Forecast {
         let toulmin = forecast::good_toulmin(data, ks).map_err(one_line);
         let chao = forecast::chao(data, ks).map_err(one_line);
         methods.extend([
-            Method { name: "worst-case bounds", intervals: all_laws, says: bounds },
-            Method { name: "good-toulmin", intervals: mean, says: toulmin },
-            Method { name: "chao, lower bound", intervals: None, says: chao },
+            Method { name: "worst-case bounds", intervals: all_laws, says: bounds, note: None },
+            Method { name: "good-toulmin", intervals: mean, says: toulmin, note: None },
+            Method { name: "chao, lower bound", intervals: None, says: chao, note: None },
         ]);
         Ok(methods)
     }
@@ -127,7 +140,7 @@ impl Forecast {
         let head = |k: &f64| if *k < 1e15 { format!("k = {}", ui::thousands(*k as u64)) } else { format!("k = {k:e}") };
         let first = ["method", "interval by"].map(String::from);
         let mut rows = vec![first.into_iter().chain(self.k.iter().map(head)).collect::<Vec<_>>()];
-        for Method { name, intervals, says } in methods {
+        for Method { name, intervals, says, .. } in methods {
             let Ok(points) = says else { continue };
             let cell = |k: &f64| points.iter().find(|at| at.k == *k).map_or("not available".into(), show);
             let by = intervals.as_ref().map_or("-".into(), |(by, _)| by.clone());
@@ -147,8 +160,9 @@ impl Forecast {
             "group": group.to_string(), "model": group.model, "benchmark": group.benchmark,
             "measured_to": data.reach(), "method": method.name, "confidence": 0.95,
             "interval_by": method.intervals.as_ref().map(|(by, _)| by),
-            "holds_if": method.intervals.as_ref().map(|(_, condition)| condition), "notes": notes(data),
+            "holds_if": method.intervals.as_ref().map(|(_, condition)| condition), "notes": notes(group, data),
             "points": self.k.iter().map(point).collect::<Vec<_>>(), "not_available": method.says.as_ref().err(),
+            "note": method.note,
         })
     }
 }

@@ -2,23 +2,36 @@
 
 use crate::ui;
 use clap::Args;
-use retrial_counts::{Columns, Group, Options};
+use retrial_counts::{Columns, Group, Missing, Options};
 use retrial_spec::{Error, Result};
-use retrial_theory::{Data, fit::Kind};
-use std::{num::NonZero, path::PathBuf, thread};
+use retrial_theory::{
+    Data,
+    fit::{Kind, Law},
+};
+use std::{collections::HashMap, num::NonZero, path::PathBuf, thread};
 
 /// Where the counts are and how to read them.
 #[derive(Args, Clone)]
 pub struct InputArgs {
-    /// CSV with a header, JSON lines (either may be .gz), or a directory that retrial sample wrote
+    /// Files and directories of results, known by their content, or - for standard input
     ///
-    /// One row per problem with model, benchmark, problem_id, num_samples, num_correct; or one row per attempt with
-    /// success (0, 1, true, false) in place of the numbers; or one row per successful attempt with its number from 1
-    /// in attempt, given --attempts and --problems. Without model and benchmark the file is one group.
+    /// Tables (CSV with commas, tabs or semicolons, JSON lines, JSON arrays): one row per problem with model, benchmark,
+    /// problem_id, num_samples, num_correct; or one row per attempt with success in place of the numbers; or one row per
+    /// problem with a list of outcomes in success; or one row per successful attempt with its number in attempt, given
+    /// --attempts and --problems. A matrix of outcomes, problems x attempts (.npy, CSV). A run of retrial sample. All may be
+    /// gzipped, and a group that lies in several files is put together. Files of evaluation harnesses are listed below.
     ///
     /// A table is read as a stream and may have rows of 16 MiB, 10,000 columns, 8 GiB as unpacked, fields of 64 KiB,
-    /// 10,000 groups, 3,000,000 problems, and attempts that fill 640 MiB (some 20 million).
-    pub file: PathBuf,
+    /// 10,000 groups, 3,000,000 problems, and attempts that fill 640 MiB (some 20 million); a document may have 512 MiB.
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub reading: Reading,
+}
+
+/// How to read counts.
+#[derive(Args, Clone)]
+pub struct Reading {
     /// What the file calls its columns, such as problem_id=task,num_correct=passed
     #[arg(long, value_name = "COLUMN=NAME,..", value_delimiter = ',', value_parser = pair)]
     pub columns: Vec<(String, String)>,
@@ -34,6 +47,15 @@ pub struct InputArgs {
     /// Attempts came by N until a batch held a success; the most there are may cut the last batch short
     #[arg(long, value_name = "N", requires = "stopped", value_parser = positive)]
     pub batch: Option<u64>,
+    /// The outcome that is a success, where that is not 1, true, pass or C
+    #[arg(long = "true", value_name = "TEXT", conflicts_with = "threshold")]
+    pub truth: Option<String>,
+    /// Outcomes are scores, and a success is one of at least X
+    #[arg(long, value_name = "X", allow_hyphen_values = true)]
+    pub threshold: Option<f64>,
+    /// What an attempt without an outcome is; both reads the input once with each of drop and fail
+    #[arg(long, value_enum, default_value_t = MissingArg::Error)]
+    pub missing: MissingArg,
     /// Only groups whose "model, benchmark" contains this
     #[arg(long, value_name = "TEXT")]
     pub group: Option<String>,
@@ -42,19 +64,80 @@ pub struct InputArgs {
 impl InputArgs {
     /// Reads the groups.
     pub fn read(&self) -> Result<Vec<Group>> {
-        let options = Options {
-            columns: Columns::renamed(self.columns.iter().map(|(column, name)| (column.as_str(), name.as_str())))?,
-            attempts: self.attempts,
-            problems: self.problems.map(|n| usize::try_from(n).unwrap_or(usize::MAX)),
-            stopped: self.stopped.then(|| self.batch.unwrap_or(1)),
+        self.reading.wanted(self.reading.read(&self.files)?, &self.source())
+    }
+
+    /// Reads the groups of every file by itself. Models of one name in several files are named after their files.
+    pub fn read_apart(&self) -> Result<Vec<Group>> {
+        let mut all: Vec<(String, Group)> = vec![];
+        for file in &self.files {
+            let groups = self.reading.read(std::slice::from_ref(file))?;
+            all.extend(groups.into_iter().map(|group| (file.display().to_string(), group)));
+        }
+        let mut uses: HashMap<(String, String), usize> = HashMap::new();
+        for (_, group) in &all {
+            *uses.entry((group.model.clone(), group.benchmark.clone())).or_default() += 1;
+        }
+        let rename = |(file, mut group): (String, Group)| {
+            if uses[&(group.model.clone(), group.benchmark.clone())] > 1 {
+                group.model = file;
+            }
+            group
         };
-        let mut groups = retrial_counts::read(&self.file, &options)?;
+        self.reading.wanted(all.into_iter().map(rename).collect(), &self.source())
+    }
+
+    /// What was read, for a sentence.
+    pub fn source(&self) -> String {
+        let names: Vec<String> = self.files.iter().take(4).map(|file| file.display().to_string()).collect();
+        match self.files.len().checked_sub(4) {
+            None | Some(0) => names.join(", "),
+            Some(more) => format!("{} and {more} more", names.join(", ")),
+        }
+    }
+}
+
+impl Reading {
+    /// Reads the groups of all files together.
+    pub fn read(&self, files: &[PathBuf]) -> Result<Vec<Group>> {
+        let read = |missing| {
+            let options = Options {
+                columns: Columns::renamed(self.columns.iter().map(|(column, name)| (column.as_str(), name.as_str())))?,
+                attempts: self.attempts,
+                problems: self.problems.map(|n| usize::try_from(n).unwrap_or(usize::MAX)),
+                stopped: self.stopped.then(|| self.batch.unwrap_or(1)),
+                missing,
+                truth: self.truth.clone(),
+                threshold: self.threshold,
+            };
+            retrial_counts::read(files, &options)
+        };
+        let named = |missing, how: &str| {
+            let mut groups = read(missing)?;
+            for group in &mut groups {
+                group.benchmark = [group.benchmark.as_str(), how].join(" ").trim().into();
+            }
+            Ok::<_, Error>(groups)
+        };
+        match self.missing {
+            MissingArg::Error => read(Missing::Error),
+            MissingArg::Drop => read(Missing::Drop),
+            MissingArg::Fail => read(Missing::Fail),
+            MissingArg::Both => {
+                let mut groups = named(Missing::Drop, "(missing dropped)")?;
+                groups.extend(named(Missing::Fail, "(missing failed)")?);
+                Ok(groups)
+            }
+        }
+    }
+
+    /// The groups that are asked for.
+    fn wanted(&self, mut groups: Vec<Group>, source: &str) -> Result<Vec<Group>> {
         if let Some(wanted) = &self.group {
             let names: Vec<String> = groups.iter().map(Group::to_string).collect();
             groups.retain(|group| group.to_string().contains(wanted));
             if groups.is_empty() {
-                let limit = format!("{} has {}", self.file.display(), names.join("; "));
-                return Err(Error::input("group", wanted, limit));
+                return Err(Error::input("group", wanted, format!("{source} has {}", names.join("; "))));
             }
         }
         Ok(groups)
@@ -66,20 +149,49 @@ impl InputArgs {
             true => Data::batched(&group.counts, self.batch.unwrap_or(1)),
             false => Data::new(&group.counts),
         }?;
-        notes(&data).iter().for_each(|line| ui::note(format_args!("{group}: {line}")));
+        notes(group, &data).iter().for_each(|line| ui::note(format_args!("{group}: {line}")));
         Ok(data)
     }
 }
 
 /// What a user of these counts should know.
-pub fn notes(data: &Data) -> Vec<String> {
+pub fn notes(group: &Group, data: &Data) -> Vec<String> {
     let stopped = |[solved, unsolved]: [f64; 2]| {
         format!(
             "solved problems have fewer attempts ({solved:.1} on average) than unsolved ones ({unsolved:.1}): if attempts \
              ended at a success, all that follows is biased without --stopped (and --batch N where they came by N)"
         )
     };
-    data.seems_stopped().map(stopped).into_iter().collect()
+    let few = |problems: f64| match problems {
+        1.0 => "one problem says nothing of others: intervals for other problems are left out".into(),
+        _ => format!(
+            "{problems} problems are few: 95 % intervals for other problems may hold in 85 % of cases only, where problems differ much"
+        ),
+    };
+    let few = (data.samples() < 10.0).then(|| few(data.samples()));
+    let more = group.notes.iter().cloned();
+    data.seems_stopped().map(stopped).into_iter().chain(few).chain(more).collect()
+}
+
+/// What an attempt without an outcome is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum MissingArg {
+    /// A fault of the file
+    Error,
+    /// No attempt
+    Drop,
+    /// A failure
+    Fail,
+    /// Read the input twice: without them, and with them as failures
+    Both,
+}
+
+/// Lines of help: the files of harnesses that need no flag.
+pub fn formats_help() -> String {
+    let formats = retrial_counts::formats();
+    let width = formats.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let lines = formats.iter().map(|(name, about)| format!("  {name:<width$}  {about}\n"));
+    format!("Files of evaluation harnesses:\n{}", lines.collect::<String>())
 }
 
 /// What a group is: problems, attempts, and how many were solved.
@@ -151,10 +263,28 @@ pub fn replicates(text: &str) -> std::result::Result<u32, String> {
     count(text)?.try_into().map_err(|_| format!("must be at most {}", u32::MAX))
 }
 
-/// The name of a law.
+/// The name of a law that is fitted.
 pub fn law(text: &str) -> std::result::Result<Kind, String> {
-    let names = || Kind::ALL.map(Kind::name).join(", ");
-    Kind::ALL.into_iter().find(|kind| kind.name() == text).ok_or_else(|| format!("must be one of {}", names()))
+    let names = || Kind::fitted().map(Kind::name).collect::<Vec<_>>().join(", ");
+    Kind::fitted().find(|kind| kind.name() == text).ok_or_else(|| format!("must be one of {}", names()))
+}
+
+/// A law with its parameters, `name:parameter=value,..`.
+pub fn given_law(text: &str) -> std::result::Result<Law, String> {
+    let (name, parameters) = text.split_once(':').unwrap_or((text, ""));
+    let parameters = parameters.split(',').filter(|part| !part.trim().is_empty()).map(|part| {
+        let (name, value) = part.split_once('=').ok_or_else(|| format!("{part}: must be NAME=NUMBER"))?;
+        let value = value.trim().parse().map_err(|_| format!("{}: got {value}; must be a number", name.trim()))?;
+        Ok((name.trim(), value))
+    });
+    let parameters = parameters.collect::<std::result::Result<Vec<_>, String>>()?;
+    Kind::named(name.trim()).and_then(|kind| Law::new(kind, &parameters)).map_err(|e| e.to_string())
+}
+
+/// What an option means, and a line for each law that is fitted.
+pub fn laws_help(what: &str) -> String {
+    let lines = Kind::fitted().map(|kind| format!("\n  {:<14} {}", kind.name(), kind.about()));
+    format!("{what}:{}", lines.collect::<String>())
 }
 
 /// `left=right`.

@@ -100,9 +100,9 @@ impl KernelArgs {
         match order.first() {
             Some(first) if first.precision == wanted => Ok(order),
             _ => {
-                let mut list: Vec<String> =
-                    device.variants.iter().filter(named).map(|variant| variant.precision.to_string()).collect();
-                list.dedup();
+                let has = |precision: &Precision| of(*precision).next().is_some();
+                let list: Vec<String> =
+                    device.precisions().iter().filter(|p| has(p)).map(Precision::to_string).collect();
                 let what = self.kernel.as_ref().map(|name| format!("kernel {name} of ")).unwrap_or_default();
                 let limit = format!("{what}{device} computes in {}", list.join(", "));
                 Err(Error::input("precision", wanted, limit))

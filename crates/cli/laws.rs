@@ -1,6 +1,6 @@
 //! The paper's Figs. 1 to 3 from anyone's counts.
 
-use crate::{cost::Priced, fit::Fits, folder};
+use crate::{cost::Priced, fits::Fits, folder};
 use retrial_counts::Group;
 use retrial_report::{About, Axis, Curve, Curves, Figure, Line, Pair};
 use retrial_spec::Result;
@@ -15,7 +15,7 @@ const PER_DECADE: u32 = 12;
 
 /// The fit that stands for Eq 8: by least squares as in the paper, else by maximum likelihood.
 fn eq8(fits: &Fits) -> Option<&Fitted> {
-    [Kind::Eq8, Kind::ZeroInflated, Kind::Beta].into_iter().find_map(|kind| fits.of(kind))
+    [Kind::EQ8, Kind::ZERO_INFLATED, Kind::BETA].into_iter().find_map(|kind| fits.of(kind))
 }
 
 /// The measured curve, with intervals for other problems of the same kind.
@@ -53,7 +53,7 @@ pub fn coverage(fits: &[Fits]) -> Result<Figure> {
             let xs = (0..=200).map(|i| 10f64.powf(-6.0 + 6.0 * f64::from(i) / 200.0));
             right.push(Curve::new("", xs.filter_map(density).collect::<Vec<_>>()).color(color));
         }
-        if let Some(fitted) = fits.of(Kind::Eq12) {
+        if let Some(fitted) = fits.of(Kind::EQ12) {
             left.push(Curve::new("", curve(fitted)).color(color).line(Line::Dotted));
         }
         left.push(Curve::new(label(&fits.group), values).color(color).dots().band(band));
@@ -61,7 +61,7 @@ pub fn coverage(fits: &[Fits]) -> Result<Figure> {
     if fits.iter().any(|fits| eq8(fits).is_some()) {
         left.push(Curve::new("Eq. 8, Beta law", vec![]).color(6));
     }
-    if fits.iter().any(|fits| fits.of(Kind::Eq12).is_some()) {
+    if fits.iter().any(|fits| fits.of(Kind::EQ12).is_some()) {
         left.push(Curve::new("Eq. 12, correlated attempts", vec![]).color(6).line(Line::Dotted));
     }
     let figure = Pair {

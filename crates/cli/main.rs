@@ -3,12 +3,15 @@
 mod args;
 mod backtest;
 mod bench;
+mod compare;
+mod contest;
 mod correlation;
 mod cost;
 mod coverage;
 mod difficulty;
 mod figures;
 mod fit;
+mod fits;
 mod folder;
 mod forecast;
 mod info;
@@ -18,8 +21,10 @@ mod laws;
 mod made;
 mod merge;
 mod model;
+mod plan;
 mod price;
 mod progress;
+mod ranks;
 mod report;
 mod reproduce;
 mod sample;
@@ -71,9 +76,11 @@ enum Command {
     Tail(tail::Tail),
     Score(score::Score),
     Coverage(coverage::Coverage),
+    Compare(compare::Compare),
     Fit(fit::Fit),
     Forecast(forecast::Forecast),
     Difficulty(difficulty::Difficulty),
+    Plan(plan::Plan),
     Cost(cost::Cost),
     Simulate(simulate::Simulate),
     Validate(validate::Validate),
@@ -83,20 +90,38 @@ enum Command {
 
 fn run(command: &Command) -> Result<ExitCode> {
     ui::catch_signals()?;
+    // Until the end of this function the process belongs to its job.
+    let job = ranks::join()?;
+    if let Some(job) = job.as_ref().filter(|job| job.is_other()) {
+        ui::be_quiet();
+        return job.serve().map(|()| ExitCode::SUCCESS);
+    }
+    let code = obey(command, job.as_ref());
+    match (&code, job) {
+        (Err(Error::Cancelled), Some(job)) => job.abandon(),
+        (_, Some(job)) => job.end()?,
+        (_, None) => {}
+    }
+    code
+}
+
+fn obey(command: &Command, job: Option<&ranks::Job>) -> Result<ExitCode> {
     match command {
-        Command::Reproduce(c) => c.run(),
+        Command::Reproduce(c) => c.run(job),
         Command::Train(c) => c.run(),
-        Command::Sample(c) => c.run(),
+        Command::Sample(c) => c.run(job),
         Command::Merge(c) => c.run(),
         Command::Status(c) => c.run(),
         Command::Report(c) => c.run(),
         Command::Correlation(c) => c.run(),
         Command::Tail(c) => c.run(),
         Command::Score(c) => c.run(),
-        Command::Coverage(c) => c.run(),
+        Command::Coverage(c) => return c.run(),
+        Command::Compare(c) => c.run(),
         Command::Fit(c) => c.run(),
         Command::Forecast(c) => c.run(),
         Command::Difficulty(c) => c.run(),
+        Command::Plan(c) => c.run(),
         Command::Cost(c) => c.run(),
         Command::Simulate(c) => c.run(),
         Command::Validate(c) => return c.run(),
@@ -110,6 +135,9 @@ fn run(command: &Command) -> Result<ExitCode> {
 fn arguments() -> Cli {
     Cli::try_parse().unwrap_or_else(|error| {
         // Clap repeats what was typed, or pasted: here as a terminal may show it.
+        if !ranks::speaks() {
+            std::process::exit(error.exit_code());
+        }
         let shown = std::env::args_os().map(|arg| visible(&arg.to_string_lossy()).into_owned());
         Cli::try_parse_from(shown).err().unwrap_or(error).exit()
     })
@@ -130,7 +158,7 @@ fn main() -> ExitCode {
     match run(&command) {
         Ok(code) => code,
         Err(error) => {
-            if !matches!(error, Error::Cancelled) {
+            if !matches!(error, Error::Cancelled) && ranks::speaks() {
                 ui::tell(format_args!("error: {error}"));
             }
             ExitCode::from(match error {

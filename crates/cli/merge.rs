@@ -115,6 +115,7 @@ impl Merge {
         let args = flags.map_err(|fault| Error::input("merge", fault, "report it as a bug"))?;
         let args = SampleArgs { device, json: self.json, ..args };
         let training = manifest.training.clone();
-        Pipeline { args: &args, made, earlier: Some(manifest), chosen, training, out: &self.out, dir: None }.run()
+        Pipeline { args: &args, made, earlier: Some(manifest), chosen, training, out: &self.out, dir: None, job: None }
+            .run()
     }
 }

@@ -28,8 +28,20 @@ pub struct PriceArgs {
 }
 
 impl PriceArgs {
-    /// Refuses what is neither FLOPs nor prices.
+    /// Refuses what is neither FLOPs nor prices, and a number with a comma in it, which is two.
     pub fn check(&self) -> Result<()> {
+        for (flag, values) in self.flags() {
+            let bare: Vec<String> =
+                values.iter().filter(|(model, _)| model.is_none()).map(|(_, v)| v.to_string()).collect();
+            if bare.len() > 1 {
+                let limit = "commas part models: write one number, such as 1000 or 0.15, and MODEL=NUMBER for others";
+                return Err(Error::input(
+                    format!("--{flag}"),
+                    format!("{} numbers, {}", bare.len(), bare.join(" and ")),
+                    limit,
+                ));
+            }
+        }
         let given = [&self.flops_per_token, &self.prompt_price, &self.decode_price].map(|values| !values.is_empty());
         match given {
             [true, false, false] | [false, true, true] => Ok(()),
@@ -47,16 +59,20 @@ impl PriceArgs {
         }
     }
 
-    /// Refuses a price for a model that is not there: a slip of the pen would go unnoticed.
-    pub fn check_models(&self, models: &[&str]) -> Result<()> {
-        let flags = [
+    fn flags(&self) -> [(&'static str, &[ForModel]); 5] {
+        [
             ("prompt-tokens", &self.prompt_tokens),
             ("decode-tokens", &self.decode_tokens),
             ("flops-per-token", &self.flops_per_token),
             ("prompt-price", &self.prompt_price),
             ("decode-price", &self.decode_price),
-        ];
-        let named = flags.into_iter().flat_map(|(flag, values)| values.iter().map(move |(model, _)| (flag, model)));
+        ]
+    }
+
+    /// Refuses a price for a model that is not there: a slip of the pen would go unnoticed.
+    pub fn check_models(&self, models: &[&str]) -> Result<()> {
+        let named =
+            self.flags().into_iter().flat_map(|(flag, values)| values.iter().map(move |(model, _)| (flag, model)));
         match named.filter_map(|(flag, model)| Some((flag, model.as_deref()?))).find(|(_, m)| !models.contains(m)) {
             Some((flag, model)) => Err(Error::input(flag, model, format!("the models are {}", models.join(", ")))),
             None => Ok(()),

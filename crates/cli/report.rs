@@ -1,6 +1,16 @@
 //! `retrial report`, and the report that every run ends with.
 
-use crate::{args::DeviceArgs, figures, made::Made, sample::problem, score::read_errors, summary, ui};
+use crate::{
+    args::DeviceArgs,
+    figures,
+    fits::{self, Fits},
+    input::Convention,
+    made::Made,
+    sample::problem,
+    score::read_errors,
+    summary::{self, Found},
+    ui,
+};
 use clap::Args;
 use ndarray::Array2;
 use retrial_engine::{Analysis, Manifest, RunDir};
@@ -45,8 +55,8 @@ impl Report {
         let chosen = self.device.open()?;
         let backend = chosen.backend.as_ref();
         let problem = problem(&model, given.as_ref(), &images, backend, manifest.temperature, manifest.seed)?;
-        let analysis = write(&dir, &manifest, &tally, &errors, &problem, backend)?;
-        summary::print(&self.run, &manifest, &analysis, None, self.json)
+        let found = write(&dir, &manifest, &tally, &errors, &problem, backend)?;
+        summary::print(&self.run, &manifest, &found, None, self.json)
     }
 }
 
@@ -58,13 +68,19 @@ pub fn write(
     errors: &Array2<f32>,
     problem: &Problem,
     backend: &dyn Backend,
-) -> Result<Analysis> {
+) -> Result<Found> {
     let analysis = Analysis::new(tally, errors.view(), backend, manifest.seed)?;
+    // Named after what a run is a function of, and not after its directory.
+    let groups = retrial_counts::of_tally(&format!("vae {}", manifest.model.shape), tally)?;
+    let fits = groups.into_iter().map(Fits::of_run).collect::<Result<Vec<_>>>()?;
+    let found = Found { analysis, fits };
+    let Found { analysis, fits } = &found;
     dir.write("pass_at_k.csv", analysis.pass_at_k_csv())?;
-    dir.write("fits.csv", analysis.fits_csv())?;
+    dir.write("fits.csv", fits::csv(fits, Convention::Failure)?)?;
+    dir.write("eq12.csv", analysis.eq12_csv())?;
     dir.write("spectrum.csv", analysis.spectrum_csv())?;
 
-    let mut of_run = figures::of_run(&analysis, tally, errors.view(), problem, backend)?;
+    let mut of_run = figures::of_run(&found, tally, errors.view(), problem, backend)?;
     if manifest.training.is_some() {
         let csv = read_up_to(&dir.path().join("loss.csv"), 256 << 20)?;
         of_run.push(figures::loss(&String::from_utf8_lossy(&csv)));
@@ -74,14 +90,14 @@ pub fn write(
         dir.write(&format!("figures/{}.svg", figure.name), &figure.svg)?;
         dir.write(&format!("figures/{}.png", figure.name), &figure.png)?;
     }
-    let page = page(manifest, &analysis, of_run, closed_forms);
+    let page = page(manifest, &found, of_run, closed_forms);
     dir.write("report.html", page.html())?;
-    Ok(analysis)
+    Ok(found)
 }
 
 fn page(
     manifest: &Manifest,
-    analysis: &Analysis,
+    Found { analysis, fits }: &Found,
     of_run: Vec<retrial_report::Figure>,
     closed_forms: Vec<retrial_report::Figure>,
 ) -> retrial_report::Report {
@@ -129,9 +145,19 @@ fn page(
          replaces k by an effective number of trials. A law that misses the curve is shown with its misfit, not hidden."
             .into(),
     ));
+    for (c, fits) in analysis.thresholds.iter().zip(fits) {
+        let caption = format!(
+            "Laws at ε = {}; nll in nats, RMSE and worst deviation in units of coverage. retrial fit adds further laws, \
+             intervals and goodness of fit.",
+            c.threshold
+        );
+        coverage.push(table(&caption, fits.table(Convention::Failure)));
+        coverage.extend(fits.verdicts().into_iter().map(Block::Note));
+    }
     coverage.push(table(
-        "Laws on the unbiased curve. RMSE and worst deviation in units of coverage, over the points of the curve.",
-        summary::laws(analysis, |_| true),
+        "Eq. 12 with A = 1: with the mean failure probability or one per sample, and with the exponent of the spectrum or \
+         the one that suits the curve best.",
+        summary::eq12(analysis),
     ));
 
     let mut sections = vec![

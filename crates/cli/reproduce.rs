@@ -4,6 +4,7 @@ use crate::{
     args::DataArgs,
     made::Made,
     progress::Terminal,
+    ranks::{self, Job},
     sample::{Pipeline, SampleArgs},
     train::{TrainArgs, existing},
     ui,
@@ -36,11 +37,11 @@ pub struct Reproduce {
 }
 
 impl Reproduce {
-    pub fn run(&self) -> Result<()> {
+    pub fn run(&self, job: Option<&Job>) -> Result<()> {
         let Self { data, training, sampling, .. } = self;
         sampling.check()?;
         let images = data.load()?;
-        let chosen = sampling.device.open()?;
+        let chosen = ranks::device(job, &sampling.device).open()?;
         let out = sampling.directory(self.out.as_deref())?.unwrap_or_else(|| self.free_directory());
         let earlier = if sampling.resumes() { run::manifest(&out).ok() } else { None };
         let dir = RunDir::create(&out, existing(sampling.force, sampling.resumes()))?;
@@ -56,7 +57,7 @@ impl Reproduce {
             at_samples: trained.at_samples,
         };
         let made = Made { model, given: None, images };
-        Pipeline { args: sampling, made, earlier, chosen, training: Some(info), out: &out, dir: Some(dir) }.run()
+        Pipeline { args: sampling, made, earlier, chosen, training: Some(info), out: &out, dir: Some(dir), job }.run()
     }
 
     /// `runs/reproduce`, numbered on when it is taken and neither --force nor --resume says to use it.

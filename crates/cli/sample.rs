@@ -6,6 +6,7 @@ use crate::{
     made::Made,
     model::{ModelArgs, ReadingArgs},
     progress::Terminal,
+    ranks::{self, Job},
     report,
     summary::{self, Speed},
     train::existing,
@@ -122,12 +123,14 @@ impl SampleArgs {
 ///
 /// Writes run.json, thresholds.npy, successes.npy and first_success.npy (u64 [samples, thresholds]; first success from
 /// 1, 0 = never), histogram.npy with histogram_edges.npy, errors.npy (the first trials), records.csv, pass_at_k.csv,
-/// fits.csv, spectrum.csv, figures/ and report.html. With --counts-only there is no histogram, and records.csv holds
+/// fits.csv, eq12.csv, spectrum.csv, figures/ and report.html. With --counts-only there is no histogram, and records.csv holds
 /// successes alone.
 ///
 /// The directory always holds a state to go on from: tally.bin and the one before it, tally.previous.bin, each with the
 /// settings and a checksum. A run is lost by nothing but the loss of both; then --resume computes the same trials again.
 /// One process works in a directory at a time; retrial status RUN looks at it meanwhile.
+///
+/// Many machines: --shard and retrial merge, or mpirun -n N retrial sample where retrial was built with --features mpi.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  retrial sample --weights weights.safetensors --out run\n  \
                         retrial sample --weights w.safetensors --data images.npy --trials 1000000 --temperature 2 \
@@ -161,7 +164,7 @@ pub struct Sample {
 }
 
 impl Sample {
-    pub fn run(&self) -> Result<()> {
+    pub fn run(&self, job: Option<&Job>) -> Result<()> {
         self.sampling.check()?;
         let out = self.sampling.directory(self.out.as_deref())?;
         let out = out.ok_or_else(|| Error::input("--resume", "no directory", "name it: --resume RUN"))?;
@@ -177,9 +180,9 @@ impl Sample {
         {
             args.device.device.clone_from(&earlier.device.backend);
         }
-        let chosen = args.device.open()?;
+        let chosen = ranks::device(job, &args.device).open()?;
         let training = earlier.as_ref().and_then(|earlier| earlier.training.clone());
-        Pipeline { args: &args, made, earlier, chosen, training, out: &out, dir: None }.run()
+        Pipeline { args: &args, made, earlier, chosen, training, out: &out, dir: None, job }.run()
     }
 
     /// What to sample: as the flags say, or as the run that goes on has it.
@@ -220,11 +223,13 @@ pub struct Pipeline<'a> {
     pub out: &'a Path,
     /// The directory, where it was taken for the training.
     pub dir: Option<RunDir>,
+    /// The MPI job that shares the run.
+    pub job: Option<&'a Job>,
 }
 
 impl Pipeline<'_> {
     pub fn run(self) -> Result<()> {
-        let Self { args, made, earlier, chosen, training, out, dir } = self;
+        let Self { args, made, earlier, chosen, training, out, dir, job } = self;
         let Made { model, given, images } = &made;
         let (backend, terminal) = (chosen.backend.as_ref(), Terminal::new());
         let before = earlier.as_ref();
@@ -326,7 +331,9 @@ impl Pipeline<'_> {
             Ok(())
         };
         let promise = ui::promise();
-        let sampled = sample::run(&mut scorer, &mut ledger, pace, &terminal, &mut keep);
+        let mut crew = ranks::crew(job, args, &manifest, &problem)?;
+        let sampled = sample::run(&mut scorer, &mut ledger, crew.as_mut(), pace, &terminal, &mut keep);
+        drop(crew);
         terminal.clear();
         if let Err(fault) = sampled {
             ui::tell(kept());
@@ -347,8 +354,8 @@ impl Pipeline<'_> {
         let errors = arrays::rows(&errors, images.samples())?.to_owned();
         dir.write("errors.npy", arrays::npy(&errors))?;
         drop(scorer);
-        let analysis = report::write(&dir, &manifest, &state.tally, &errors, &problem, backend)?;
-        summary::print(out, &manifest, &analysis, Some(speed), args.json)
+        let found = report::write(&dir, &manifest, &state.tally, &errors, &problem, backend)?;
+        summary::print(out, &manifest, &found, Some(speed), args.json)
     }
 }
 

@@ -1,13 +1,18 @@
 //! `retrial simulate`
 
-use crate::{folder, input::positive, ui};
+use crate::{
+    folder,
+    input::{given_law as law, positive},
+    ui,
+};
 use clap::Args;
 use retrial_counts::MOST_PROBLEMS;
 use retrial_spec::{Error, Result, text::visible};
 use retrial_theory::{
     coverage::Counts,
-    laws::{BetaLaw, HutterLaw},
-    simulate::{Design, Difficulty, simulate},
+    fit::{Kind, Law},
+    laws::BetaLaw,
+    simulate::{Design, simulate},
 };
 use retrial_vae::file::write_to;
 use std::path::PathBuf;
@@ -20,6 +25,7 @@ use std::path::PathBuf;
 #[command(
     after_help = "Examples:\n  retrial simulate --beta 4.65,0.361 --problems 1000 --attempts 1e4 > counts.csv\n  \
                         retrial simulate --zipf 1 --problems 1e6 --attempts 1e9 --out counts.csv\n  \
+                        retrial simulate --law kumaraswamy:alpha=2,beta=0.3 --problems 500 --attempts 100\n  \
                         retrial simulate --point 0.999 --problems 100 --attempts 1e4 --stopped --seed 7\n  \
                         retrial simulate --beta 4.65,0.36 --problems 128 --attempts 600 --stopped --batch 60"
 )]
@@ -53,7 +59,10 @@ pub struct Simulate {
 #[derive(Args)]
 #[group(required = true, multiple = false)]
 struct DifficultyArgs {
-    /// Beta law of the failure probability (Eq. 7)
+    /// Law with its parameters, such as kumaraswamy:alpha=2,beta=0.3
+    #[arg(long, value_name = "LAW:NAME=X,..", value_parser = law, long_help = help())]
+    law: Option<Law>,
+    /// Beta law of the failure probability (Eq 7)
     #[arg(long, value_name = "ALPHA,BETA", value_parser = two, allow_hyphen_values = true)]
     beta: Option<(f64, f64)>,
     /// Zipf's law of exponent 1 + ALPHA: a problem succeeds as often as it is met (Eq. 1)
@@ -65,12 +74,14 @@ struct DifficultyArgs {
 }
 
 impl DifficultyArgs {
-    fn law(&self) -> Result<(Difficulty, String)> {
-        Ok(match (self.beta, self.zipf, self.point) {
-            (Some((alpha, beta)), ..) => (Difficulty::Beta(BetaLaw::new(alpha, beta)?), format!("beta {alpha} {beta}")),
-            (_, Some(alpha), _) => (Difficulty::Zipf(HutterLaw::new(alpha)?), format!("zipf {alpha}")),
-            (.., Some(p)) => (Difficulty::Point(p), format!("point {p}")),
-            _ => return Err(Error::input("difficulty", "none", "give one of --beta, --zipf and --point")),
+    /// The law, and its name in the column benchmark.
+    fn law(&self) -> Result<(Law, String)> {
+        Ok(match (&self.law, self.beta, self.zipf, self.point) {
+            (Some(law), ..) => (*law, law.to_string()),
+            (_, Some((alpha, beta)), ..) => (BetaLaw::new(alpha, beta)?.into(), format!("beta {alpha} {beta}")),
+            (_, _, Some(alpha), _) => (Law::new(Kind::ZIPF, &[("alpha", alpha)])?, format!("zipf {alpha}")),
+            (.., Some(p)) => (Law::new(Kind::POINT, &[("p", p)])?, format!("point {p}")),
+            _ => return Err(Error::input("difficulty", "none", "give one of --law, --beta, --zipf and --point")),
         })
     }
 }
@@ -81,9 +92,9 @@ impl Simulate {
             let limit = format!("must be at most {MOST_PROBLEMS}, as in every table that is read");
             return Err(Error::input("problems", self.problems, limit));
         }
-        let (difficulty, benchmark) = self.difficulty.law()?;
+        let (law, benchmark) = self.difficulty.law()?;
         let batch = self.stopped.then(|| self.batch.unwrap_or(1));
-        let design = Design { difficulty, samples: self.problems, trials: self.attempts, batch };
+        let design = Design { law, samples: self.problems, trials: self.attempts, batch };
         let counts = simulate(&design, self.seed)?;
         let model = visible(&self.model); // the same bytes, printed or written
         let row =
@@ -95,6 +106,13 @@ impl Simulate {
             None => ui::print(&csv),
         }
     }
+}
+
+/// What `--law` takes: a line for each law, with its parameters.
+fn help() -> String {
+    let names = |kind: &Kind| kind.parameters().iter().map(|p| p.name).collect::<Vec<_>>().join(", ");
+    let lines = Kind::ALL.iter().map(|kind| format!("\n  {:<14} {} ({})", kind.name(), kind.about(), names(kind)));
+    format!("Law with its parameters, such as kumaraswamy:alpha=2,beta=0.3:{}", lines.collect::<String>())
 }
 
 /// `a,b`.

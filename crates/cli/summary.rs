@@ -1,9 +1,15 @@
 //! What a finished run prints.
 
-use crate::ui;
-use retrial_engine::{Analysis, Manifest, Shard, analysis::Fit};
+use crate::{fits::Fits, input::Convention, ui};
+use retrial_engine::{
+    Analysis, Manifest, Shard,
+    analysis::{Coverage, Eq12},
+};
 use retrial_spec::{Result, text::visible};
-use retrial_theory::coverage::Point;
+use retrial_theory::{
+    coverage::Point,
+    fit::{Kind, Misfit},
+};
 use retrial_vae::Loss;
 use serde_json::json;
 use std::path::Path;
@@ -16,20 +22,30 @@ pub struct Speed {
     pub seconds: f64,
 }
 
+/// What a run has to say.
+pub struct Found {
+    /// Curves, spectrum and Eq 12.
+    pub analysis: Analysis,
+    /// The other laws, one entry per threshold.
+    pub fits: Vec<Fits>,
+}
+
 /// Prints the summary, or the whole analysis as JSON.
-pub fn print(out: &Path, manifest: &Manifest, analysis: &Analysis, speed: Option<Speed>, json: bool) -> Result<()> {
+pub fn print(out: &Path, manifest: &Manifest, found: &Found, speed: Option<Speed>, json: bool) -> Result<()> {
+    let Found { analysis, fits } = found;
     let report = out.join("report.html").display().to_string();
     if json {
         let speed = speed.map(|s| json!({ "trials": s.trials, "seconds": s.seconds, "trials_per_second": s.rate() }));
-        return ui::print_json(&json!({ "run": manifest, "speed": speed, "analysis": analysis, "report": report }));
+        return ui::print_json(&json!({
+            "run": manifest, "speed": speed, "analysis": analysis,
+            "fits": fits.iter().flat_map(|fits| fits.objects(Convention::Failure)).collect::<Vec<_>>(), "report": report,
+        }));
     }
     let mut text = ui::facts(&facts(manifest, analysis, speed));
     text += "\npass@k (intervals are in the report)\n";
     text += &ui::table(&pass_at_k(manifest.trials, analysis, |p| share(p.value)));
     text += "\nLaws on the unbiased curve (alpha, beta of the failure probability; RMSE in coverage)\n";
-    text += &ui::table(&laws(analysis, |f| {
-        ["maximum likelihood", "mean p with the spectral exponent"].contains(&f.method)
-    }));
+    text += &ui::table(&laws(found));
     text += &correlation(analysis, manifest.data.samples);
     text += &format!("\nReport  {}\n", visible(&report));
     ui::print(&text)
@@ -130,35 +146,47 @@ pub fn pass_at_k(trials: u64, analysis: &Analysis, show: impl Fn(&Point) -> Stri
     rows
 }
 
-/// Rows of a table of the fits to show, a head first.
-pub fn laws(analysis: &Analysis, show: impl Fn(&Fit) -> bool) -> Vec<Vec<String>> {
+/// Rows of a table of Eq 8 by maximum likelihood and of Eq 12 as the paper plots it, a head first.
+fn laws(found: &Found) -> Vec<Vec<String>> {
     let head = ["threshold", "law", "by", "A", "alpha", "beta", "exponent", "RMSE", "worst"];
     let mut rows = vec![head.map(String::from).to_vec()];
-    let number = |v: Option<f64>| v.map_or("-".into(), |v| format!("{}", Short(v)));
-    for c in &analysis.thresholds {
-        for f in c.fits.iter().filter(|f| show(f)) {
-            let threshold = c.threshold.to_string();
-            if let Some(note) = f.note {
-                rows.push(vec![threshold, f.law.into(), format!("{}: {note}", f.method)]);
-                continue;
+    let number = |v: Option<f64>| v.map_or("-".into(), |v| Short(v).to_string());
+    let three = |v: f64| format!("{v:.3}");
+    for (c, fits) in found.analysis.thresholds.iter().zip(&found.fits) {
+        let kind = Kind::ZERO_INFLATED;
+        let first = [c.threshold.to_string(), kind.name().into(), "likelihood".into()];
+        match fits.laws.iter().find(|(of, _)| *of == kind).map(|(_, law)| law) {
+            Some(Ok(fitted)) => {
+                let of = |name| number(fitted.law.parameter(name));
+                let Misfit { rmse, max } = fitted.misfit;
+                let rest = [of("A"), of("alpha"), of("beta"), "-".into(), three(rmse), three(max)];
+                rows.push(first.into_iter().chain(rest).collect());
             }
-            let misfit = |part: fn(&retrial_theory::fit::Misfit) -> f64| {
-                f.misfit.as_ref().map_or("-".into(), |m| format!("{:.3}", part(m)))
-            };
-            rows.push(vec![
-                threshold,
-                f.law.into(),
-                f.method.into(),
-                number(f.max_coverage),
-                number(f.alpha),
-                number(f.beta),
-                number(f.exponent),
-                misfit(|m| m.rmse),
-                misfit(|m| m.max),
-            ]);
+            Some(Err(why)) => rows.push(vec![c.threshold.to_string(), kind.name().into(), format!("no fit: {why}")]),
+            None => {}
+        }
+        if let Some(law) = c.paper() {
+            let Misfit { rmse, max } = law.misfit;
+            let first = [c.threshold.to_string(), Kind::EQ12.name().into(), "mean p, spectrum".into()];
+            let rest = ["1".into(), "-".into(), "-".into(), number(Some(law.exponent)), three(rmse), three(max)];
+            rows.push(first.into_iter().chain(rest).collect());
         }
     }
     rows
+}
+
+/// Rows of a table of Eq 12 in each way in which it can be read, a head first.
+pub fn eq12(analysis: &Analysis) -> Vec<Vec<String>> {
+    let head = ["threshold", "failure probability", "exponent from", "exponent a", "RMSE", "worst", "says"];
+    let row = |c: &Coverage, law: &Eq12| {
+        let Misfit { rmse, max } = law.misfit;
+        let three = |v: f64| format!("{v:.3}");
+        let first = [c.threshold.to_string(), law.failure.to_string(), law.exponent_from.to_string()];
+        let rest = [Short(law.exponent).to_string(), three(rmse), three(max), law.says().unwrap_or("-").into()];
+        first.into_iter().chain(rest).collect()
+    };
+    let rows = analysis.thresholds.iter().flat_map(|c| c.eq12.iter().map(move |law| row(c, law)));
+    [head.map(String::from).to_vec()].into_iter().chain(rows).collect()
 }
 
 /// A number with so many decimals, and never a negative zero.

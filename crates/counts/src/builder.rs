@@ -1,10 +1,10 @@
 //! From rows to groups: what a row means, and what it may not say.
 
 use crate::{
-    Column, Group, Options, Outcomes,
-    table::{Fields, Place},
+    Column, Group, Missing, Options, Outcomes,
+    place::{Fields, Place},
 };
-use retrial_spec::{Error, Result};
+use retrial_spec::{Error, Result, text::visible};
 use retrial_theory::coverage::Counts;
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -43,6 +43,7 @@ struct Attempt {
 }
 
 /// A group in the making.
+#[derive(Default)]
 struct Draft {
     model: Box<str>,
     benchmark: Box<str>,
@@ -51,6 +52,8 @@ struct Draft {
     attempts: Vec<Vec<Attempt>>,
     /// Where stopped attempts cut the last batch short: attempts, and the row that says so.
     cut: Vec<(u64, u64)>,
+    /// Attempts without an outcome.
+    missing: u64,
 }
 
 /// Collects the rows of a table.
@@ -66,20 +69,32 @@ pub struct Builder<'a> {
     last: usize,
     problems: usize,
     memory: usize,
+    /// Columns of the first row; the others have the same.
+    present: [bool; 7],
+    /// Whether an attempt has the number 0, and so all count from there.
+    from_zero: bool,
 }
 
 impl<'a> Builder<'a> {
-    /// An error where the columns that are there make no table of any kind, or the options do not fit that kind.
-    pub fn new(path: &Path, present: [bool; 7], options: &'a Options) -> Result<Self> {
+    /// An error where the columns that are there, of all in the `header`, make no table of any kind, or the options do not fit that kind.
+    pub fn new(path: &Path, present: [bool; 7], header: &str, options: &'a Options) -> Result<Self> {
         let has = |column: Column| present[column as usize];
         let kind = match [Column::Correct, Column::Success, Column::Attempt].map(has) {
             [true, ..] => Kind::Counts,
             [_, true, _] => Kind::Attempts,
             [.., true] => Kind::Successes,
-            _ => return Err(missing(path, Column::Correct, "or success or attempt, with a row per attempt", options)),
+            _ => {
+                return Err(missing(
+                    path,
+                    Column::Correct,
+                    "or success or attempt, with a row per attempt",
+                    header,
+                    options,
+                ));
+            }
         };
         if !has(Column::Problem) {
-            return Err(missing(path, Column::Problem, "which tells problems apart", options));
+            return Err(missing(path, Column::Problem, "which tells problems apart", header, options));
         }
         let given = |name, value: Option<u64>, wanted: bool| match value {
             Some(value) if !wanted => Err(Error::input(
@@ -99,7 +114,7 @@ impl<'a> Builder<'a> {
             return Err(Error::input("problems", n, format!("must be from 1 to {MOST_PROBLEMS}")));
         }
         if kind == Kind::Counts && !counted && options.attempts.is_none() {
-            return Err(missing(path, Column::Samples, "or the number of attempts with --attempts", options));
+            return Err(missing(path, Column::Samples, "or the number of attempts with --attempts", header, options));
         }
         if kind == Kind::Successes {
             let fault = "lists successes only (a column attempt, none of num_correct or success)";
@@ -127,6 +142,8 @@ impl<'a> Builder<'a> {
             last: 0,
             problems: 0,
             memory: 0,
+            present,
+            from_zero: false,
         })
     }
 
@@ -160,6 +177,17 @@ impl<'a> Builder<'a> {
             let text = text(column)?;
             whole(text).map_err(|fix| place.fault(name(column), format!("is {text}"), fix))
         };
+        // A model that only some rows have would make two groups of one.
+        for column in [Column::Model, Column::Benchmark, Column::Attempt] {
+            let (here, before) = (fields[column as usize].is_some(), self.present[column as usize]);
+            if here != before {
+                let (fault, fix) = match here {
+                    true => ("is there, and the first row has none", "give it to every row or to none"),
+                    false => ("is missing, and the first row has it", "give it to every row or to none"),
+                };
+                return Err(place.fault(name(column), fault, fix));
+            }
+        }
         let problem = text(Column::Problem)?;
         let model = if fields[Column::Model as usize].is_some() { text(Column::Model)? } else { &self.stem };
         let benchmark = fields[Column::Benchmark as usize].as_deref().unwrap_or_default();
@@ -171,14 +199,7 @@ impl<'a> Builder<'a> {
                 Entry::Vacant(entry) => {
                     self.memory += GROUP + 2 * (model.len() + benchmark.len());
                     let (model, benchmark) = entry.key().clone();
-                    self.drafts.push(Draft {
-                        model,
-                        benchmark,
-                        index: HashMap::new(),
-                        counts: vec![],
-                        attempts: vec![],
-                        cut: vec![],
-                    });
+                    self.drafts.push(Draft { model, benchmark, ..Draft::default() });
                     *entry.insert(self.drafts.len() - 1)
                 }
             },
@@ -234,11 +255,27 @@ impl<'a> Builder<'a> {
         });
         self.memory += ATTEMPT;
         let attempts = &mut draft.attempts[at];
-        let success = self.kind == Kind::Successes || {
-            let text = text(Column::Success)?;
-            truth(text).ok_or_else(|| {
-                place.fault(name(Column::Success), format!("is {text}"), "must be 0, 1, true or false")
-            })?
+        let success = match self.kind {
+            Kind::Successes => true,
+            _ => match self.options.outcome(fields[Column::Success as usize].as_deref().unwrap_or_default()) {
+                Some(Ok(success)) => success,
+                Some(Err(fix)) => {
+                    let got = fields[Column::Success as usize].as_deref().unwrap_or_default();
+                    return Err(place.fault(name(Column::Success), format!("is {got}"), fix));
+                }
+                None => {
+                    draft.missing += 1;
+                    match self.options.missing {
+                        Missing::Error => {
+                            let fix = "every row needs it; --missing drop leaves such attempts out, --missing fail counts them as \
+                                       failures";
+                            return Err(place.fault(name(Column::Success), "is empty", fix));
+                        }
+                        Missing::Drop => return Ok(()),
+                        Missing::Fail => false,
+                    }
+                }
+            },
         };
         let number = match fields[Column::Attempt as usize].as_deref() {
             None => attempts.len() as u64 + 1,
@@ -247,9 +284,9 @@ impl<'a> Builder<'a> {
             Some(_) => count(Column::Attempt)?,
         };
         let most = self.options.attempts.unwrap_or(MOST);
-        if number == 0 || number > most {
-            let fix = if number == 0 { "attempts count from 1".into() } else { format!("there are only {most}") };
-            return Err(place.fault(name(Column::Attempt), format!("is {number}"), fix));
+        self.from_zero |= number == 0;
+        if number > most {
+            return Err(place.fault(name(Column::Attempt), format!("is {number}"), format!("there are only {most}")));
         }
         attempts.push(Attempt { number, row: place.row.try_into().unwrap_or(u32::MAX), success });
         Ok(())
@@ -267,7 +304,16 @@ impl<'a> Builder<'a> {
         if drafts.is_empty() {
             return Err(Error::file(&self.path, "holds a header and no rows", "give at least one problem"));
         }
-        drafts.into_iter().map(|draft| self.group(draft)).collect()
+        // Problems of which every attempt was left out are none.
+        let groups: Vec<Group> = drafts.into_iter().map(|draft| self.group(draft)).collect::<Result<_>>()?;
+        match groups.iter().find(|group| group.problems.is_empty()) {
+            Some(group) => Err(Error::file(
+                &self.path,
+                format!("has no outcome for {group}"),
+                "count missing ones with --missing fail",
+            )),
+            None => Ok(groups),
+        }
     }
 
     fn group(&self, mut draft: Draft) -> Result<Group> {
@@ -277,6 +323,13 @@ impl<'a> Builder<'a> {
             problems[at] = problem;
         }
         let mut listed = Vec::with_capacity(draft.attempts.len());
+        let gaps = draft.attempts.iter_mut().filter_map(|attempts| self.gap(attempts)).count();
+        let empty: Vec<bool> = draft.attempts.iter().map(|a| a.is_empty() && self.kind == Kind::Attempts).collect();
+        if empty.contains(&true) {
+            let mut keep = empty.iter().map(|empty| !empty);
+            problems.retain(|_| keep.next().unwrap_or(true));
+            draft.attempts.retain(|attempts| !attempts.is_empty());
+        }
         for (attempts, problem) in draft.attempts.iter_mut().zip(&problems) {
             listed.push(self.successes(attempts, problem, &group)?);
             let samples = self.options.attempts.unwrap_or(attempts.len() as u64);
@@ -316,20 +369,52 @@ impl<'a> Builder<'a> {
             Kind::Counts => Outcomes::Counted,
             _ => Outcomes::Listed(listed),
         };
-        let Draft { model, benchmark, counts, .. } = draft;
-        Ok(Group { model: model.into(), benchmark: benchmark.into(), problems, counts, outcomes })
+        let Draft { model, benchmark, counts, missing, .. } = draft;
+        let mut notes = vec![];
+        if missing > 0 {
+            let how = if self.options.missing == Missing::Drop { "are left out" } else { "count as failures" };
+            notes.push(format!("{missing} attempts without an outcome {how}"));
+        }
+        if gaps > 0 {
+            notes.push(format!(
+                "attempts of {gaps} problems have gaps in their numbers: what is missing counts for nothing"
+            ));
+        }
+        Ok(Group { model: model.into(), benchmark: benchmark.into(), problems, counts, outcomes, notes })
+    }
+
+    /// Whether numbers of a problem's attempts are left out.
+    fn gap(&self, attempts: &mut [Attempt]) -> Option<()> {
+        attempts.sort_by_key(|attempt| attempt.number);
+        let gap = attempts.windows(2).any(|pair| pair[1].number > pair[0].number + 1);
+        (self.kind == Kind::Attempts && gap).then_some(())
     }
 
     /// Which of a problem's attempts succeeded, from 0 in the order of their numbers.
     fn successes(&self, attempts: &mut [Attempt], problem: &str, group: &str) -> Result<Vec<u64>> {
-        attempts.sort_by_key(|attempt| attempt.number);
         if let Some(pair) = attempts.windows(2).find(|pair| pair[0].number == pair[1].number) {
             let (column, number) = (self.options.columns.name(Column::Attempt), pair[1].number);
             let fault = format!("row {}, column {column}: {number} of problem {problem} appears twice", pair[1].row);
             return Err(Error::file(&self.path, fault, format!("give each attempt of {group} one row")));
         }
         let successes = match self.kind {
-            Kind::Successes => attempts.iter().map(|attempt| attempt.number - 1).collect(),
+            Kind::Successes => {
+                let from = u64::from(!self.from_zero);
+                if let Some(last) = attempts.last().filter(|last| Some(last.number - from) >= self.options.attempts) {
+                    let fault = format!(
+                        "row {}, column {}: is {}",
+                        last.row,
+                        self.options.columns.name(Column::Attempt),
+                        last.number
+                    );
+                    return Err(Error::file(
+                        &self.path,
+                        fault,
+                        "attempts count from 0 here, and so it is none of them",
+                    ));
+                }
+                attempts.iter().map(|attempt| attempt.number - from).collect()
+            }
             _ => (0..).zip(&*attempts).filter(|(_, attempt)| attempt.success).map(|(at, _)| at).collect::<Vec<u64>>(),
         };
         if let (Some(batch), Some(&first)) = (self.options.stopped, successes.first())
@@ -364,20 +449,20 @@ fn whole(text: &str) -> Result<u64, &'static str> {
     }
 }
 
-fn truth(text: &str) -> Option<bool> {
-    match text {
-        "1" | "1.0" => Some(true),
-        "0" | "0.0" => Some(false),
-        _ if text.eq_ignore_ascii_case("true") => Some(true),
-        _ if text.eq_ignore_ascii_case("false") => Some(false),
-        _ => None,
-    }
-}
-
-fn missing(path: &Path, column: Column, more: &str, options: &Options) -> Error {
+fn missing(path: &Path, column: Column, more: &str, header: &str, options: &Options) -> Error {
     let name = options.columns.name(column);
     let fix = format!("add it, {more}, or name the column that holds it with --columns {column}=NAME");
-    Error::file(path, format!("header, column {name}: is missing"), fix)
+    let has = if header.is_empty() { String::new() } else { format!(" among {}", shortened(header)) };
+    Error::file(path, format!("header, column {name}: is missing{has}"), fix)
+}
+
+/// On one line, and no longer than is read.
+pub fn shortened(names: &str) -> String {
+    const LONGEST: usize = 300;
+    match names.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{} ...", visible(&names[..end])),
+        None => visible(names).into_owned(),
+    }
 }
 
 fn label(draft: &Draft) -> String {
@@ -385,8 +470,12 @@ fn label(draft: &Draft) -> String {
 }
 
 /// The name of a file without its extensions.
-fn stem(path: &Path) -> String {
+pub fn stem(path: &Path) -> String {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    if name == "-" {
+        return "stdin".into();
+    }
     let name = name.strip_suffix(".gz").unwrap_or(&name);
-    [".csv", ".jsonl", ".json"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name).to_string()
+    let ends = [".csv", ".tsv", ".jsonl", ".json", ".npy", ".yaml", ".yml", ".eval", ".parquet", ".results"];
+    ends.iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name).to_string()
 }

@@ -72,6 +72,11 @@ impl Columns {
         self.0[column as usize].as_deref().unwrap_or(column.name())
     }
 
+    /// Gives a column a name.
+    pub(crate) fn name_it(&mut self, column: Column, name: &str) {
+        self.0[column as usize] = Some(name.into());
+    }
+
     /// Whether the column was given a name, and so must be there.
     pub(crate) fn is_renamed(&self, column: Column) -> bool {
         self.0[column as usize].is_some()

@@ -17,6 +17,8 @@ pub struct Group {
     pub counts: Vec<Counts>,
     /// What is known of single attempts.
     pub outcomes: Outcomes,
+    /// What to know of the input, a line each.
+    pub notes: Vec<String>,
 }
 
 /// Which attempts succeeded, as far as the input says; one entry per problem, attempts from 0.

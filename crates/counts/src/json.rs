@@ -1,12 +1,17 @@
-//! One row of JSON lines. Only the values that a table needs are kept, so a row takes no more memory than its bytes.
+//! One row of JSON. Only the values that a table needs are kept, so a row takes no more memory than its bytes.
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use std::{borrow::Cow, collections::BTreeMap, fmt};
+use std::{borrow::Cow, fmt, ops::Range};
 
 /// A value, as the text that CSV would hold.
 pub enum Scalar<'a> {
+    /// A string, a truth value, or null as nothing.
     Text(Cow<'a, str>),
-    /// An array or object.
+    /// A number.
+    Number(String),
+    /// A list of the above.
+    List(Vec<Scalar<'a>>),
+    /// Any other array or object.
     Nested,
 }
 
@@ -21,10 +26,65 @@ pub fn row<'a>(text: &'a [u8], names: &[&str; 7]) -> serde_json::Result<Row<'a>>
     Ok(row)
 }
 
-/// All names of an object, sorted.
-pub fn names(text: &[u8]) -> Vec<String> {
-    let names: BTreeMap<String, IgnoredAny> = serde_json::from_slice(text).unwrap_or_default();
-    names.into_keys().collect()
+/// All names of an object, in its order.
+pub fn names(text: &[u8]) -> serde_json::Result<Vec<String>> {
+    serde_json::from_slice::<Entries<IgnoredAny>>(text)
+        .map(|entries| entries.0.into_iter().map(|(name, _)| name).collect())
+}
+
+/// Where the objects are in a text of one, of several, or of an array of them. An error for anything else.
+pub fn objects(text: &[u8]) -> serde_json::Result<Vec<Range<usize>>> {
+    let blank = |at: usize| at + text[at..].iter().take_while(|b| b.is_ascii_whitespace()).count();
+    let (mut at, mut found) = (blank(0), vec![]);
+    let array = text.get(at) == Some(&b'[');
+    at = if array { blank(at + 1) } else { at };
+    while at < text.len() && !(array && text[at] == b']') {
+        // Names no scalar would have.
+        let mut values = serde_json::Deserializer::from_slice(&text[at..]).into_iter::<Entries<IgnoredAny>>();
+        match values.next() {
+            Some(value) => drop(value?),
+            None => break,
+        }
+        found.push(at..at + values.byte_offset());
+        at = blank(at + values.byte_offset());
+        if array && text.get(at) == Some(&b',') {
+            at = blank(at + 1);
+        } else if array && text.get(at) != Some(&b']') {
+            return Err(serde_json::Error::custom("expected `,` or `]` in the array"));
+        }
+    }
+    let end = if array { blank((at + 1).min(text.len())) } else { at };
+    if end < text.len() || array && at >= text.len() {
+        return Err(serde_json::Error::custom("the array does not end where the text does"));
+    }
+    Ok(found)
+}
+
+/// An object in its own order.
+pub struct Entries<T>(pub Vec<(String, T)>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Entries<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Map<T>(std::marker::PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Map<T> {
+            type Value = Entries<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries<T>, A::Error> {
+                let mut entries = vec![];
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Entries(entries))
+            }
+        }
+
+        deserializer.deserialize_map(Map(std::marker::PhantomData))
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -83,6 +143,17 @@ impl Visitor<'_> for Place<'_> {
     }
 }
 
+impl Scalar<'_> {
+    /// The text that CSV would hold; `None` of what is nested.
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Number(text) => Some(text),
+            Self::List(_) | Self::Nested => None,
+        }
+    }
+}
+
 impl<'de> Deserialize<'de> for Scalar<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Any;
@@ -100,13 +171,13 @@ impl<'de> Deserialize<'de> for Scalar<'de> {
                 Ok(Scalar::Text(if v { "true" } else { "false" }.into()))
             }
             fn visit_i64<E>(self, v: i64) -> Result<Self::Value, E> {
-                Ok(Scalar::Text(v.to_string().into()))
+                Ok(Scalar::Number(v.to_string()))
             }
             fn visit_u64<E>(self, v: u64) -> Result<Self::Value, E> {
-                Ok(Scalar::Text(v.to_string().into()))
+                Ok(Scalar::Number(v.to_string()))
             }
             fn visit_f64<E>(self, v: f64) -> Result<Self::Value, E> {
-                Ok(Scalar::Text(format!("{v:?}").into()))
+                Ok(Scalar::Number(format!("{v:?}")))
             }
             fn visit_str<E>(self, v: &str) -> Result<Self::Value, E> {
                 Ok(Scalar::Text(v.trim().to_owned().into()))
@@ -115,8 +186,14 @@ impl<'de> Deserialize<'de> for Scalar<'de> {
                 Ok(Scalar::Text(v.trim().into()))
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-                while seq.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(Scalar::Nested)
+                let (mut list, mut flat) = (vec![], true);
+                while let Some(value) = seq.next_element::<Scalar<'de>>()? {
+                    flat &= value.text().is_some();
+                    if flat {
+                        list.push(value);
+                    }
+                }
+                Ok(if flat { Scalar::List(list) } else { Scalar::Nested })
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}

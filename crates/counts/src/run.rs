@@ -2,7 +2,7 @@
 
 use crate::{Group, Options, Outcomes};
 use retrial_engine::{State, run};
-use retrial_spec::{Error, Result};
+use retrial_spec::{Error, Result, Tally};
 use retrial_theory::coverage::Counts;
 use std::path::Path;
 
@@ -12,16 +12,22 @@ pub fn read(path: &Path, options: &Options) -> Result<Vec<Group>> {
         return Err(Error::input(name, format!("given for the run {}", path.display()), "a run says this itself"));
     }
     let (_, State { tally, .. }) = run::read(path)?;
-    let trials = tally.trials().count();
-    if trials == 0 {
+    if tally.trials().count() == 0 {
         return Err(Error::file(path.join("tally.bin"), "holds no trials", "sample with --resume to finish the run"));
     }
-    let rows = tally.rows();
     let model = path.canonicalize().ok().and_then(|p| Some(p.file_name()?.to_string_lossy().into_owned()));
-    let model = model.unwrap_or_else(|| "run".into());
+    of_tally(&model.unwrap_or_else(|| "run".into()), &tally)
+}
+
+/// The counts of a tally of at least one trial: every threshold is a group, every sample a problem.
+///
+/// # Errors
+/// A tally without trials.
+pub fn of_tally(model: &str, tally: &Tally) -> Result<Vec<Group>> {
+    let (trials, rows) = (tally.trials().count(), tally.rows());
     let group = |(t, &threshold): (usize, &f32)| {
         Ok(Group {
-            model: model.clone(),
+            model: model.into(),
             benchmark: format!("error < {threshold}"),
             problems: (0..rows.len()).map(|sample| sample.to_string().into()).collect(),
             counts: rows.iter().map(|row| Counts::new(trials, row.successes()[t])).collect::<Result<_>>()?,
@@ -30,6 +36,7 @@ pub fn read(path: &Path, options: &Options) -> Result<Vec<Group>> {
                 true => Outcomes::First(rows.iter().map(|row| row.first_success(threshold)).collect()),
                 false => Outcomes::Counted,
             },
+            notes: vec![],
         })
     };
     tally.thresholds().iter().enumerate().map(group).collect()

@@ -1,88 +1,85 @@
-//! Tables as CSV and as JSON lines: from bytes to rows of fields.
+//! Tables as CSV: from bytes to rows of fields.
 
 use crate::{
     Column, Columns, Group, Options,
-    builder::Builder,
-    json::{self, Scalar},
-    stream::Stream,
+    builder::{Builder, shortened},
+    matrix,
+    place::{Fields, Place},
+    source::{self, Source},
 };
 use retrial_spec::{Error, Result};
 use std::{
     borrow::Cow,
-    io::{self, BufRead},
+    io::{BufRead, Chain, Cursor, Read},
     path::Path,
 };
 
 /// More are no table of counts.
 const MOST_COLUMNS: usize = 10_000;
 
-/// The fields of a row by [`Column`]; `None` where the table has no such column.
-pub type Fields<'a> = [Option<Cow<'a, str>>; 7];
-
-/// Where a row stands.
-#[derive(Clone, Copy)]
-pub struct Place<'a> {
-    pub path: &'a Path,
-    /// From 1, without the header.
-    pub row: u64,
-    /// From 1, as an editor counts.
-    pub line: u64,
-}
-
-impl Place<'_> {
-    /// A fault in one field.
-    pub fn fault(&self, column: &str, fault: impl std::fmt::Display, fix: impl std::fmt::Display) -> Error {
-        Error::file(self.path, format!("row {} (line {}), column {column}: {fault}", self.row, self.line), fix)
-    }
-}
-
-/// Reads a table of any kind.
-pub fn read(path: &Path, options: &Options) -> Result<Vec<Group>> {
-    let mut stream = Stream::open(path).map_err(|e| unread(path, e))?;
-    // An empty file is a table without a header; blanks before the first row are nothing.
-    let first = loop {
-        let bytes = stream.fill_buf().map_err(|e| unread(path, e))?;
-        let blanks = bytes.iter().take_while(|b| b.is_ascii_whitespace()).count();
-        let (first, empty) = (bytes.get(blanks).copied(), bytes.is_empty());
-        if first.is_some() || empty {
-            break first;
-        }
-        stream.consume(blanks);
-    };
-    match first {
-        Some(b'{') => json(path, stream, options),
-        Some(b'[') => Err(Error::file(path, "is a JSON array", "write one object a line (JSON lines), or CSV")),
-        Some(_) => csv(path, stream, options),
-        None => Err(Error::file(path, "is empty", "give a table of counts or attempts, CSV or JSON lines")),
-    }
-}
-
-/// What is wrong with a file that cannot be read on: the system's word, or a limit of [`Stream`].
-fn unread(path: &Path, error: io::Error) -> Error {
-    match error.kind() {
-        io::ErrorKind::FileTooLarge => {
-            Error::file(path, format!("holds {error}"), "no table of counts does; check it, or keep fewer columns")
-        }
-        _ => Error::io("read", path)(error),
-    }
-}
-
-fn csv(path: &Path, stream: Stream, options: &Options) -> Result<Vec<Group>> {
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(stream);
+/// Reads a table with a header, parted by commas, tabs or semicolons, or a matrix of outcomes.
+pub fn read(path: &Path, mut source: Source, options: &Options) -> Result<Vec<Group>> {
+    let mut first = vec![];
+    source.read_until(b'\n', &mut first).map_err(|e| source::fault(path, e))?;
+    let delimiter = delimiter(&first);
+    let mut reader = csv::ReaderBuilder::new()
+        .trim(csv::Trim::All)
+        .delimiter(delimiter)
+        .from_reader(Rest { rest: Cursor::new(first).chain(source) });
     let header = reader.headers().map_err(|e| unreadable(path, e))?.clone();
     reader.get_mut().next_row();
-    let at = positions(path, &header, &options.columns)?;
-    let mut builder = Builder::new(path, at.map(|at| at.is_some()), options)?;
+    let titles: Vec<&str> = header.iter().collect();
+    let (columns, _) = options.columns.of_table(&titles);
+    let at = positions(path, &header, &columns)?;
     let mut record = csv::StringRecord::new();
+    let mut next = |record: &mut csv::StringRecord| {
+        let more = reader.read_record(record).map_err(|e| unreadable(path, e));
+        reader.get_mut().next_row();
+        more
+    };
+    let mut more = next(&mut record)?;
+    let is_table = at[Column::Problem as usize].is_some();
+    if !is_table && more && matrix::is_row(&header, &record, options) {
+        return matrix::read(path, &header, record, next, options);
+    }
+    let options = Options { columns, ..options.clone() };
+    let mut builder = Builder::new(path, at.map(|at| at.is_some()), &titles.join(", "), &options)?;
     for row in 1.. {
-        if !reader.read_record(&mut record).map_err(|e| unreadable(path, e))? {
+        if !more {
             break;
         }
-        reader.get_mut().next_row();
         let line = record.position().map_or(row + 1, csv::Position::line);
-        builder.add(&at.map(|at| at.and_then(|at| record.get(at)).map(Cow::from)), Place { path, row, line })?;
+        builder.add(
+            &at.map(|at| at.and_then(|at| record.get(at)).map(Cow::from)) as &Fields<'_>,
+            Place { path, row, line },
+        )?;
+        more = next(&mut record)?;
     }
     builder.finish()
+}
+
+/// The first line, read again, and what follows.
+struct Rest {
+    rest: Chain<Cursor<Vec<u8>>, Source>,
+}
+
+impl Rest {
+    fn next_row(&mut self) {
+        self.rest.get_mut().1.next_row();
+    }
+}
+
+impl Read for Rest {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        self.rest.read(out)
+    }
+}
+
+/// What parts the fields of a header: what it has most of.
+fn delimiter(header: &[u8]) -> u8 {
+    let count = |of: u8| header.iter().filter(|b| **b == of).count();
+    // Of as many, the first.
+    [b',', b'\t', b';'].into_iter().rev().max_by_key(|&of| count(of)).unwrap_or(b',')
 }
 
 /// Where the header has each column.
@@ -101,11 +98,8 @@ fn positions(path: &Path, header: &csv::StringRecord, columns: &Columns) -> Resu
         }
         if at[column as usize].is_none() && columns.is_renamed(column) {
             let fault = format!("header, column {name}: is missing");
-            return Err(Error::file(
-                path,
-                fault,
-                format!("the table has {}", header.iter().collect::<Vec<_>>().join(", ")),
-            ));
+            let has = header.iter().collect::<Vec<_>>().join(", ");
+            return Err(Error::file(path, fault, format!("the table has {}", shortened(&has))));
         }
     }
     Ok(at)
@@ -116,7 +110,7 @@ fn unreadable(path: &Path, error: csv::Error) -> Error {
     let row = |p: &csv::Position| format!("row {} (line {})", p.record(), p.line());
     let place = error.position().map(row).unwrap_or_default();
     match error.into_kind() {
-        csv::ErrorKind::Io(e) => unread(path, e),
+        csv::ErrorKind::Io(e) => source::fault(path, e),
         csv::ErrorKind::Utf8 { err, .. } => {
             Error::file(path, format!("{place}, column {}: is not UTF-8", err.field() + 1), "save the table as UTF-8")
         }
@@ -126,56 +120,4 @@ fn unreadable(path: &Path, error: csv::Error) -> Error {
         }
         other => Error::file(path, format!("{other:?}"), "give a table with a header"),
     }
-}
-
-fn json(path: &Path, mut stream: Stream, options: &Options) -> Result<Vec<Group>> {
-    let names = Column::ALL.map(|column| options.columns.name(column));
-    let (mut builder, mut text, mut row) = (None, Vec::new(), 0);
-    for line in 1.. {
-        text.clear();
-        if stream.read_until(b'\n', &mut text).map_err(|e| unread(path, e))? == 0 {
-            break;
-        }
-        if text.trim_ascii().is_empty() {
-            continue; // and counts as part of the next row, so that blanks come to an end too
-        }
-        stream.next_row();
-        row += 1;
-        let place = Place { path, row, line };
-        let values = json::row(&text, &names).map_err(|e| {
-            let fault = format!("row {row} (line {line}), column {}: is no JSON object", e.column());
-            Error::file(path, fault, format!("write one object a line ({e})"))
-        })?;
-        let mut fields: Fields = Default::default();
-        for (field, name) in fields.iter_mut().zip(names) {
-            // Two columns may be called the same.
-            *field = match names.iter().zip(&values).find(|(of, _)| **of == name).and_then(|(_, value)| value.as_ref())
-            {
-                Some(Scalar::Text(text)) => Some(text.clone()),
-                Some(Scalar::Nested) => {
-                    return Err(place.fault(
-                        name,
-                        "is an array or object",
-                        "must be a number, a string, true or false",
-                    ));
-                }
-                None => None,
-            };
-        }
-        if builder.is_none() {
-            let missing =
-                Column::ALL.into_iter().find(|&c| options.columns.is_renamed(c) && fields[c as usize].is_none());
-            if let Some(column) = missing {
-                let fix = format!("the object has {}", json::names(&text).join(", "));
-                return Err(place.fault(options.columns.name(column), "is missing", fix));
-            }
-        }
-        let present = || fields.each_ref().map(Option::is_some);
-        let builder = match &mut builder {
-            Some(builder) => builder,
-            none => none.insert(Builder::new(path, present(), options)?),
-        };
-        builder.add(&fields, place)?;
-    }
-    builder.map_or_else(|| Ok(vec![]), Builder::finish)
 }

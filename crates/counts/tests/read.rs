@@ -9,7 +9,7 @@ fn parse(name: &str, bytes: &[u8], options: &Options) -> Result<Vec<Group>, Stri
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join(name);
     fs::write(&path, bytes).unwrap();
-    read(&path, options).map_err(|e| {
+    read(&[path], options).map_err(|e| {
         assert!(e.is_input(), "{e}");
         e.to_string()
     })
@@ -139,7 +139,7 @@ fn successes_alone_need_to_be_told_the_rest() {
     let four = Options { attempts: Some(4), ..successes_only() };
     refused(text, &four, &["row 1", "column attempt", "is 5", "4"]);
     refused(text, &Options { problems: Some(2), ..successes_only() }, &["problems", "2", "3"]);
-    refused("problem_id,attempt\na,0\n", &successes_only(), &["row 1", "attempt", "count from 1"]);
+    refused("problem_id,attempt\na,0\na,5\n", &successes_only(), &["row 2", "attempt", "count from 0"]);
     refused("problem_id,attempt\na,3\na,3\n", &successes_only(), &["row 2", "attempt", "twice"]);
 }
 
@@ -209,9 +209,9 @@ fn faults_name_row_and_column() {
     refused("problem_id,num_samples,num_correct\n", none, &["no rows"]);
     refused("", none, &["empty"]);
     refused(" \n\n", none, &["empty"]);
-    refused("[{}]", none, &["JSON array"]);
-    refused("{\"problem_id\": 1\n", none, &["row 1 (line 1)", "no JSON object"]);
-    refused("{\"problem_id\": 1} x\n", none, &["row 1 (line 1)", "no JSON object"]);
+    refused("[{}]", none, &["column num_correct", "missing"]);
+    refused("{\"problem_id\": 1\n", none, &["line 2", "no JSON"]);
+    refused("{\"problem_id\": 1} x\n", none, &["line 1", "no JSON"]);
     refused("{\"problem_id\": 1, \"problem_id\": 2}\n", none, &["row 1 (line 1)", "problem_id appears twice"]);
     refused(
         "{\"problem_id\":1,\"num_samples\":[2],\"num_correct\":1}",
@@ -229,7 +229,7 @@ fn faults_name_row_and_column() {
 #[test]
 fn a_missing_file_or_an_empty_folder_is_no_run() {
     let dir = tempfile::tempdir().unwrap();
-    let error = |path: &Path| read(path, &Options::default()).unwrap_err();
+    let error = |path: &Path| read(&[path.into()], &Options::default()).unwrap_err();
     assert!(error(&dir.path().join("gone.csv")).to_string().contains("gone.csv"));
     assert!(error(dir.path()).to_string().contains("run.json"));
 }
@@ -241,9 +241,9 @@ fn the_shared_tables_agree_with_each_other() {
         eprintln!("SKIPPED shared tables: {} is not there", data.display());
         return;
     }
-    let counted = read(&data.join("pythia_math_counts.csv"), &Options::default()).unwrap();
+    let counted = read(&[data.join("pythia_math_counts.csv")], &Options::default()).unwrap();
     let options = Options { attempts: Some(10_000), problems: Some(128), ..Options::default() };
-    let listed = read(&data.join("pythia_math_success_attempts.csv.gz"), &options).unwrap();
+    let listed = read(&[data.join("pythia_math_success_attempts.csv.gz")], &options).unwrap();
     assert_eq!(counted.len(), 7);
     assert_eq!(listed.len(), 7);
     for group in &listed {

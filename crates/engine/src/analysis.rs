@@ -6,15 +6,16 @@ use ndarray::{ArrayView2, s};
 use retrial_spec::{Backend, Gram, Result, Tally, tally::Histogram};
 use retrial_theory::{
     coverage::{Counts, Point, Scope, first_success_curve, log_grid, unbiased_curve},
-    fit::{self, BetaFit, Misfit, Outcome},
+    fit::{self, Misfit},
     spectrum::{self, Null, PowerLaw, Standardised},
 };
 use serde::Serialize;
+use std::fmt;
 
 /// Shuffles of the permutation null.
 pub const NULL_REPEATS: usize = 8;
 /// Points of a coverage curve per factor of ten.
-pub(crate) const PER_DECADE: u32 = 8;
+pub const PER_DECADE: u32 = 8;
 
 /// Everything a report says of a run.
 #[derive(Clone, Debug, Serialize)]
@@ -38,35 +39,42 @@ pub struct Coverage {
     pub unbiased: Vec<Point>,
     /// The unbiased estimator, with intervals for these samples tried again.
     pub unbiased_benchmark: Vec<Point>,
-    /// Laws, with what they miss.
-    pub fits: Vec<Fit>,
-    /// Probability of the gain in likelihood that a free maximal coverage brings, were it 1.
-    pub full_coverage_p_value: Option<f64>,
+    /// Eq 12 with `A = 1`, in each way in which it can be read.
+    pub eq12: Vec<Eq12>,
 }
 
-/// A law on one coverage curve. Parameters that a law does not have are absent; alpha and beta are of the *failure*
-/// probability.
+/// Which failure probabilities Eq 12 is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Failure {
+    /// Their mean, as the paper plots it.
+    Mean,
+    /// One per sample.
+    PerSample,
+}
+
+/// Where the exponent of Eq 11 is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Exponent {
+    /// The power law of the spectrum of the first trials.
+    Spectrum,
+    /// Least squares on the coverage curve.
+    Curve,
+}
+
+/// Eq 12 with `A = 1` on one coverage curve.
 #[derive(Clone, Debug, Serialize)]
-pub struct Fit {
-    /// "Eq 8" or "Eq 12".
-    pub law: &'static str,
-    /// How its parameters were found.
-    pub method: &'static str,
-    /// `A`, the maximal coverage.
-    pub max_coverage: Option<f64>,
-    /// Exponent of small failure probabilities.
-    pub alpha: Option<f64>,
-    /// Exponent of small success probabilities: coverage approaches `A` as `k^-beta`.
-    pub beta: Option<f64>,
-    /// Exponent of the effective number of trials (Eq 11).
-    pub exponent: Option<f64>,
-    /// Negative log likelihood in nats, binomial coefficients included.
-    pub nll: Option<f64>,
+pub struct Eq12 {
+    /// The failure probabilities.
+    pub failure: Failure,
+    /// Where its exponent is from.
+    pub exponent_from: Exponent,
+    /// The exponent of the effective number of trials (Eq 11).
+    pub exponent: f64,
     /// Distance from the unbiased curve.
-    pub misfit: Option<Misfit>,
-    /// Why there is no fit.
-    pub note: Option<&'static str>,
-    /// The law's curve, `(k, pass@k)`.
+    pub misfit: Misfit,
+    /// The law's curve, `(k, pass@k)`, two decades beyond what was measured.
     #[serde(skip)]
     pub curve: Vec<(f64, f64)>,
 }
@@ -125,24 +133,12 @@ impl Analysis {
         csv
     }
 
-    /// `fits.csv`.
-    pub fn fits_csv(&self) -> String {
-        let cell = |value: Option<f64>| value.map_or(String::new(), |v| v.to_string());
-        let mut csv = String::from("threshold,law,method,A,alpha,beta,exponent,nll,rmse,max_deviation,note\n");
-        for c in &self.thresholds {
-            for f in &c.fits {
-                let numbers = [
-                    f.max_coverage,
-                    f.alpha,
-                    f.beta,
-                    f.exponent,
-                    f.nll,
-                    f.misfit.map(|m| m.rmse),
-                    f.misfit.map(|m| m.max),
-                ];
-                let numbers = numbers.map(cell).join(",");
-                csv += &format!("{},{},{},{numbers},{}\n", c.threshold, f.law, f.method, f.note.unwrap_or_default());
-            }
+    /// `eq12.csv`.
+    pub fn eq12_csv(&self) -> String {
+        let mut csv = String::from("threshold,failure,exponent_from,exponent,rmse,worst\n");
+        for (c, law) in self.thresholds.iter().flat_map(|c| c.eq12.iter().map(move |law| (c, law))) {
+            let Eq12 { failure, exponent_from, exponent, misfit: Misfit { rmse, max }, .. } = law;
+            csv += &format!("{},{failure},{exponent_from},{exponent},{rmse},{max}\n", c.threshold);
         }
         csv
     }
@@ -197,103 +193,64 @@ impl Coverage {
         let ks = log_grid(trials, PER_DECADE);
         let unbiased = unbiased_curve(&counts, &ks, Scope::Population)?;
         let curve = fit::pairs(&unbiased);
-        // Drawn two decades beyond what was measured.
         let drawn: Vec<f64> = log_grid(trials.saturating_mul(100), PER_DECADE).into_iter().map(|k| k as f64).collect();
-
-        let plain = fit::beta_binomial(&counts, &curve)?;
-        let inflated = fit::zero_inflated(&counts, &curve)?;
-        let test = plain.fitted().zip(inflated.fitted()).map(|(p, i)| fit::zero_inflation_test(p, i).p_value);
-        let mut fits = vec![
-            Fit::likelihood("maximum likelihood with A = 1", &plain, &drawn),
-            Fit::likelihood("maximum likelihood", &inflated, &drawn),
-        ];
-        if curve.len() >= 3 {
-            let f = fit::eq8_least_squares(&curve)?;
-            let curve = drawn.iter().map(|&k| (k, f.coverage(k))).collect();
-            fits.push(Fit {
-                max_coverage: Some(f.max_coverage),
-                alpha: Some(f.law.alpha()),
-                beta: Some(f.law.beta()),
-                misfit: Some(f.misfit),
-                curve,
-                ..Fit::new("Eq 8", "least squares")
-            });
-        }
-        let failure: Vec<f64> = successes.iter().map(|&c| 1.0 - c as f64 / trials as f64).collect();
-        let mean = [failure.iter().sum::<f64>() / failure.len() as f64];
-        let eq12 = [
-            ("mean p with the spectral exponent", &mean[..], exponent),
-            ("mean p with a fitted exponent", &mean[..], None),
-            ("p per sample with the spectral exponent", &failure[..], exponent),
-            ("p per sample with a fitted exponent", &failure[..], None),
-        ];
-        for (method, failure, given) in eq12 {
-            if method.ends_with("spectral exponent") && given.is_none() {
-                continue;
-            }
-            // The exponent of a spectrum can come out negative from few noisy ranks; more than k trials it cannot mean.
-            let f = fit::eq12_least_squares(failure, &curve, given.map(|a| a.max(0.0)), Some(1.0))?;
-            fits.push(Fit {
-                max_coverage: Some(f.max_coverage),
-                exponent: Some(f.exponent),
-                misfit: Some(f.misfit),
-                curve: drawn.iter().map(|&k| (k, f.coverage(failure, k))).collect(),
-                ..Fit::new("Eq 12", method)
-            });
-        }
+        let each: Vec<f64> = successes.iter().map(|&c| 1.0 - c as f64 / trials as f64).collect();
+        let mean = [each.iter().sum::<f64>() / each.len() as f64];
+        // The exponent of a spectrum can come out negative from few noisy ranks; more than k trials it cannot mean.
+        let spectral = exponent.map(|a| a.max(0.0));
+        let from = [(Exponent::Spectrum, spectral), (Exponent::Curve, None)];
+        let from = from.into_iter().filter(|(from, given)| *from == Exponent::Curve || given.is_some());
+        let readings = [(Failure::Mean, &mean[..]), (Failure::PerSample, &each)];
+        let readings = readings.into_iter().flat_map(|of| from.clone().map(move |from| (of, from)));
+        let eq12 = readings.map(|((failure, p), (exponent_from, given))| {
+            let law = fit::eq12_least_squares(p, &curve, given, Some(1.0))?;
+            let curve = drawn.iter().map(|&k| (k, law.coverage(p, k))).collect();
+            Ok(Eq12 { failure, exponent_from, exponent: law.exponent, misfit: law.misfit, curve })
+        });
+        let eq12 = eq12.collect::<Result<_>>()?;
         Ok(Self {
             threshold,
             first_success: first_success_curve(&tally.first_successes(threshold), trials, &ks)?,
             unbiased,
             unbiased_benchmark: unbiased_curve(&counts, &ks, Scope::Benchmark)?,
-            fits,
-            full_coverage_p_value: test,
+            eq12,
         })
     }
 
-    /// The fit of a method, if it was made.
-    pub fn fit(&self, law: &str, method: &str) -> Option<&Fit> {
-        self.fits.iter().find(|f| f.law == law && f.method == method)
+    /// Eq 12 as the paper plots it, if there is a spectrum.
+    pub fn paper(&self) -> Option<&Eq12> {
+        self.eq12.iter().find(|law| law.failure == Failure::Mean && law.exponent_from == Exponent::Spectrum)
     }
 }
 
-impl Fit {
-    fn new(law: &'static str, method: &'static str) -> Self {
-        Self {
-            law,
-            method,
-            max_coverage: None,
-            alpha: None,
-            beta: None,
-            exponent: None,
-            nll: None,
-            misfit: None,
-            note: None,
-            curve: vec![],
-        }
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Mean => "mean p",
+            Self::PerSample => "p per sample",
+        })
     }
+}
 
-    fn likelihood(method: &'static str, outcome: &Outcome, drawn: &[f64]) -> Self {
-        let empty = Self::new("Eq 8", method);
-        let note = match outcome {
-            Outcome::Fitted(f) => {
-                let BetaFit { max_coverage, law, nll, misfit } = f;
-                return Self {
-                    max_coverage: Some(*max_coverage),
-                    alpha: Some(law.alpha()),
-                    beta: Some(law.beta()),
-                    nll: Some(*nll),
-                    misfit: Some(*misfit),
-                    curve: drawn.iter().map(|&k| (k, f.coverage(k))).collect(),
-                    ..empty
-                };
+impl fmt::Display for Exponent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Spectrum => "spectrum",
+            Self::Curve => "curve",
+        })
+    }
+}
+
+impl Eq12 {
+    /// What the exponent says where it is 0.
+    pub fn says(&self) -> Option<&'static str> {
+        let full = self.exponent < 1e-6;
+        full.then_some(match self.failure {
+            Failure::PerSample => {
+                "a = 0: given its sample every trial counts in full, trials of a sample are independent"
             }
-            Outcome::NoSuccess => "no trial succeeded",
-            Outcome::NoFailure => "no trial failed",
-            Outcome::NoSpread => "samples differ no more than chance allows",
-            Outcome::AllOrNothing => "each sample was solved always or never",
-        };
-        Self { note: Some(note), ..empty }
+            Failure::Mean => "a = 0: every trial counts in full",
+        })
     }
 }
 

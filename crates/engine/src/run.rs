@@ -151,6 +151,7 @@ const RESULTS: &[&str] = &[
     "records.csv",
     "pass_at_k.csv",
     "fits.csv",
+    "eq12.csv",
     "spectrum.csv",
     "report.html",
 ];

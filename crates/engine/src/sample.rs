@@ -17,8 +17,8 @@ pub const PILOT_QUANTILES: [f64; 5] = [1e-4, 1e-3, 1e-2, 0.1, 0.5];
 /// The pilot draws trials from here on, which no run reaches.
 const PILOT_FIRST: u64 = 1 << 63;
 
-/// How often [`run`] asks whether it should stop.
-const ATTENTION: Duration = Duration::from_millis(50);
+/// How often [`run`] asks whether it should stop, and attends to workers elsewhere.
+const ATTENTION: Duration = Duration::from_millis(10);
 
 /// Thresholds at which pass@1 is about each of `quantiles` (increasing): error quantiles of about 400,000 trials that
 /// are not among the run's, but no more than the run's `trials` per sample, rounded to five significant digits.
@@ -58,6 +58,34 @@ impl Default for Pace {
     }
 }
 
+/// Workers elsewhere, which do trials of the same ledger.
+pub trait Crew {
+    /// Answers those that want trials and delivers what others found, without waiting. `now` is the time of the run.
+    ///
+    /// # Errors
+    /// Where a worker delivers what is not of this run.
+    fn attend(&mut self, ledger: &mut Ledger, now: Duration) -> Result<()>;
+
+    /// Ends their work: delivers what they still have, and waits no longer for it than a signal allows.
+    ///
+    /// # Errors
+    /// As of [`Crew::attend`].
+    fn dismiss(&mut self, ledger: &mut Ledger, now: Duration) -> Result<()>;
+}
+
+/// No workers elsewhere.
+pub struct Alone;
+
+impl Crew for Alone {
+    fn attend(&mut self, _: &mut Ledger, _: Duration) -> Result<()> {
+        Ok(())
+    }
+
+    fn dismiss(&mut self, _: &mut Ledger, _: Duration) -> Result<()> {
+        Ok(())
+    }
+}
+
 /// Why a state is handed over to be kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
@@ -67,17 +95,18 @@ pub enum Moment {
     Stop,
 }
 
-/// Takes windows of trials from the ledger until all of its goal is done.
+/// Takes windows of trials from the ledger, as its crew does, until all of its goal is done.
 ///
-/// The result does not depend on the windows. `keep` receives the state at every checkpoint, when the device fails, and
-/// within a tenth of a second of the observer's cancelling, however long a window takes; windows that were not finished
-/// are not in it. A cancelled call then still waits for the window that the device is at.
+/// The result does not depend on the windows, nor on who did them. `keep` receives the state at every checkpoint, when the
+/// device fails, and within a fraction of a second of the observer's cancelling, however long a window takes; windows that
+/// were not finished are not in it. A cancelled call then still waits for the window that the device is at.
 ///
 /// # Errors
-/// Those of the device and of `keep`; [`Error::Cancelled`].
+/// Those of the device, the crew and `keep`; [`Error::Cancelled`].
 pub fn run(
     scorer: &mut Scorer<'_>,
     ledger: &mut Ledger,
+    crew: &mut dyn Crew,
     pace: Pace,
     observer: &dyn Observer,
     keep: &mut dyn FnMut(&State, Moment) -> Result<()>,
@@ -92,12 +121,26 @@ pub fn run(
         let (finished, parts) = mpsc::sync_channel(1);
         let book = &book;
         scope.spawn(move || {
-            loop {
+            let take = |scorer: &Scorer<'_>| {
                 let window = pace.window.unwrap_or_else(|| scorer.window());
-                let Some(range) = book().take(0, window, start.elapsed()) else { return };
+                book().take(0, window, start.elapsed())
+            };
+            let mut taken = take(scorer);
+            loop {
+                let Some(range) = taken else {
+                    // What others have may come back.
+                    if book().is_done() {
+                        return;
+                    }
+                    thread::sleep(Duration::from_millis(1));
+                    taken = take(scorer);
+                    continue;
+                };
                 // A state of its own, so that a window that fails half-way leaves no trace.
                 let part = window::sample(scorer, range, empty.clone());
                 let failed = part.is_err();
+                // Before the ledger is busy with this part.
+                taken = take(scorer);
                 if finished.send(part).is_err() || failed {
                     return;
                 }
@@ -105,20 +148,29 @@ pub fn run(
         });
         let mut kept = Instant::now();
         let deliver = |part: State| book().deliver(0, &part, start.elapsed());
-        loop {
+        let is_done = || book().is_done();
+        while !is_done() {
+            let before = book().done();
             match parts.recv_timeout(ATTENTION) {
-                Ok(Ok(part)) => {
-                    deliver(part)?;
-                    report(&book(), observer, pace.checkpoint.saturating_sub(kept.elapsed()));
+                Ok(Ok(part)) => drop(deliver(part)?),
+                Ok(Err(fault)) => {
+                    crew.dismiss(&mut book(), start.elapsed())?;
+                    return keep(book().state(), Moment::Stop).and(Err(fault));
                 }
-                Ok(Err(fault)) => return keep(book().state(), Moment::Stop).and(Err(fault)),
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+                // With trials left to do it can only have panicked, which the scope passes on.
+                Err(RecvTimeoutError::Disconnected) if !is_done() => return Ok(()),
+                Err(RecvTimeoutError::Disconnected) => {}
+            }
+            crew.attend(&mut book(), start.elapsed())?;
+            if book().done() > before {
+                report(&book(), observer, pace.checkpoint.saturating_sub(kept.elapsed()));
             }
             if observer.cancelled() {
                 if let Ok(Ok(part)) = parts.try_recv() {
                     deliver(part)?;
                 }
+                crew.dismiss(&mut book(), start.elapsed())?;
                 return keep(book().state(), Moment::Stop).and(Err(Error::Cancelled));
             }
             if kept.elapsed() > pace.checkpoint {
@@ -128,6 +180,7 @@ pub fn run(
                 kept = Instant::now();
             }
         }
+        crew.dismiss(&mut book(), start.elapsed())
     })
 }
 
@@ -204,11 +257,11 @@ mod tests {
             kept = Some(state.clone());
             Ok(())
         };
-        assert!(run(&mut device, &mut ledger(50), Pace::default(), &Silent, &mut keep).is_err());
+        assert!(run(&mut device, &mut ledger(50), &mut Alone, Pace::default(), &Silent, &mut keep).is_err());
         let state = kept.take().unwrap();
         assert_eq!(found(&state), (0..20, vec![20]));
         let mut ledger = Ledger::new((0..50).into(), state);
-        run(&mut device, &mut ledger, Pace::default(), &Silent, &mut |_, _| Ok(())).unwrap();
+        run(&mut device, &mut ledger, &mut Alone, Pace::default(), &Silent, &mut |_, _| Ok(())).unwrap();
         assert_eq!(found(ledger.state()), (0..50, vec![50]));
     }
 
@@ -236,7 +289,7 @@ mod tests {
             let mut ledger = ledger(65);
             let mut scorer = Scorer::new(&problem, variant(), Box::new(&mut device));
             let pace = Pace { window, ..Pace::default() };
-            run(&mut scorer, &mut ledger, pace, &Silent, &mut |_, _| Ok(())).unwrap();
+            run(&mut scorer, &mut ledger, &mut Alone, pace, &Silent, &mut |_, _| Ok(())).unwrap();
             drop(scorer);
             assert_eq!((device.0, found(ledger.state())), (want, (0..65, vec![65])));
         }
@@ -284,7 +337,7 @@ mod tests {
             Ok(())
         };
         let observer = Once(AtomicU64::new(0));
-        let ended = run(&mut device, &mut ledger, Pace::default(), &observer, &mut keep);
+        let ended = run(&mut device, &mut ledger, &mut Alone, Pace::default(), &observer, &mut keep);
         assert!(matches!(ended, Err(Error::Cancelled)) && was_kept.load(Ordering::Relaxed));
         assert_eq!(found(ledger.state()).0, 0..10, "what is returned is what was kept");
     }

@@ -23,6 +23,24 @@ impl State {
         self.tally.trials()
     }
 
+    /// For another process of the same version.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where it cannot be encoded.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        postcard::to_stdvec(self).map_err(|e| Error::input("state", e, "please report this"))
+    }
+
+    /// What another process sent, checked.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where it is no possible state.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        postcard::from_bytes::<Unchecked>(bytes)
+            .map_err(|e| Error::input("state", e, "every process must be of the same version"))?
+            .check()
+    }
+
     /// Adds what is known of other trials.
     ///
     /// # Errors

@@ -50,7 +50,7 @@ impl std::fmt::Display for Shape {
 }
 
 /// A dense layer `y = W x + b`.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Linear {
     /// Rows of `W`.
     pub outputs: usize,
@@ -83,7 +83,7 @@ impl Linear {
 pub const DARK: f32 = -1e30;
 
 /// All weights of a VAE, named as in the safetensors files.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Weights {
     /// `encoder.fc1`: `[hidden, pixels]`.
     pub encoder_fc1: Linear,
@@ -160,7 +160,7 @@ impl Weights {
 }
 
 /// What the encoder says of each sample.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Posterior {
     /// Means, `[N, latent]`.
     pub mu: Vec<f32>,

@@ -154,7 +154,7 @@ pub fn backtest(attempts: &Attempts, shown: &[u64], observer: &dyn Observer) -> 
     let truth = Data::new(&attempts.first(attempts.trials)?)?;
     let truth = truth.solved() / truth.samples();
     let k = [attempts.trials as f64];
-    let total = (shown.len() * (Kind::ALL.len() + 1)) as u64;
+    let total = (shown.len() * (Kind::fitted().count() + 1)) as u64;
     let mut scores = Vec::new();
     let mut done = 0;
     for &shown in shown {
@@ -168,7 +168,7 @@ pub fn backtest(attempts: &Attempts, shown: &[u64], observer: &dyn Observer) -> 
             scores.push(Score { shown, method, forecast, low, high, truth });
         };
         let settings = Settings { replicates: 0, seed: 0, threads: 1 };
-        for kind in Kind::ALL {
+        for kind in Kind::fitted() {
             let forecast = match fit(kind, &data) {
                 Ok(fitted) => by_law(&fitted, &data, &k, &settings, &Silent)?.pop(),
                 Err(_) => None,

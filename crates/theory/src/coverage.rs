@@ -5,6 +5,7 @@ mod tail;
 
 use crate::{
     Data,
+    normal::Z,
     special::{beta_quantile, ln_rising_ratio, one_minus_exp},
 };
 use retrial_spec::{Error, Result};
@@ -65,6 +66,9 @@ pub struct Point {
     /// Upper end of the interval.
     pub high: f64,
 }
+
+/// What an interval of 95 % leaves out on each side.
+pub(crate) const TAIL: f64 = 0.025;
 
 /// What a confidence interval speaks about: what would differ if everything were done again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -155,6 +159,19 @@ pub fn unbiased_curve(counts: &[Counts], ks: &[u64], scope: Scope) -> Result<Vec
 /// trials has no estimate in constant time: the spread of the samples bounds it, and intervals for the benchmark are
 /// conservative.
 pub(crate) fn unbiased_cells(cells: &[(Counts, f64)], ks: &[u64], estimator: Estimator, scope: Scope) -> Vec<Point> {
+    let at = |&k: &u64| {
+        let (value, observations) = effective(cells, k, estimator, scope)?;
+        if observations == 0.0 {
+            return Some(Point { k, value, low: 0.0, high: 1.0 });
+        }
+        Some(point(k, value, observations))
+    };
+    ks.iter().filter_map(at).collect()
+}
+
+/// The unbiased estimate of `k` trials and the effective number of yes-or-no observations behind it, which for the
+/// population of a single sample is 0; `None` where it is not available.
+pub(crate) fn effective(cells: &[(Counts, f64)], k: u64, estimator: Estimator, scope: Scope) -> Option<(f64, f64)> {
     let samples: f64 = cells.iter().map(|(_, weight)| weight).sum();
     let trials = cells.iter().map(|(s, _)| s.trials()).min().unwrap_or(0);
     let mean = |values: &mut dyn Iterator<Item = f64>| {
@@ -169,32 +186,28 @@ pub(crate) fn unbiased_cells(cells: &[(Counts, f64)], ks: &[u64], estimator: Est
         };
         cells.iter().map(|(s, _)| alike(s)).collect()
     };
-    /// The 0.975 quantile of the standard normal law.
-    const Z: f64 = 1.959963984540054;
     let widen = (student_t(samples - 1.0) / Z).powi(2);
-    let point = |&k: &u64| {
-        let alike = ln_alike(k);
-        let values: Vec<f64> = match (estimator, &alike) {
-            (Estimator::Pass, Some(alike)) => alike.iter().map(|&u| one_minus_exp(u)).collect(),
-            (Estimator::AllPass, Some(alike)) => alike.iter().map(|u| u.exp()).collect(),
-            _ => cells.iter().map(|(s, _)| estimator.estimate(s.trials, s.successes, k)).collect::<Option<_>>()?,
-        };
-        let value = mean(&mut values.iter().copied());
-        let unseen = (2.0 * k as f64 / (trials as f64 * samples)).powi(2);
-        let spread = mean(&mut values.iter().map(|v| (v - value).powi(2))) / (samples - 1.0) * widen + unseen;
-        let noise = alike.zip(ln_alike(k.saturating_mul(2))).map(|(once, twice)| {
-            mean(&mut once.iter().zip(&twice).map(|(u, twice)| (2.0 * u).exp() - twice.exp())) / samples + unseen
-        });
-        let (variance, certain) = match scope {
-            Scope::Benchmark => (noise.unwrap_or(spread), samples * trials as f64 / k.max(1) as f64),
-            Scope::Population if samples <= 1.0 => (f64::INFINITY, samples), // one sample says nothing of others
-            Scope::Population => (spread.max(noise.unwrap_or(0.0)), samples),
-        };
-        // `max` also covers 0/0, where nothing varies, and the single sample that has no spread.
-        let observations = (value * (1.0 - value) / variance).max(certain);
-        Some(proportion(k, value, observations))
+    let alike = ln_alike(k);
+    let values: Vec<f64> = match (estimator, &alike) {
+        (Estimator::Pass, Some(alike)) => alike.iter().map(|&u| one_minus_exp(u)).collect(),
+        (Estimator::AllPass, Some(alike)) => alike.iter().map(|u| u.exp()).collect(),
+        _ => cells.iter().map(|(s, _)| estimator.estimate(s.trials, s.successes, k)).collect::<Option<_>>()?,
     };
-    ks.iter().filter_map(point).collect()
+    let value = mean(&mut values.iter().copied());
+    let unseen = (2.0 * k as f64 / (trials as f64 * samples)).powi(2);
+    let spread = mean(&mut values.iter().map(|v| (v - value).powi(2))) / (samples - 1.0) * widen + unseen;
+    let noise = alike.zip(ln_alike(k.saturating_mul(2))).map(|(once, twice)| {
+        mean(&mut once.iter().zip(&twice).map(|(u, twice)| (2.0 * u).exp() - twice.exp())) / samples + unseen
+    });
+    let (variance, certain) = match scope {
+        Scope::Benchmark => (noise.unwrap_or(spread), samples * trials as f64 / k.max(1) as f64),
+        Scope::Population => (spread.max(noise.unwrap_or(0.0)), samples),
+    };
+    if scope == Scope::Population && samples <= 1.0 {
+        return Some((value, 0.0)); // one sample says nothing of others
+    }
+    // `max` also covers 0/0, where nothing varies.
+    Some((value, (value * (1.0 - value) / variance).max(certain)))
 }
 
 /// The curve of the `first-success` estimator, the paper's: the share of samples whose first success is among the first
@@ -219,8 +232,8 @@ pub fn first_success_curve(first: &[Option<u64>], trials: u64, ks: &[u64]) -> Re
         ));
     }
     let samples = first.len() as f64;
-    let point = |&k: &u64| proportion(k, solved.partition_point(|&at| at < k) as f64 / samples, samples);
-    Ok(ks.iter().filter(|&&k| k <= trials).map(point).collect())
+    let share = |k: u64| solved.partition_point(|&at| at < k) as f64 / samples;
+    Ok(ks.iter().filter(|&&k| k <= trials).map(|&k| point(k, share(k), samples)).collect())
 }
 
 /// The 0.975 quantile of Student's t law: `t^2 = d (1/x - 1)` where `x` is Beta(d/2, 1/2). Infinite for `d = 0`.
@@ -233,10 +246,16 @@ fn student_t(d: f64) -> f64 {
     }
 }
 
-/// Clopper and Pearson's 95 % interval of a proportion `value` among `observations`, which need not be whole.
-pub(crate) fn proportion(k: u64, value: f64, observations: f64) -> Point {
+/// A point with Clopper and Pearson's 95 % interval of a proportion `value` among `observations`, which need not be whole.
+pub(crate) fn point(k: u64, value: f64, observations: f64) -> Point {
+    let [low, high] = proportion(value, observations, TAIL);
+    Point { k, value, low, high }
+}
+
+/// Clopper and Pearson's interval of a proportion, which leaves out `tail` on each side.
+pub(crate) fn proportion(value: f64, observations: f64, tail: f64) -> [f64; 2] {
     let (yes, no) = (value * observations, (1.0 - value) * observations);
-    let low = if yes > 0.0 { beta_quantile(0.025, yes, no + 1.0).0 } else { 0.0 };
-    let high = if no > 0.0 { beta_quantile(0.975, yes + 1.0, no).0 } else { 1.0 };
-    Point { k, value, low: low.min(value), high: high.max(value) }
+    let low = if yes > 0.0 { beta_quantile(tail, yes, no + 1.0).0 } else { 0.0 };
+    let high = if no > 0.0 { beta_quantile(1.0 - tail, yes + 1.0, no).0 } else { 1.0 };
+    [low.min(value), high.max(value)]
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     Data,
-    coverage::{Counts, proportion},
+    coverage::{Counts, point},
     npmle::{Atom, Npmle},
 };
 
@@ -82,7 +82,7 @@ pub fn posterior(npmle: &Npmle, counts: Counts) -> Posterior {
     let (n, c) = (counts.trials(), counts.successes());
     let weights = npmle.posterior(n, c);
     let mean = |of: &dyn Fn(&Atom) -> f64| npmle.atoms.iter().zip(&weights).map(|(atom, w)| w * of(atom)).sum::<f64>();
-    let interval = proportion(1, c as f64 / n as f64, n as f64);
+    let interval = point(1, c as f64 / n as f64, n as f64);
     let class = match c {
         0 => Class::Unsolved,
         c if 2 * u128::from(c) > u128::from(n) => Class::Easy,

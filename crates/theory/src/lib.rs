@@ -10,6 +10,8 @@
 //! | [`backtest`] | which of these would have foretold what was measured |
 //! | [`difficulty`] | how hard samples are |
 //! | [`budget`] | what more trials would buy, and where to spend them |
+//! | [`compare`] | which of two models is better, and by how much; the order of many |
+//! | [`plan`] | how many problems and attempts a measurement needs |
 //! | [`simulate`] | counts from known laws |
 //! | [`spectrum`] | how trials correlate across samples, beside what mere noise would show |
 //! | [`tail`] | success probabilities far below one in all trials, by two methods, and the coverage that follows |
@@ -20,14 +22,17 @@
 
 pub mod backtest;
 pub mod budget;
+pub mod compare;
 pub mod coverage;
 mod data;
 pub mod difficulty;
 pub mod fit;
 pub mod forecast;
 pub mod laws;
+mod normal;
 pub mod npmle;
 mod parallel;
+pub mod plan;
 mod sampling;
 pub mod simulate;
 mod special;

@@ -9,7 +9,7 @@ fn positive(stream: &mut Stream) -> f64 {
 }
 
 /// A standard normal variable with 53-bit uniforms (Box and Muller 1958).
-fn normal(stream: &mut Stream) -> f64 {
+pub fn normal(stream: &mut Stream) -> f64 {
     let radius = (-2.0 * positive(stream).ln()).sqrt();
     radius * (std::f64::consts::TAU * stream.uniform()).cos()
 }

@@ -1,29 +1,14 @@
 //! Counts drawn from the memorising model (Eqs 1 and 4 to 8): a sample has a success probability from a difficulty law,
 //! and its trials are independent.
 
-use crate::{
-    coverage::Counts,
-    laws::{BetaLaw, HutterLaw},
-    sampling,
-};
+use crate::{coverage::Counts, fit::Law, sampling};
 use retrial_spec::{Error, Result, rng::Stream};
-
-/// How the success probability of a sample is drawn.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
-pub enum Difficulty {
-    /// The failure probability is Beta (Eq 7).
-    Beta(BetaLaw),
-    /// A sample is Hutter's feature `i`, drawn with probability `theta_i`, and succeeds with that probability (Eq 1).
-    Zipf(HutterLaw),
-    /// Every sample has this failure probability.
-    Point(f64),
-}
 
 /// What to draw.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
 pub struct Design {
-    /// Law of the samples.
-    pub difficulty: Difficulty,
+    /// Law of the samples' failure probability.
+    pub law: Law,
     /// Number of samples.
     pub samples: u64,
     /// Trials per sample, at most 2^53.
@@ -36,7 +21,7 @@ pub struct Design {
 const STREAM: u32 = u32::from_be_bytes(*b"simu");
 
 /// Draws the counts of `design`; the same seed gives the same counts. Exact binomial draws in time `O(log trials)`.
-/// An error without samples, trials or a trial per batch, or for a failure probability outside `[0, 1]`.
+/// An error without samples, trials or a trial per batch, and for a law of the curve alone.
 pub fn simulate(design: &Design, seed: u64) -> Result<Vec<Counts>> {
     if design.samples == 0 {
         return Err(Error::input("samples to simulate", 0, "need at least one"));
@@ -47,21 +32,10 @@ pub fn simulate(design: &Design, seed: u64) -> Result<Vec<Counts>> {
     if design.batch == Some(0) {
         return Err(Error::input("trials of a batch", 0, "must be at least 1"));
     }
-    if let Difficulty::Point(p) = design.difficulty
-        && !(0.0..=1.0).contains(&p)
-    {
-        return Err(Error::input("failure probability", p, "must be in [0, 1]"));
-    }
+    let draw = design.law.sampler()?;
     let mut stream = Stream::new(seed, STREAM);
     let mut one = || {
-        let (failure, success) = match design.difficulty {
-            Difficulty::Beta(law) => sampling::beta(law.alpha(), law.beta(), &mut stream),
-            Difficulty::Zipf(law) => {
-                let success = law.probability(sampling::zipf(1.0 + law.alpha(), &mut stream));
-                (1.0 - success, success)
-            }
-            Difficulty::Point(p) => (p, 1.0 - p),
-        };
+        let (failure, success) = draw(&mut stream);
         sample(design.trials, design.batch, success, failure, &mut stream)
     };
     (0..design.samples).map(|_| one()).collect()

@@ -13,6 +13,7 @@ use std::{
 /// Writes a file whole or not at all: into a temporary file of the same directory, flushed to the disk, then renamed.
 /// Whatever happens on the way, `path` holds its old content or the new one. A link or device in its place is replaced,
 /// never followed. Nobody else can read the temporary file; a process that is killed leaves it to [`clear_temporaries`].
+/// A file that holds these bytes already stays as it is, and takes no room twice.
 ///
 /// # Errors
 /// [`Error::Io`] where the directory is missing, not writable or full; no temporary file is left behind.
@@ -21,6 +22,9 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
     let Some(name) = path.file_name() else {
         return Err(Error::io("write", path)(io::Error::new(io::ErrorKind::InvalidInput, "not the name of a file")));
     };
+    if holds(path, bytes) {
+        return Ok(());
+    }
     let create = || loop {
         let mut temporary = name.to_os_string();
         temporary.push(format!(".{}-{}.tmp", process::id(), COUNT.fetch_add(1, Ordering::Relaxed)));
@@ -47,6 +51,12 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
         let _ = fs::remove_file(&temporary); // the first failure is the one to report
         Error::io("write", path)(source)
     })
+}
+
+/// Whether a regular file is these bytes.
+fn holds(path: &Path, bytes: &[u8]) -> bool {
+    let there = fs::symlink_metadata(path).is_ok_and(|there| there.is_file() && there.len() == bytes.len() as u64);
+    there && fs::read(path).is_ok_and(|kept| kept == bytes)
 }
 
 /// Writes where a person said: as [`write_atomic`] does, but through what is there and no regular file, such as a pipe,

@@ -1,6 +1,6 @@
 //! Samples tried in batches until one held a success. A batch of one is a trial: attempts until the first success.
 
-use super::{Counts, Point, Scope, proportion, unbiased, unbiased_cells};
+use super::{Counts, Point, Scope, point, unbiased, unbiased_cells};
 use crate::coverage::Estimator;
 
 /// What is left after some batches.
@@ -83,15 +83,15 @@ impl<'a> ProductLimit<'a> {
             false => Counts { trials: self.batch, successes: 0 },
         };
         let first: Vec<(Counts, f64)> = self.cells.iter().map(|(s, weight)| (first(s), *weight)).collect();
-        let point = |&k: &u64| {
+        let at = |&k: &u64| {
             if k < self.batch {
                 return unbiased_cells(&first, &[k], Estimator::Pass, scope).pop();
             }
             let (left, greenwood) = self.left(k)?;
             let observations = ((1.0 - left) / (left * greenwood)).min(samples);
-            Some(proportion(k, 1.0 - left, if observations > 0.0 { observations } else { samples }))
+            Some(point(k, 1.0 - left, if observations > 0.0 { observations } else { samples }))
         };
-        ks.iter().filter_map(point).collect()
+        ks.iter().filter_map(at).collect()
     }
 }
 

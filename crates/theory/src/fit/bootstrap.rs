@@ -1,25 +1,30 @@
 //! Intervals from other samples of the same kind: samples drawn with replacement.
 
 use super::{
-    Interval, Law, Method, Settings,
+    Interval, Law, Method, NoFit, Settings,
     estimate::{EXACT, ROUGH, again},
 };
-use crate::{Data, coverage::Counts, parallel, sampling::binomial};
+use crate::{
+    Data,
+    coverage::Counts,
+    normal::{self, Z},
+    parallel,
+    sampling::binomial,
+};
 use retrial_spec::{Observer, Result, rng::Stream};
-use std::f64::consts::SQRT_2;
 
 /// The random streams, one per replicate from here on, so that they share no number with other uses of the seed.
 const RESAMPLE: u32 = u32::from_be_bytes([b'b', b's', 0, 0]);
 
-/// The 0.975 quantile of the standard normal law.
-const Z: f64 = 1.959963984540054;
-
 /// The law refitted to other data.
 pub struct Refits {
     found: Law,
+    samples: f64,
     asked: u32,
     /// To samples drawn with replacement. Replicates that no law of this kind fits are left out.
     replicates: Vec<Law>,
+    /// Replicates of which no sample is solved: there is no law, and coverage is 0 at every `k`.
+    unsolved: usize,
     /// To the data less one sample, and how many samples that one stands for.
     jackknife: Vec<(Law, f64)>,
 }
@@ -31,7 +36,7 @@ impl Refits {
     pub fn new(law: &Law, data: &Data, settings: &Settings, observer: &dyn Observer) -> Result<Self> {
         let refit = |replicate: u64| {
             let mut stream = Stream::new(settings.seed, RESAMPLE.wrapping_add(replicate as u32));
-            again(law, &resample(data, &mut stream)?, ROUGH).ok()
+            Some(again(law, &resample(data, &mut stream)?, ROUGH))
         };
         let count = settings.replicates.into();
         let replicates = parallel::map(count, settings.threads, ("bootstrap", "replicates"), observer, refit)?;
@@ -42,36 +47,47 @@ impl Refits {
             Some((again(law, &without(data, at)?, EXACT).ok()?, weight))
         };
         let jackknife = parallel::map(count, settings.threads, ("jackknife", "refits"), observer, refit)?;
+        let unsolved = replicates.iter().filter(|refit| matches!(refit, Some(Err(NoFit::NoSuccess)))).count();
         Ok(Self {
             found: *law,
+            samples: data.samples(),
             asked: settings.replicates,
-            replicates: replicates.into_iter().flatten().collect(),
+            replicates: replicates.into_iter().flatten().flatten().collect(),
+            unsolved,
             jackknife: jackknife.into_iter().flatten().collect(),
         })
     }
 
+    /// The interval of the coverage of `k` trials.
+    pub fn coverage(&self, k: f64) -> Option<[f64; 2]> {
+        self.interval(|law| law.coverage(k), self.unsolved)
+    }
+
     /// The BCa interval (Efron 1987) of what `of` takes from a law: percentiles of the replicates, moved by how many of
-    /// them lie below what was found and by how skewed the influence of single samples is. `None` where fewer than 20
-    /// replicates, or fewer than 19 in 20 of them, have such a law.
+    /// them lie below what was found and by how skewed the influence of single samples is. `unsolved` replicates more have
+    /// the value 0. `None` where fewer than 20 replicates, or fewer than 19 in 20 of them, have such a law.
     ///
     /// Its theory wants a smooth estimate. Where a maximal coverage sticks at its end, 0 or 1, in more than 2.5 % of the
     /// replicates, BCa holds too rarely if the truth is away from the end (.86 for 128 samples), and plain percentiles if
     /// it is there (.89): the interval spans both.
-    pub fn interval(&self, of: impl Fn(&Law) -> f64) -> Option<[f64; 2]> {
-        let mut values: Vec<f64> = self.replicates.iter().map(&of).filter(|value| !value.is_nan()).collect();
+    fn interval(&self, of: impl Fn(&Law) -> f64, unsolved: usize) -> Option<[f64; 2]> {
+        let values = self.replicates.iter().map(&of).filter(|value| !value.is_nan());
+        let mut values: Vec<f64> = values.chain(std::iter::repeat_n(0.0, unsolved)).collect();
         let (found, count) = (of(&self.found), values.len() as f64);
-        if count < (0.95 * f64::from(self.asked)).max(20.0) || found.is_nan() {
+        // One sample says nothing of others.
+        if count < (0.95 * f64::from(self.asked)).max(20.0) || found.is_nan() || self.samples < 2.0 {
             return None;
         }
         values.sort_by(f64::total_cmp);
         // Ties count half; a bias beyond all replicates is not known any better than that.
         let [below, upto] =
             [values.partition_point(|v| *v < found), values.partition_point(|v| *v <= found)].map(|n| n as f64);
-        let bias = normal_quantile((0.5 * (below + upto)).clamp(0.5, count - 0.5) / count);
+        let bias = normal::quantile((0.5 * (below + upto)).clamp(0.5, count - 0.5) / count);
         let acceleration = self.acceleration(&of);
         let at = |z: f64| {
             let slope = 1.0 - acceleration * (bias + z);
-            let share = if slope > 0.0 { normal(bias + (bias + z) / slope) } else { f64::from(u8::from(z > 0.0)) };
+            let share =
+                if slope > 0.0 { normal::below(bias + (bias + z) / slope) } else { f64::from(u8::from(z > 0.0)) };
             percentile(&values, share)
         };
         let [mut low, mut high] = [-Z, Z].map(at);
@@ -96,7 +112,7 @@ impl Refits {
     /// The intervals of all parameters.
     pub fn parameters(&self) -> Vec<Interval> {
         let interval = |(i, (parameter, _)): (usize, &(&'static str, f64))| {
-            let [low, high] = self.interval(|law| law.parameters()[i].1)?;
+            let [low, high] = self.interval(|law| law.parameters()[i].1, 0)?;
             Some(Interval { parameter, method: Method::Bootstrap, low, high })
         };
         self.found.parameters().iter().enumerate().filter_map(interval).collect()
@@ -142,19 +158,4 @@ fn percentile(values: &[f64], share: f64) -> f64 {
     let (floor, part) = (place.floor() as usize, place.fract());
     let next = values[(floor + 1).min(last)];
     if part == 0.0 || next == values[floor] { values[floor] } else { values[floor] + part * (next - values[floor]) }
-}
-
-/// The standard normal distribution function.
-fn normal(z: f64) -> f64 {
-    0.5 * libm::erfc(-z / SQRT_2)
-}
-
-/// Its inverse, by bisection.
-fn normal_quantile(share: f64) -> f64 {
-    let (mut low, mut high) = (-10.0, 10.0);
-    for _ in 0..60 {
-        let middle = 0.5 * (low + high);
-        if normal(middle) < share { low = middle } else { high = middle }
-    }
-    0.5 * (low + high)
 }

@@ -1,12 +1,8 @@
 //! Any law fitted to any data, with what there is to know about the fit.
 
 use super::{
-    Kind, Law, Misfit,
-    bootstrap::Refits,
-    estimate::{estimate, fitting_curve},
-    goodness::goodness,
-    mixing::{Mixing, negative_log_likelihood},
-    profile,
+    Kind, Law, Misfit, bootstrap::Refits, curve::fitting_curve, estimate::estimate, goodness::goodness, profile,
+    search::negative_log_likelihood,
 };
 use crate::{Data, npmle::Npmle, parallel};
 use retrial_spec::{Observer, Result};
@@ -117,6 +113,8 @@ pub enum NoFit {
     AllOrNothing,
     /// The curve has fewer points than the law has parameters.
     FewPoints,
+    /// The law is drawn from and never fitted.
+    Given,
 }
 
 impl fmt::Display for NoFit {
@@ -127,6 +125,7 @@ impl fmt::Display for NoFit {
             Self::NoSpread => "success rates differ no more than equal ones would by chance",
             Self::AllOrNothing => "each sample was solved always or never",
             Self::FewPoints => "the curve has fewer points than the law has parameters",
+            Self::Given => "the law is drawn from and never fitted",
         })
     }
 }
@@ -146,7 +145,7 @@ pub struct Settings {
 pub fn fit(kind: Kind, data: &Data) -> Result<Fitted, NoFit> {
     let curve = fitting_curve(data);
     let law = estimate(kind, data, &curve)?;
-    let nll = Mixing::of(&law).map(|law| negative_log_likelihood(&law, data).0);
+    let nll = law.mixing().map(|law| negative_log_likelihood(&*law, data).0);
     let free = law.parameters().len() as f64;
     Ok(Fitted {
         law,

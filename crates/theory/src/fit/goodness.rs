@@ -3,7 +3,8 @@
 use super::{
     Fitted, Goodness, Settings,
     estimate::{ROUGH, again},
-    mixing::{Mixing, negative_log_likelihood},
+    family::Mixing,
+    search::negative_log_likelihood,
 };
 use crate::{
     Data,
@@ -25,15 +26,15 @@ pub fn goodness(
     settings: &Settings,
     observer: &dyn Observer,
 ) -> Result<Option<Goodness>> {
-    let (Some(nll), Some(mixing)) = (fitted.nll, Mixing::of(&fitted.law)) else { return Ok(None) };
+    let (Some(nll), Some(mixing)) = (fitted.nll, fitted.law.mixing()) else { return Ok(None) };
     // Like is compared with like: the free law of the data too is found roughly.
     let ratio = nll - free_nll(data);
     let exceeds = |replicate: u64| {
         let mut stream = Stream::new(settings.seed, SIMULATE.wrapping_add(replicate as u32));
-        let replicate = simulated(&mixing, data, &mut stream)?;
+        let replicate = simulated(&*mixing, data, &mut stream)?;
         // Counts that no law of this kind fits are no evidence for or against this one.
-        let law = Mixing::of(&again(&fitted.law, &replicate, ROUGH).ok()?)?;
-        Some(negative_log_likelihood(&law, &replicate).0 - free_nll(&replicate) >= ratio)
+        let law = again(&fitted.law, &replicate, ROUGH).ok()?.mixing()?;
+        Some(negative_log_likelihood(&*law, &replicate).0 - free_nll(&replicate) >= ratio)
     };
     let replicates = parallel::map(
         settings.replicates.into(),
@@ -49,7 +50,7 @@ pub fn goodness(
 }
 
 /// Counts that the law makes, of as many samples with as many trials, and stopped by the same rule.
-fn simulated(law: &Mixing, data: &Data, stream: &mut Stream) -> Option<Data> {
+fn simulated(law: &dyn Mixing, data: &Data, stream: &mut Stream) -> Option<Data> {
     let mut counts = Vec::with_capacity(data.samples() as usize);
     for (s, weight) in data.cells() {
         let trials = if data.is_stopped() && s.successes() > 0 { data.reach() } else { s.trials() };

@@ -2,7 +2,7 @@
 //! only the shape is searched.
 
 use super::{
-    Misfit, check_curve,
+    Misfit, NoFit, check_curve,
     minimise::{bfgs, golden},
 };
 use crate::laws::{BetaLaw, coverage, effective_trials};
@@ -132,9 +132,21 @@ pub(super) fn stretched_from(curve: &[(f64, f64)], start: [f64; 2], gain: f64) -
     bfgs(objective, start.map(f64::ln), gain).0.map(f64::exp)
 }
 
+/// `a` and `b` of the line `ln a - b ln k` through transformed coverages, where these are finite.
+pub(super) fn power_line(curve: &[(f64, f64)], ordinate: fn(f64) -> f64) -> Result<[f64; 2], NoFit> {
+    let points: Vec<_> = curve.iter().map(|&(k, value)| (k.ln(), ordinate(value))).collect();
+    let points: Vec<_> = points.into_iter().filter(|(_, y)| y.is_finite()).collect();
+    line(&points).map(|(intercept, slope)| [intercept.exp(), -slope]).ok_or(NoFit::FewPoints)
+}
+
+/// `a` and `b` of `exp(-a k^-b)` by a line.
+pub(super) fn log_log(curve: &[(f64, f64)]) -> Result<[f64; 2], NoFit> {
+    power_line(curve, |value| (-value.ln()).ln())
+}
+
 /// The least-squares line `(intercept, slope)` through points, each of the same weight; `None` for fewer than two
 /// different abscissae.
-pub(super) fn line(points: &[(f64, f64)]) -> Option<(f64, f64)> {
+fn line(points: &[(f64, f64)]) -> Option<(f64, f64)> {
     let count = points.len() as f64;
     let (x, y) = points.iter().fold((0.0, 0.0), |sum, p| (sum.0 + p.0 / count, sum.1 + p.1 / count));
     let (xy, xx) = points.iter().fold((0.0, 0.0), |sum, p| (sum.0 + (p.0 - x) * (p.1 - y), sum.1 + (p.0 - x).powi(2)));

@@ -11,7 +11,7 @@
 //! cannot be solved. Counts from runs that stop at a success have the same likelihood, since that rule does not depend
 //! on `p`.
 
-use super::{Misfit, minimise::bfgs, mixing::Mixing};
+use super::{Misfit, NoFit, beta, minimise::bfgs};
 use crate::{Data, coverage::Counts, laws::BetaLaw};
 use retrial_spec::{Error, Result};
 
@@ -59,6 +59,24 @@ impl Outcome {
             _ => None,
         }
     }
+
+    /// `A` and the law.
+    pub(super) fn into_law(self) -> std::result::Result<(f64, BetaLaw), NoFit> {
+        match self {
+            Self::Fitted(fit) => Ok((fit.max_coverage, fit.law)),
+            none => Err(none.no_fit()),
+        }
+    }
+
+    /// Why there is none.
+    pub(super) fn no_fit(&self) -> NoFit {
+        match self {
+            Self::NoSuccess => NoFit::NoSuccess,
+            Self::NoFailure => NoFit::NoFailure,
+            Self::AllOrNothing => NoFit::AllOrNothing,
+            Self::Fitted(_) | Self::NoSpread => NoFit::NoSpread,
+        }
+    }
 }
 
 /// The most likely Beta law of the failure probability (Eq 8 with `A = 1`), from counts with any numbers of trials.
@@ -76,24 +94,6 @@ pub fn zero_inflated(counts: &[Counts], curve: &[(f64, f64)]) -> Result<Outcome>
 /// `A = 1`.
 pub(super) fn all_solvable(_: &[Group], _: &BetaLaw) -> f64 {
     1.0
-}
-
-/// Whether the data call for a share of samples that cannot be solved.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
-pub struct ZeroInflation {
-    /// Twice the gain in log likelihood over `A = 1`.
-    pub statistic: f64,
-    /// Probability of at least this gain if `A = 1`.
-    pub p_value: f64,
-}
-
-/// The likelihood-ratio test of `A = 1`. As that is the boundary of the parameter, the statistic is 0 half of the time
-/// and chi-squared with one degree of freedom the other half (Self and Liang 1987).
-pub fn zero_inflation_test(null: &BetaFit, inflated: &BetaFit) -> ZeroInflation {
-    let statistic = (2.0 * (null.nll - inflated.nll)).max(0.0);
-    // P(chi2_1 > x) = erfc(sqrt(x/2)).
-    let p_value = if statistic > 0.0 { 0.5 * libm::erfc((0.5 * statistic).sqrt()) } else { 1.0 };
-    ZeroInflation { statistic, p_value }
 }
 
 /// Equal counts and how many samples have them: few distinct ones carry most samples, above all `c = 0`.
@@ -197,10 +197,16 @@ pub(super) fn likeliest_share(groups: &[Group], law: &BetaLaw) -> f64 {
 
 /// The negative log likelihood and its gradient in `(ln alpha, ln beta)` at fixed `A`.
 fn negative_log_likelihood(groups: &[Group], law: &BetaLaw, share: f64) -> (f64, [f64; 2]) {
-    let mixing = if share < 1.0 { Mixing::ZeroInflated([share, 1.0 - share], *law) } else { Mixing::Beta(*law) };
     let (mut sum, mut gradient) = (0.0, [0.0; 2]);
     for (s, weight) in groups {
-        let (ln, [by_alpha, by_beta, ..]) = mixing.ln_probability(s.trials() as f64, s.successes() as f64);
+        let (n, c) = (s.trials() as f64, s.successes() as f64);
+        let (ln, [by_alpha, by_beta]) = match share < 1.0 {
+            true => {
+                let (ln, [a, b, _]) = beta::ln_inflated([share, 1.0 - share], law, n, c);
+                (ln, [a, b])
+            }
+            false => beta::ln_probability(law, n, c),
+        };
         sum -= weight * ln;
         gradient[0] -= weight * by_alpha;
         gradient[1] -= weight * by_beta;

@@ -13,23 +13,30 @@
 //! A curve is a slice of `(k, coverage)`; [`pairs`] makes one of estimated points. The Beta law misfits most real data,
 //! so no fit comes without its [`Misfit`].
 
+mod beta;
 pub(crate) mod bootstrap;
+mod curve;
 pub(crate) mod estimate;
+mod family;
 mod fitted;
 mod goodness;
 mod law;
+mod laws;
 mod least_squares;
 mod likelihood;
 mod minimise;
-pub(crate) mod mixing;
+mod nested;
 pub(crate) mod profile;
 mod quadrature;
+mod search;
 
 use crate::coverage::Point;
+pub use family::{Parameter, Range};
 pub use fitted::{Fitted, Goodness, Interval, Method, NoFit, Settings, fit, study, study_all};
 pub use law::{Kind, Law};
 pub use least_squares::{Eq8Fit, Eq12Fit, eq8_least_squares, eq12_least_squares};
-pub use likelihood::{BetaFit, Outcome, ZeroInflation, beta_binomial, zero_inflated, zero_inflation_test};
+pub use likelihood::{BetaFit, Outcome, beta_binomial, zero_inflated};
+pub use nested::{Nested, nested};
 use retrial_spec::{Error, Result};
 
 /// How far a law misses a curve, over the points of the curve, each counted once.

@@ -2,8 +2,9 @@
 
 use super::{
     Fitted, Interval, Method,
+    family::{Gradient, NONE, Parameter, Point, Range, mixing_at, point},
     minimise::bfgs,
-    mixing::{Gradient, Mixing, NONE, Point, nll_at},
+    search::nll_at,
 };
 use crate::Data;
 
@@ -11,52 +12,38 @@ use crate::Data;
 /// best law.
 const DROP: f64 = 1.920_729_410_347_062;
 
-/// A parameter's name, and its value from the coordinate.
-type Coordinate = (&'static str, fn(f64) -> f64);
-
 /// Profile-likelihood intervals of all parameters; none for a law without a likelihood.
 pub fn parameters(fitted: &Fitted, data: &Data) -> Vec<Interval> {
-    let names: &[Coordinate] = match Mixing::of(&fitted.law) {
-        Some(Mixing::Beta(_) | Mixing::Kumaraswamy(_)) => &[("alpha", f64::exp), ("beta", f64::exp)],
-        Some(Mixing::ZeroInflated(..)) => &[("alpha", f64::exp), ("beta", f64::exp), ("A", probability)],
-        Some(Mixing::Scaled(_)) => &[("alpha", f64::exp), ("beta", f64::exp), ("scale", probability)],
-        Some(Mixing::TwoBetas(..)) => &[
-            ("alpha", f64::exp),
-            ("beta", f64::exp),
-            ("alpha2", f64::exp),
-            ("beta2", f64::exp),
-            ("share", probability),
-        ],
-        None => &[],
-    };
-    let interval = |(i, &(parameter, back)): (usize, &Coordinate)| {
+    let kind = fitted.law.kind();
+    let parameters = if kind.by_likelihood() { kind.parameters() } else { &[] };
+    let interval = |(i, parameter): (usize, &Parameter)| {
         let coordinate = |point: Point| {
             let mut by = NONE;
             by[i] = 1.0;
             (point[i], by)
         };
-        let [low, high] = ends(fitted, data, coordinate)?.map(back);
+        let [low, high] = ends(fitted, data, coordinate)?.map(|end| parameter.range.value(end));
         // A share next to 0 or 1 is moved inwards before the search: its interval holds what was found all the same.
-        let found = fitted.law.parameter(parameter)?;
-        Some(Interval { parameter, method: Method::Profile, low: low.min(found), high: high.max(found) })
+        let found = fitted.law.parameter(parameter.name)?;
+        Some(Interval {
+            parameter: parameter.name,
+            method: Method::Profile,
+            low: low.min(found),
+            high: high.max(found),
+        })
     };
-    names.iter().enumerate().filter_map(interval).collect()
+    parameters.iter().enumerate().filter_map(interval).collect()
 }
 
 /// The profile-likelihood interval of the coverage of `k` trials.
 pub fn coverage(fitted: &Fitted, data: &Data, k: f64) -> Option<[f64; 2]> {
-    let kind = fitted.law.kind();
+    let family = fitted.law.family();
     let odds = |point: Point| {
-        let (value, by) = Mixing::at(kind, point).map_or((f64::NAN, NONE), |law| law.coverage(k));
+        let (value, by) = mixing_at(family, point).map_or((f64::NAN, NONE), |law| law.coverage(k));
         let spread = value * (1.0 - value);
         ((value / (1.0 - value)).ln(), by.map(|d| d / spread))
     };
-    ends(fitted, data, odds).map(|ends| ends.map(probability))
-}
-
-/// The probability of these log odds.
-fn probability(odds: f64) -> f64 {
-    1.0 / (1.0 + (-odds).exp())
+    ends(fitted, data, odds).map(|ends| ends.map(|end| Range::Share.value(end)))
 }
 
 /// The ends of the interval of `of`, a function of the point with its derivatives, which may be infinite: the values
@@ -69,11 +56,12 @@ fn ends(fitted: &Fitted, data: &Data, of: impl Fn(Point) -> (f64, Gradient)) -> 
     /// So far out, nothing stops it any more.
     const FAR: f64 = 40.0;
     const STEPS: u32 = 8;
-    let (kind, start) = Mixing::point(&fitted.law)?;
     let best = fitted.nll?;
+    let family = fitted.law.family();
+    let start = point(family, fitted.law.values());
     let on_profile = |t: f64, from: Point| {
         let objective = |x: Point| {
-            let (nll, gradient) = nll_at(kind, data, x);
+            let (nll, gradient) = nll_at(family, data, x);
             let (value, by) = of(x);
             let pull = STIFF * (value - t);
             let mut total = gradient;
@@ -81,9 +69,8 @@ fn ends(fitted: &Fitted, data: &Data, of: impl Fn(Point) -> (f64, Gradient)) -> 
             let sum = nll + 0.5 * pull * (value - t);
             if sum.is_nan() { (f64::INFINITY, NONE) } else { (sum, total) }
         };
-        let (point, _) = bfgs(objective, from, 1e-4);
-        let value = of(point).0;
-        (point, value, nll_at(kind, data, point).0 - best)
+        let (at, _) = bfgs(objective, from, 1e-4);
+        (at, of(at).0, nll_at(family, data, at).0 - best)
     };
     let centre = of(start).0;
     if !centre.is_finite() {

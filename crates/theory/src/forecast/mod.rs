@@ -26,8 +26,9 @@ pub struct Forecast {
 
 /// The coverage of a fitted law at each of `ks`: by maximum likelihood with profile-likelihood intervals, by least
 /// squares with BCa bootstrap intervals ([`Settings::replicates`] 0 gives none). Both are for samples drawn from a
-/// population. They speak of the law's parameters and hold *if the law holds*; [`bounds`] hold whatever the law.
-/// Cancelled by the observer.
+/// population. They speak of the law's parameters and hold *if the law holds*; [`bounds`] hold whatever the law. A law that
+/// misses the counts may fall below the coverage that was measured, which no further trial takes away: that is then the
+/// value. Cancelled by the observer.
 pub fn by_law(
     fitted: &Fitted,
     data: &Data,
@@ -36,12 +37,15 @@ pub fn by_law(
     observer: &dyn Observer,
 ) -> Result<Vec<Forecast>> {
     let ends = interval_by_law(fitted, data, settings, observer)?;
+    let reach = data.reach() as f64;
+    let measured = data.values(&[data.reach()]).first().map_or(0.0, |(_, value)| *value);
     let forecast = |&k: &f64| {
         if observer.cancelled() {
             return Err(Error::Cancelled);
         }
         let ends = ends(k);
-        Ok(Forecast { k, value: fitted.coverage(k), low: ends.map(|e| e[0]), high: ends.map(|e| e[1]) })
+        let value = if k >= reach { fitted.coverage(k).max(measured) } else { fitted.coverage(k) };
+        Ok(Forecast { k, value, low: ends.map(|e| e[0].min(value)), high: ends.map(|e| e[1].max(value)) })
     };
     ks.iter().map(forecast).collect()
 }
@@ -60,7 +64,7 @@ pub fn interval_by_law<'a>(
         false => Some(Refits::new(&fitted.law, data, settings, observer)?),
     };
     Ok(move |k: f64| match (&refits, likelihood) {
-        (Some(refits), _) => refits.interval(|law| law.coverage(k)),
+        (Some(refits), _) => refits.coverage(k),
         (None, true) => profile::coverage(fitted, data, k),
         (None, false) => None,
     })

@@ -2,14 +2,12 @@
 
 use super::{Found, Tail};
 use crate::{
-    coverage::proportion,
+    coverage::point,
+    normal::Z,
     special::{beta_quantile, one_minus_exp},
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
-
-/// The 0.975 quantile of the standard normal law.
-pub(super) const Z: f64 = 1.959963984540054;
 
 /// Estimates that differ by more standard errors disagree: once in a thousand pairs by chance.
 const DISAGREE: f64 = 3.29;
@@ -105,7 +103,7 @@ impl Estimate {
     /// From successes among plain trials, by Clopper and Pearson.
     pub(super) fn counted(successes: u64, trials: u64) -> Self {
         let (c, n) = (successes as f64, trials as f64);
-        let at = proportion(1, c / n, n);
+        let at = point(1, c / n, n);
         let p = (successes > 0).then_some(c / n);
         // One more trial, a failure, keeps the variance of n of n from being none.
         let ess = c * (n + 1.0) / (n + 1.0 - c);

@@ -1,7 +1,7 @@
 //! Coverage where no run of trials reaches, from the success probabilities themselves.
 
 use super::Estimate;
-use crate::coverage::proportion;
+use crate::coverage::point;
 use serde::Serialize;
 
 /// Coverage of `k` trials of each sample.
@@ -57,7 +57,7 @@ pub fn tail_coverage(estimates: &[Estimate], ks: &[f64]) -> Vec<TailPoint> {
         let low = (value - quadrature(&|c| c[0] - c[1])).max(0.0);
         let high = (value + quadrature(&|c| c[2] - c[0]) + unknown).min(1.0);
         let spread = at.iter().map(|c| (c[0] - value).powi(2)).sum::<f64>() / (samples - 1.0) / samples;
-        let ends = proportion(1, value, (value * (1.0 - value) / spread).max(samples));
+        let ends = point(1, value, (value * (1.0 - value) / spread).max(samples));
         // The loss and its derivative, p -> (1-p)^k; samples without a value add to the loss alone.
         let (mut loss, mut fall) = (0.0, 0.0);
         for e in estimates {

@@ -21,7 +21,7 @@ fn pythia_forecasts_are_the_published_ones() {
             let row = anchors.iter().find(|row| row[1] == model && row[2] == shown.to_string()).unwrap();
             let want = |column: usize| row[column].parse::<f64>().unwrap();
             let data = Data::new(&attempts.first(shown).unwrap()).unwrap();
-            for (kind, column) in [(Kind::Beta, 4), (Kind::LogLog, 7)] {
+            for (kind, column) in [(Kind::BETA, 4), (Kind::LOG_LOG, 7)] {
                 let got = fit(kind, &data).unwrap().coverage(1e4);
                 assert!((got - want(column)).abs() < 3e-4, "{model} {shown} {kind:?}: {got}, not {}", want(column));
                 errors[usize::from(column == 7)][m] += (got - want(3)).abs() / 7.0;
@@ -49,9 +49,9 @@ fn every_method_is_scored() {
     let successes: Vec<Vec<u64>> = (1..=40u64).map(|i| (1..2000).filter(|t| t % (i * i + 1) == 0).collect()).collect();
     let attempts = Attempts::new(2000, successes).unwrap();
     let scores = backtest(&attempts, &[500, 1000], &Silent).unwrap();
-    assert_eq!(scores.len(), 2 * (Kind::ALL.len() + 4));
+    assert_eq!(scores.len(), 2 * (Kind::fitted().count() + 4));
     let of = |method: &str| scores.iter().filter(|s| s.method == method).collect::<Vec<&Score>>();
-    for kind in Kind::ALL {
+    for kind in Kind::fitted() {
         assert!(of(kind.name()).iter().all(|s| s.forecast.is_some_and(|f| f > 0.3) && s.truth == 1.0), "{kind:?}");
         assert!(of(kind.name()).iter().all(|s| s.low.is_some() == kind.by_likelihood()), "{kind:?}");
     }

@@ -6,10 +6,11 @@ use crate::{
 };
 use retrial_spec::rng::Stream;
 use retrial_theory::{
+    Data,
     coverage::{Counts, Scope, log_grid, unbiased_curve},
     fit::{
-        BetaFit, Outcome, beta_binomial, eq8_least_squares, eq12_least_squares, pairs, zero_inflated,
-        zero_inflation_test,
+        BetaFit, Kind, Nested, Outcome, beta_binomial, eq8_least_squares, eq12_least_squares, fit, nested, pairs,
+        zero_inflated,
     },
     laws::{BetaLaw, coverage, effective_trials},
 };
@@ -20,6 +21,15 @@ fn counts(pairs: &[(u64, u64)]) -> Vec<Counts> {
 
 fn fitted(outcome: Outcome) -> BetaFit {
     outcome.fitted().unwrap_or_else(|| panic!("{outcome:?}")).clone()
+}
+
+/// The test of `A = 1`.
+fn full_coverage(counts: &[Counts]) -> Nested {
+    let data = Data::new(counts).unwrap();
+    let fits = [Kind::BETA, Kind::ZERO_INFLATED].map(|kind| fit(kind, &data).unwrap());
+    let tests = nested(&fits);
+    assert_eq!((tests.len(), tests[0].narrower, tests[0].wider), (1, Kind::BETA, Kind::ZERO_INFLATED));
+    tests[0]
 }
 
 /// The curve that fits are compared with: unbiased, ten points per decade.
@@ -50,7 +60,7 @@ fn maximum_likelihood_agrees_with_scipy() {
     close(fit.max_coverage, 0.6787319801364118, 1e-5);
     close(fit.law.alpha(), 0.41189608, 1e-5);
     close(fit.law.beta(), 0.1997815, 1e-5);
-    let test = zero_inflation_test(&null, &fit);
+    let test = full_coverage(&inflated);
     close(test.statistic, 0.3582338258513573, 1e-9);
     close(test.p_value, 0.2747443816352126, 1e-9);
 }
@@ -124,18 +134,17 @@ fn likelihood_recovers_what_was_drawn() {
     close(fit.coverage(10.0), BetaLaw::new(3.0, 0.5).unwrap().coverage(10.0, 0.7), 0.05);
     let null = fitted(beta_binomial(&data, &curve(&data)).unwrap());
     assert!(null.nll > fit.nll && null.misfit.rmse > fit.misfit.rmse);
-    assert!(zero_inflation_test(&null, &fit).p_value < 0.05);
+    assert!(full_coverage(&data).p_value < 0.05);
 }
 
 /// Where every sample can be solved, half of the tests find exactly nothing and few find something.
 #[test]
-fn zero_inflation_test_keeps_its_level() {
+fn the_test_of_full_coverage_keeps_its_level() {
     let mut stream = Stream::new(12, 0);
     let (mut nothing, mut rejected) = (0, 0);
     for _ in 0..40 {
         let data = simulated(1.0, 2.0, 0.7, 100, 30, &mut stream);
-        let [null, inflated] = [beta_binomial, zero_inflated].map(|f| fitted(f(&data, &[]).unwrap()));
-        let test = zero_inflation_test(&null, &inflated);
+        let test = full_coverage(&data);
         nothing += u32::from(test.statistic < 1e-6);
         rejected += u32::from(test.p_value < 0.1);
     }

@@ -9,7 +9,7 @@ use retrial_theory::{
     forecast::{bounds, by_law, chao, good_toulmin},
     laws::BetaLaw,
     npmle::npmle,
-    simulate::{Design, Difficulty, simulate},
+    simulate::{Design, simulate},
 };
 use std::collections::BTreeMap;
 
@@ -34,14 +34,16 @@ fn species_estimators_by_hand() {
     close(got[2].value, 5.8 / 7.0, 1e-14);
     let unequal = Data::new(&[Counts::new(5, 1).unwrap(), Counts::new(6, 1).unwrap()]).unwrap();
     assert!(good_toulmin(&unequal, &[10.0]).unwrap_err().is_input() && chao(&unequal, &[10.0]).unwrap_err().is_input());
-    assert!(chao(&data, &[9.0]).unwrap_err().is_input());
+    // What was measured is not foretold, and takes no other forecast with it.
+    assert_eq!(chao(&data, &[9.0, 11.0]).unwrap(), chao(&data, &[11.0]).unwrap());
+    assert_eq!(good_toulmin(&data, &[9.0, 15.0]).unwrap(), good_toulmin(&data, &[15.0]).unwrap());
 }
 
 /// Twice the trials of a known law: the series has no bias, so its error is that of its interval.
 #[test]
 fn good_toulmin_finds_what_comes_next() {
     let law = BetaLaw::new(30.0, 0.3).unwrap();
-    let design = Design { difficulty: Difficulty::Beta(law), samples: 20_000, trials: 200, batch: None };
+    let design = Design { law: law.into(), samples: 20_000, trials: 200, batch: None };
     let data = Data::new(&simulate(&design, 3).unwrap()).unwrap();
     for k in [300.0, 400.0, 600.0] {
         let got = good_toulmin(&data, &[k]).unwrap()[0];
@@ -68,7 +70,7 @@ fn bounds_by_hand() {
     }
     // As far as was measured, bounds close in on the estimate; far beyond, they open.
     let law = BetaLaw::new(4.65, 0.36).unwrap();
-    let design = Design { difficulty: Difficulty::Beta(law), samples: 2000, trials: 1000, batch: None };
+    let design = Design { law: law.into(), samples: 2000, trials: 1000, batch: None };
     let data = Data::new(&simulate(&design, 4).unwrap()).unwrap();
     let got = bounds(&data, &[1.0, 100.0, 1000.0, 1e5, 1e7]);
     let widths: Vec<f64> = got.iter().map(|b| b.high - b.low).collect();
@@ -91,12 +93,12 @@ fn intervals_hold_as_often_as_they_say() {
     let law = BetaLaw::new(4.65, 0.36).unwrap();
     let settings = Settings { replicates: 199, seed: 5, threads: 1 };
     let one = |seed: u64| -> Vec<(String, bool)> {
-        let design = Design { difficulty: Difficulty::Beta(law), samples: SAMPLES, trials: 200, batch: None };
+        let design = Design { law: law.into(), samples: SAMPLES, trials: 200, batch: None };
         let mut counts = simulate(&design, seed).unwrap();
         let data = Data::new(&counts).unwrap();
         let mut held = Vec::new();
         let mut note = |name: String, low: f64, truth: f64, high: f64| held.push((name, low <= truth && truth <= high));
-        let fitted = fit(Kind::Beta, &data).unwrap();
+        let fitted = fit(Kind::BETA, &data).unwrap();
         for f in by_law(&fitted, &data, &[1e3, 1e5], &settings, &Silent).unwrap() {
             note(format!("profile coverage {}", f.k), f.low.unwrap(), law.coverage(f.k, 1.0), f.high.unwrap());
         }
@@ -104,7 +106,7 @@ fn intervals_hold_as_often_as_they_say() {
             note(format!("Good-Toulmin {}", f.k), f.low.unwrap(), law.coverage(f.k, 1.0), f.high.unwrap());
         }
         let replicates = if seed.is_multiple_of(3) { settings.replicates } else { 0 };
-        let studied = study(Kind::Beta, &data, &npmle(&data), &Settings { replicates, ..settings }, &Silent);
+        let studied = study(Kind::BETA, &data, &npmle(&data), &Settings { replicates, ..settings }, &Silent);
         let studied = studied.unwrap().unwrap();
         for i in &studied.intervals {
             let truth = if i.parameter == "alpha" { 4.65 } else { 0.36 };
@@ -122,7 +124,7 @@ fn intervals_hold_as_often_as_they_say() {
             *s = Counts::new(200, 0).unwrap();
         }
         let data = Data::new(&counts).unwrap();
-        let eq8 = fit(Kind::Eq8, &data).unwrap();
+        let eq8 = fit(Kind::EQ8, &data).unwrap();
         for f in by_law(&eq8, &data, &[400.0], &settings, &Silent).unwrap() {
             note(format!("Eq 8 bootstrap coverage {}", f.k), f.low.unwrap(), law.coverage(f.k, 0.7), f.high.unwrap());
         }

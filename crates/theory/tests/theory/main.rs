@@ -2,6 +2,7 @@
 
 mod backtest;
 mod budget;
+mod compare;
 mod coverage;
 mod data;
 mod fit;
@@ -9,6 +10,7 @@ mod forecast;
 mod intervals;
 mod laws;
 mod npmle;
+mod plan;
 mod simulate;
 mod spectrum;
 mod study;

@@ -6,7 +6,7 @@ use retrial_theory::{
     coverage::Counts,
     laws::BetaLaw,
     npmle::{Npmle, npmle},
-    simulate::{Design, Difficulty, simulate},
+    simulate::{Design, simulate},
 };
 use std::{collections::BTreeMap, f64::consts::FRAC_PI_2};
 
@@ -28,7 +28,7 @@ fn at_least_as_likely_as_the_reference() {
 fn the_gap_is_the_maximum_between_the_points_of_the_grid_too() {
     let simulated = |trials: u64, seed: u64| {
         let law = BetaLaw::new(4.65, 0.361).unwrap();
-        let design = Design { difficulty: Difficulty::Beta(law), samples: 200, trials, batch: None };
+        let design = Design { law: law.into(), samples: 200, trials, batch: None };
         simulate(&design, seed).unwrap()
     };
     let measured = llm_sets();

@@ -1,0 +1,26 @@
+//! Rows of a table, and where they stand.
+
+use retrial_spec::Error;
+use std::{borrow::Cow, fmt::Display, path::Path};
+
+/// The fields of a row by [`Column`](crate::Column); `None` where the table has no such column.
+pub type Fields<'a> = [Option<Cow<'a, str>>; 7];
+
+/// Where a row stands.
+#[derive(Clone, Copy)]
+pub struct Place<'a> {
+    /// The file.
+    pub path: &'a Path,
+    /// From 1, without the header.
+    pub row: u64,
+    /// From 1, as an editor counts; 0 where rows are no lines.
+    pub line: u64,
+}
+
+impl Place<'_> {
+    /// A fault in one field.
+    pub fn fault(&self, column: &str, fault: impl Display, fix: impl Display) -> Error {
+        let line = if self.line > 0 { format!(" (line {})", self.line) } else { String::new() };
+        Error::file(self.path, format!("row {}{line}, column {column}: {fault}", self.row), fix)
+    }
+}
