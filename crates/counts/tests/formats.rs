@@ -228,7 +228,10 @@ fn multipl_e_and_monkeys_lie_in_directories() {
     let text = "gt_answer: '4'\norig_dset_idx: 12\nprompt: |\n  is it: yes,\n  or no\nis_corrects:\n- true\n- false\nsamples:\n- a\n- 'b: c'\n";
     fs::write(folder.join("12.yaml"), text).unwrap();
     fs::write(folder.join("13.yaml"), "is_corrects: [false, false]\nprompt: x\n").unwrap();
-    assert_eq!(shown(read(&[folder.clone()], &Options::default()).unwrap()), ["Llama-3 | : 12 1/2, 13 0/2"]);
+    assert_eq!(
+        shown(read(std::slice::from_ref(&folder), &Options::default()).unwrap()),
+        ["Llama-3 | : 12 1/2, 13 0/2"]
+    );
     fs::write(folder.join("14.yaml"), "prompt: x\nsamples: []\n").unwrap();
     assert!(read(&[folder], &Options::default()).unwrap_err().to_string().contains("no is_corrects"));
     let empty = read(&[dir.path().into()], &Options::default()).unwrap_err().to_string();
