@@ -70,7 +70,7 @@ fn table(dir: &Path, file: &str, names: &[&str]) -> PathBuf {
 }
 
 /// The commands that take counts, with an output directory where they make one.
-fn commands<'a>(counts: &'a str, attempts: &'a str, out: [&'a str; 2]) -> Vec<Vec<&'a str>> {
+fn commands<'a>(counts: &'a str, attempts: &'a str, out: [&'a str; 3]) -> Vec<Vec<&'a str>> {
     let cost = ["cost", counts, "--prompt-tokens", "2", "--decode-tokens", "3", "--flops-per-token", "1"];
     vec![
         vec!["coverage", counts],
@@ -80,6 +80,8 @@ fn commands<'a>(counts: &'a str, attempts: &'a str, out: [&'a str; 2]) -> Vec<Ve
         vec!["forecast", attempts, "--backtest", "6"],
         vec!["difficulty", counts],
         [&cost[..], &["--budget", "200", "--target", "0.9", "--out", out[1]]].concat(),
+        vec!["compare", counts, "--k", "1,3", "--out", out[2]],
+        vec!["plan", counts, "--width", "0.1"],
     ]
 }
 
@@ -88,17 +90,21 @@ fn names_are_shown_and_not_obeyed() {
     let dir = tempfile::tempdir().unwrap();
     let [counts, attempts] = ["counts.csv", "attempts.csv"].map(|file| table(dir.path(), file, &NAMES));
     let [counts, attempts] = [&counts, &attempts].map(|path| path.to_str().unwrap());
-    let outs = ["fit", "cost"].map(|name| dir.path().join(name).display().to_string());
-    for args in commands(counts, attempts, [&outs[0], &outs[1]]) {
+    let outs = ["fit", "cost", "compare"].map(|name| dir.path().join(name).display().to_string());
+    for args in commands(counts, attempts, outs.each_ref().map(String::as_str)) {
         let text = succeeds(&args);
         assert!(text.contains("\\u{1b}[2J") && text.contains("\\nerror: forged\\r\\n"), "retrial {args:?}: {text}");
     }
-    for args in commands(counts, attempts, [&outs[0], &outs[1]]) {
+    for args in commands(counts, attempts, outs.each_ref().map(String::as_str)) {
         let forced = ["--force", "--json"].into_iter().skip(usize::from(!args.contains(&"--out")));
         let text = succeeds(&args.iter().copied().chain(forced).collect::<Vec<_>>());
         let objects: Vec<Value> = serde_json::from_str(&text).unwrap();
         for name in NAMES {
-            assert!(objects.iter().any(|object| object["model"] == name), "retrial {args:?}: no {name:?}");
+            let is = |object: &Value| {
+                let groups = object["groups"].as_array();
+                object["model"] == name || groups.is_some_and(|groups| groups.iter().any(|of| of["model"] == name))
+            };
+            assert!(objects.iter().any(is), "retrial {args:?}: no {name:?}");
         }
     }
 }
@@ -111,8 +117,11 @@ fn names_stay_names_in_every_file() {
         fs::create_dir(&below).unwrap();
         let [counts, attempts] = ["counts.csv", "attempts.csv"].map(|file| table(&below, file, names));
         let [counts, attempts] = [&counts, &attempts].map(|path| path.to_str().unwrap());
-        let outs = ["fit", "cost"].map(|name| below.join(name).display().to_string());
-        for args in commands(counts, attempts, [&outs[0], &outs[1]]).iter().filter(|args| args.contains(&"--out")) {
+        let outs = ["fit", "cost", "compare"].map(|name| below.join(name).display().to_string());
+        for args in commands(counts, attempts, outs.each_ref().map(String::as_str))
+            .iter()
+            .filter(|args| args.contains(&"--out"))
+        {
             succeeds(args);
         }
         fs::remove_file(counts).unwrap();
@@ -153,7 +162,7 @@ fn names_stay_names_in_every_file() {
             _ => {}
         }
     }
-    assert!(guarded > 100 && figures == 3 && pages == 2, "{guarded} {figures} {pages}");
+    assert!(guarded > 100 && figures == 6 && pages == 3, "{guarded} {figures} {pages}");
 }
 
 #[test]

@@ -45,6 +45,7 @@ mod screen;
 mod shaders;
 #[cfg(target_os = "linux")]
 mod signals;
+mod statistics;
 mod stopped;
 mod tail;
 mod tally;

@@ -3,7 +3,7 @@
 use crate::{
     folder::{self, Folder, FolderArgs},
     input::{InputArgs, headline, law, notes, replicates, threads},
-    laws,
+    laws, policy,
     price::PriceArgs,
     progress::Terminal,
     summary::{Short, share, table_ks},
@@ -15,7 +15,7 @@ use retrial_report::{Block, Report, Section};
 use retrial_spec::{Error, Result, text::visible};
 use retrial_theory::{
     Data,
-    budget::{Allocation, allocate, best_model, interval_to_reach, trials_to_reach},
+    budget::{Allocation, Sequential, allocate, best_model, interval_to_reach, sequential, trials_to_reach},
     coverage::{Point, Scope},
     fit::{Fitted, Kind, Settings, fit},
     forecast::interval_by_law,
@@ -75,7 +75,7 @@ pub struct Priced {
     /// Coverage at all attempts that were made.
     last: f64,
     target: Option<Target>,
-    budget: Option<Budget>,
+    pub budget: Option<Budget>,
 }
 
 /// What a target takes.
@@ -95,8 +95,8 @@ struct Target {
 
 /// What a budget buys.
 #[derive(serde::Serialize)]
-struct Budget {
-    cost: f64,
+pub struct Budget {
+    pub cost: f64,
     /// Attempts per problem; 0 where not even the prompt is paid.
     attempts: u64,
     /// Coverage; unknown where it would take a law and none fits.
@@ -104,7 +104,9 @@ struct Budget {
     /// Whether it lies beyond the attempts that were made.
     forecast: bool,
     /// The same budget spent on top of what was tried, where it helps most.
-    allocation: Option<Allocation>,
+    pub allocation: Option<Allocation>,
+    /// The same budget, spent one attempt after the other.
+    pub sequential: Option<Sequential>,
 }
 
 impl Cost {
@@ -117,8 +119,10 @@ impl Cost {
             return Err(Error::input("budget", budget, "must be a finite number > 0"));
         }
         let mut folder = self.folder.create()?;
-        let groups = self.input.read()?;
+        // One list of prices serves all groups of a file.
+        let groups = self.input.reading.read(&self.input.files)?;
         self.price.check_models(&groups.iter().map(|group| &*group.model).collect::<Vec<_>>())?;
+        let groups = self.input.reading.wanted(groups, &self.input.source())?;
         let priced: Vec<Priced> = groups.into_iter().map(|group| self.price(group)).collect::<Result<_>>()?;
         let best = self.best(&priced);
         let report = folder.as_mut().map(|folder| self.report(folder, &priced, &best)).transpose()?;
@@ -154,10 +158,18 @@ impl Cost {
             let coverage = priced.known(attempts);
             // Prompts are paid already; what is left goes into attempts.
             let more = (cost / (price.total(1.0) - price.total(0.0)) * priced.data.samples()).floor().min(MOST);
-            let allocation = (more >= 1.0).then(|| allocate(&npmle(&priced.data), &priced.group.counts, more as u64));
-            let allocation = allocation.transpose()?;
-            priced.budget =
-                Some(Budget { cost, attempts: attempts as u64, coverage, forecast: attempts > reach, allocation });
+            let npmle = npmle(&priced.data);
+            let counts = &priced.group.counts;
+            let allocation = (more >= 1.0).then(|| allocate(&npmle, counts, more as u64)).transpose()?;
+            let sequential = (more >= 1.0).then(|| sequential(&npmle, counts, more)).transpose()?;
+            priced.budget = Some(Budget {
+                cost,
+                attempts: attempts as u64,
+                coverage,
+                forecast: attempts > reach,
+                allocation,
+                sequential,
+            });
         }
         Ok(priced)
     }
@@ -302,6 +314,12 @@ impl Cost {
                     a.even_gain.max(0.0)
                 ));
             }
+            if let Some(s) = &b.sequential {
+                lines.push(format!(
+                    "One attempt after the other, always at the unsolved problem likeliest to succeed next, they are expected to solve {:.2}: what a success saves goes to the others",
+                    s.gain
+                ));
+            }
         }
         lines
     }
@@ -334,15 +352,7 @@ impl Cost {
             folder::csv(["model", "benchmark", "k", "cost", "coverage", "by"], priced.iter().flat_map(rows))?,
         )?;
         if self.budget.is_some() {
-            let rows = priced.iter().flat_map(|p| {
-                let more = p.budget.iter().filter_map(|b| b.allocation.as_ref()).flat_map(|a| &a.trials);
-                let Group { model, benchmark, problems, .. } = &p.group;
-                problems.iter().zip(more).map(move |(problem, more)| (model, benchmark, problem, more))
-            });
-            folder.write(
-                "allocation.csv",
-                folder::csv(["model", "benchmark", "problem_id", "further_attempts"], rows)?,
-            )?;
+            policy::write(folder, priced)?;
         }
         folder.draw(laws::cost(priced, self.law, unit))?;
         let mut sections = vec![Section::new(

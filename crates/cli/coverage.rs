@@ -10,7 +10,7 @@ use retrial_counts::Group;
 use retrial_spec::{Error, Result, text::visible};
 use retrial_theory::{
     Data,
-    coverage::{Estimator, Point, Scope, first_success_curve},
+    coverage::{Estimator, Point, Scope, anytime, clustered_curve, first_success_curve},
 };
 use serde::Serialize;
 use serde_json::json;
@@ -27,7 +27,8 @@ const EXAMPLES: &str = "Examples:\n  retrial coverage counts.csv\n  retrial cove
 /// pass@k by the unbiased estimator 1 - C(n-c, k) / C(n, k) and, where single attempts are known, by first successes;
 /// pass^k: all of k attempts succeed; G-Pass@k: at least tau k of them do. 95 % intervals say what they hold for: the
 /// same problems tried again (fixed benchmark), or other problems of the same kind (resampled problems). A k beyond the
-/// attempts that were made is not available. Attempts that ended at a success (--stopped, --batch) have pass@k alone, by
+/// attempts that were made is not available. With a column that says what problems belong together (--columns
+/// cluster=subject), intervals for other such clusters stand beside. Attempts that ended at a success (--stopped, --batch) have pass@k alone, by
 /// the product limit (Kaplan-Meier) over batches: without bias at every k, with intervals for resampled problems that are
 /// wide for a fixed benchmark.
 #[derive(Args)]
@@ -49,6 +50,10 @@ pub struct Coverage {
     /// Exit with code 1 unless every problem has at least this share of successes
     #[arg(long, value_name = "X", value_parser = share_of_all)]
     least_per_problem: Option<f64>,
+    /// Also intervals that hold together at all moments at which attempts may be stopped, where all problems were tried
+    /// equally often
+    #[arg(long)]
+    anytime: bool,
     /// What is required must hold of the whole 95 % interval for these problems, not of the estimate alone
     #[arg(long, requires = "require")]
     surely: bool,
@@ -74,6 +79,12 @@ struct Row {
     fixed_benchmark: Option<[f64; 2]>,
     /// 95 %, for other problems of the same kind.
     resampled_problems: Option<[f64; 2]>,
+    /// 95 %, for other clusters of problems of the same kind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resampled_clusters: Option<[f64; 2]>,
+    /// 95 %, for the same problems, at whatever moment one stops.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    any_moment: Option<[f64; 2]>,
 }
 
 impl Coverage {
@@ -116,6 +127,23 @@ impl Coverage {
             return Ok(ExitCode::FAILURE);
         }
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// Intervals of unbiased pass@k for other clusters, where the input has them, and for any moment, where asked for.
+    fn more_intervals(&self, group: &Group, ks: &[u64], rows: &mut [Row]) -> Result<()> {
+        if let Some(clusters) = group.cluster_numbers() {
+            let curve = clustered_curve(&group.counts, &clusters, ks)?;
+            for row in rows.iter_mut() {
+                row.resampled_clusters = curve.iter().find(|p| p.k == row.k).map(|p| [p.low, p.high]);
+            }
+        }
+        if self.anytime {
+            let curve = anytime(&group.counts, ks)?;
+            for row in rows.iter_mut() {
+                row.any_moment = curve.iter().find(|(k, ..)| *k == row.k).map(|(.., ends)| *ends);
+            }
+        }
+        Ok(())
     }
 
     /// What is required, and whether it holds.
@@ -166,28 +194,29 @@ impl Coverage {
                 value: fixed.iter().find(|p| p.k == k).map(|p| p.value),
                 fixed_benchmark: interval(&fixed, k),
                 resampled_problems: interval(&resampled, k).filter(|_| data.samples() > 1.0),
+                resampled_clusters: None,
+                any_moment: None,
             };
             Ok::<_, Error>(ks.iter().map(row).collect())
         };
-        let mut estimates = vec![];
-        let mut add = |estimate: String, curve: &dyn Fn(Scope) -> Result<Vec<Point>>| {
-            estimates.push(Estimate { estimate, points: rows(curve)? });
-            Ok::<_, Error>(())
+        let estimate = |estimate: &str, curve: &dyn Fn(Scope) -> Result<Vec<Point>>| {
+            Ok::<_, Error>(Estimate { estimate: estimate.into(), points: rows(curve)? })
         };
         if data.is_stopped() {
             let name = if data.batch() == Some(1) { "first-success pass@k" } else { "product-limit pass@k" };
-            add(name.into(), &|scope| Ok(data.curve(&ks, scope)))?;
-            return Ok(estimates);
+            return Ok(vec![estimate(name, &|scope| Ok(data.curve(&ks, scope)))?]);
         }
-        add("unbiased pass@k".into(), &|scope| data.unbiased(Estimator::Pass, &ks, scope))?;
+        let unbiased = |name: &str, of: Estimator| estimate(name, &|scope| data.unbiased(of, &ks, scope));
+        let mut estimates = vec![unbiased("unbiased pass@k", Estimator::Pass)?];
+        self.more_intervals(group, &ks, &mut estimates[0].points)?;
         if let Some(mut first) = group.first_successes() {
             let trials = data.reach();
             first.iter_mut().for_each(|at| *at = at.filter(|&at| at < trials));
-            add("first-success pass@k".into(), &|_| first_success_curve(&first, trials, &ks))?;
+            estimates.push(estimate("first-success pass@k", &|_| first_success_curve(&first, trials, &ks))?);
         }
-        add("pass^k".into(), &|scope| data.unbiased(Estimator::AllPass, &ks, scope))?;
+        estimates.push(unbiased("pass^k", Estimator::AllPass)?);
         for &tau in &self.tau {
-            add(format!("G-Pass@k, tau {tau}"), &|scope| data.unbiased(Estimator::MostPass(tau), &ks, scope))?;
+            estimates.push(unbiased(&format!("G-Pass@k, tau {tau}"), Estimator::MostPass(tau))?);
         }
         Ok(estimates)
     }
@@ -243,21 +272,33 @@ fn share_of_all(text: &str) -> std::result::Result<f64, String> {
     text.trim().parse().ok().filter(|v| (0.0..=1.0).contains(v)).ok_or_else(|| format!("{text}: must be from 0 to 1"))
 }
 
+/// One of the intervals of a row.
+type Interval = fn(&Row) -> Option<[f64; 2]>;
+
 fn table(estimates: &[Estimate]) -> String {
-    let mut rows = vec![["estimate", "k", "value", "fixed benchmark", "resampled problems"].map(String::from).to_vec()];
     // A bound of 1e-300 is a way to say 0.
     let end = |v: f64| share(if v < 1e-99 { 0.0 } else { v });
     let interval =
         |ends: Option<[f64; 2]>| ends.map_or(String::new(), |[low, high]| format!("[{}, {}]", end(low), end(high)));
+    // What only some inputs have, or only some users ask for, has no column elsewhere.
+    let has = |of: Interval| estimates.iter().flat_map(|e| &e.points).any(|row| of(row).is_some());
+    let mut columns: Vec<(&str, Interval)> =
+        vec![("fixed benchmark", |row| row.fixed_benchmark), ("resampled problems", |row| row.resampled_problems)];
+    if has(|row| row.resampled_clusters) {
+        columns.push(("resampled clusters", |row| row.resampled_clusters));
+    }
+    if has(|row| row.any_moment) {
+        columns.push(("fixed benchmark, any moment", |row| row.any_moment));
+    }
+    let head = ["estimate", "k", "value"].into_iter().chain(columns.iter().map(|(name, _)| *name));
+    let mut rows = vec![head.map(String::from).collect::<Vec<_>>()];
     for Estimate { estimate, points } in estimates {
         for (i, row) in points.iter().enumerate() {
-            rows.push(vec![
-                if i == 0 { estimate.clone() } else { String::new() },
-                ui::thousands(row.k),
-                row.value.map_or("not available".into(), share),
-                interval(row.fixed_benchmark),
-                interval(row.resampled_problems),
-            ]);
+            let first = if i == 0 { estimate.clone() } else { String::new() };
+            let value = row.value.map_or("not available".into(), share);
+            let mut cells = vec![first, ui::thousands(row.k), value];
+            cells.extend(columns.iter().map(|(_, of)| interval(of(row))));
+            rows.push(cells);
         }
     }
     ui::table(&rows)

@@ -6,6 +6,7 @@ use crate::{
     input::{Convention, InputArgs, headline, law, laws_help, replicates, threads},
     laws,
     progress::Terminal,
+    tails::{self, Tails, tails},
     ui,
 };
 use clap::Args;
@@ -15,6 +16,7 @@ use retrial_theory::{
     fit::{Kind, Settings, study_all},
     npmle::npmle,
 };
+use serde_json::{Value, json};
 
 /// Fit every scaling law to success counts, with intervals and goodness of fit
 ///
@@ -65,9 +67,16 @@ impl Fit {
         });
         let fits: Vec<Fits> = fits.collect::<Result<_>>()?;
         terminal.clear();
-        let report = folder.as_mut().map(|folder| self.report(folder, &fits)).transpose()?;
+        let tails = tails(&fits);
+        let report = folder.as_mut().map(|folder| self.report(folder, &fits, &tails)).transpose()?;
         if self.json {
-            return ui::print_json(&fits.iter().flat_map(|fits| fits.objects(self.convention)).collect::<Vec<_>>());
+            let mut objects: Vec<Value> = fits.iter().flat_map(|fits| fits.objects(self.convention)).collect();
+            for object in &mut objects {
+                let same = |t: &&Tails| object["law"] == t.law.name() && object["benchmark"] == *t.benchmark;
+                let across = tails.iter().find(same).map(|t| json!(t.across));
+                object["across_groups"] = across.unwrap_or_default();
+            }
+            return ui::print_json(&objects);
         }
         let mut text = format!("Convention: {}\n", self.convention.text());
         for fits in &fits {
@@ -81,6 +90,10 @@ impl Fit {
                 text += &format!("95 % intervals, if the law holds\n{}", ui::table(&intervals));
             }
         }
+        for tails in &tails {
+            let (title, table) = (tails.title(self.convention), ui::table(&tails.table(self.convention)));
+            text += &format!("\n{title}\n{table}{}\n", tails.sentence());
+        }
         if self.bootstrap == 0 {
             text +=
                 "\n--bootstrap 200 adds p-values of the goodness of fit and intervals of the laws by least squares.\n";
@@ -88,11 +101,14 @@ impl Fit {
         ui::print(&(text + &report.unwrap_or_default()))
     }
 
-    fn report(&self, folder: &mut Folder, fits: &[Fits]) -> Result<String> {
+    fn report(&self, folder: &mut Folder, fits: &[Fits], tails: &[Tails]) -> Result<String> {
         folder.write("fits.csv", fits::csv(fits, self.convention)?)?;
         folder.write("curves.csv", laws::curves_csv(fits)?)?;
         folder.draw(laws::coverage(fits)?)?;
         folder.draw(laws::loss(fits)?)?;
+        if !tails.is_empty() {
+            folder.draw(tails::figure(tails, self.convention))?;
+        }
         let mut sections = vec![Section::new(
             "Coverage and loss",
             folder.figures.iter().cloned().map(Block::Figure).collect::<Vec<_>>(),
@@ -110,6 +126,10 @@ impl Fit {
                 blocks.push(folder::block("95 % intervals of the parameters, if the law holds.", &intervals));
             }
             sections.push(Section::new(fits.group.to_string(), blocks));
+        }
+        for tails in tails {
+            let blocks = vec![folder::block("", &tails.table(self.convention)), Block::Paragraph(tails.sentence())];
+            sections.push(Section::new(tails.title(self.convention), blocks));
         }
         folder.finish(&Report {
             title: "Scaling laws of repeated attempts".into(),

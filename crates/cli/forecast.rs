@@ -2,7 +2,7 @@
 
 use crate::{
     backtest,
-    input::{InputArgs, headline, law, notes, positive, replicates, threads},
+    input::{InputArgs, Reading, given_law, headline, law, notes, positive, replicates, threads},
     progress::Terminal,
     summary::share,
     ui,
@@ -12,10 +12,11 @@ use retrial_counts::Group;
 use retrial_spec::{Error, Result};
 use retrial_theory::{
     Data,
-    fit::{Kind, Method as Intervals, Settings, fit},
+    fit::{Kind, Law, Method as Intervals, Settings, fit},
     forecast::{self, Forecast as At},
 };
 use serde_json::{Value, json};
+use std::path::PathBuf;
 
 /// Forecast coverage beyond the attempts that were made
 ///
@@ -26,18 +27,24 @@ use serde_json::{Value, json};
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  retrial forecast counts.csv --k 1e5,1e6\n  retrial forecast counts.csv --k 1e6 --law beta-binomial \
-                        --bootstrap 1000 --json\n  retrial forecast attempts.csv.gz --attempts 1e4 --problems 128 \
+                        --bootstrap 1000 --json\n  retrial forecast --law-at zero-inflated:A=0.9,alpha=3,beta=0.4 --k 1,1e3,1e9\n  retrial forecast attempts.csv.gz --attempts 1e4 --problems 128 \
                         --backtest 100,300,1000"
 )]
 pub struct Forecast {
+    /// Files and directories of counts, as in retrial coverage
+    #[arg(value_name = "FILE", required_unless_present = "law_at")]
+    files: Vec<PathBuf>,
     #[command(flatten)]
-    input: InputArgs,
+    reading: Reading,
     /// Attempts per problem to forecast
     #[arg(long, value_name = "K,..", value_delimiter = ',', value_parser = attempts, required_unless_present = "backtest")]
     k: Vec<f64>,
     /// Laws to use (default: all), by the names of retrial fit
     #[arg(long, value_name = "LAW,..", value_delimiter = ',', value_parser = law)]
     law: Vec<Kind>,
+    /// A law with its parameters, evaluated as it is; may be given again. Needs no file
+    #[arg(long, value_name = "LAW:NAME=X,..", value_parser = given_law, conflicts_with = "backtest")]
+    law_at: Vec<Law>,
     /// Replicates for the intervals of curve laws, which have no likelihood; 0 for none
     #[arg(long, value_name = "B", default_value_t = 200, value_parser = replicates)]
     bootstrap: u32,
@@ -54,7 +61,7 @@ pub struct Forecast {
 
 /// What one method says at every k, or why it says nothing.
 struct Method {
-    name: &'static str,
+    name: String,
     /// How its intervals are found, and on what condition they hold.
     intervals: Option<(String, &'static str)>,
     says: Result<Vec<At>, String>,
@@ -64,10 +71,14 @@ struct Method {
 
 impl Forecast {
     pub fn run(&self) -> Result<()> {
-        let groups = self.input.read()?;
+        if self.files.is_empty() {
+            return self.given();
+        }
+        let input = InputArgs { files: self.files.clone(), reading: self.reading.clone() };
+        let groups = input.read()?;
         let terminal = Terminal::new();
         if !self.backtest.is_empty() {
-            if self.input.reading.stopped {
+            if self.reading.stopped {
                 let limit = "attempts that stopped at a success hide none to foretell: drop --stopped or --backtest";
                 return Err(Error::input("backtest", "--stopped as well", limit));
             }
@@ -85,11 +96,11 @@ impl Forecast {
         );
         let mut objects = vec![];
         for group in groups {
-            let data = self.input.reading.data(&group)?;
+            let data = self.reading.data(&group)?;
             let methods = self.methods(&data, &terminal)?;
             terminal.clear();
             text += &format!("\n{}\n{}", headline(&group, &data), self.table(&methods));
-            let left_out = methods.iter().filter_map(|m| Some((m.name, m.says.as_ref().err().or(m.note.as_ref())?)));
+            let left_out = methods.iter().filter_map(|m| Some((&m.name, m.says.as_ref().err().or(m.note.as_ref())?)));
             text += &left_out.map(|(name, why)| format!("{name}: {why}\n")).collect::<String>();
             objects.extend(methods.iter().map(|method| self.object(&group, &data, method)));
         }
@@ -119,7 +130,7 @@ impl Forecast {
             };
             let by = Intervals::of(kind);
             let intervals = (by == Intervals::Profile || self.bootstrap > 0).then(|| (by.to_string(), "the law holds"));
-            methods.push(Method { name: kind.name(), intervals, says, note });
+            methods.push(Method { name: kind.name().into(), intervals, says, note });
         }
         let one_line = |e: Error| e.to_string();
         let ends = |b: &forecast::Bounds| At { k: b.k, value: f64::NAN, low: Some(b.low), high: Some(b.high) };
@@ -128,12 +139,33 @@ impl Forecast {
         let mean = Some(("spread of problems".into(), "smoothing has no bias"));
         let toulmin = forecast::good_toulmin(data, ks).map_err(one_line);
         let chao = forecast::chao(data, ks).map_err(one_line);
+        methods.extend(self.law_at.iter().map(|law| self.law(law)));
         methods.extend([
-            Method { name: "worst-case bounds", intervals: all_laws, says: bounds, note: None },
-            Method { name: "good-toulmin", intervals: mean, says: toulmin, note: None },
-            Method { name: "chao, lower bound", intervals: None, says: chao, note: None },
+            Method { name: "worst-case bounds".into(), intervals: all_laws, says: bounds, note: None },
+            Method { name: "good-toulmin".into(), intervals: mean, says: toulmin, note: None },
+            Method { name: "chao, lower bound".into(), intervals: None, says: chao, note: None },
         ]);
         Ok(methods)
+    }
+
+    /// Laws that were given, without counts.
+    fn given(&self) -> Result<()> {
+        let methods: Vec<Method> = self.law_at.iter().map(|law| self.law(law)).collect();
+        if self.json {
+            let object = |(law, method): (&Law, &Method)| {
+                let points = method.says.iter().flatten().map(|at| json!({ "k": at.k, "value": at.value }));
+                json!({ "law": law, "points": points.collect::<Vec<_>>() })
+            };
+            return ui::print_json(&self.law_at.iter().zip(&methods).map(object).collect::<Vec<_>>());
+        }
+        ui::print(&self.table(&methods))
+    }
+
+    /// A law that was given, at every k.
+    fn law(&self, law: &Law) -> Method {
+        let at = |&k: &f64| At { k, value: law.coverage(k), low: None, high: None };
+        let says = Ok(self.k.iter().map(at).collect());
+        Method { name: format!("given: {law}"), intervals: None, says, note: None }
     }
 
     fn table(&self, methods: &[Method]) -> String {
@@ -144,7 +176,7 @@ impl Forecast {
             let Ok(points) = says else { continue };
             let cell = |k: &f64| points.iter().find(|at| at.k == *k).map_or("not available".into(), show);
             let by = intervals.as_ref().map_or("-".into(), |(by, _)| by.clone());
-            rows.push([name.to_string(), by].into_iter().chain(self.k.iter().map(cell)).collect());
+            rows.push([name.clone(), by].into_iter().chain(self.k.iter().map(cell)).collect());
         }
         ui::table(&rows)
     }

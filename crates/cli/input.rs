@@ -132,7 +132,7 @@ impl Reading {
     }
 
     /// The groups that are asked for.
-    fn wanted(&self, mut groups: Vec<Group>, source: &str) -> Result<Vec<Group>> {
+    pub fn wanted(&self, mut groups: Vec<Group>, source: &str) -> Result<Vec<Group>> {
         if let Some(wanted) = &self.group {
             let names: Vec<String> = groups.iter().map(Group::to_string).collect();
             groups.retain(|group| group.to_string().contains(wanted));

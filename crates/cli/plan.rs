@@ -80,6 +80,8 @@ struct Task {
     subject: Subject,
     /// Problems that there are.
     problems: Option<f64>,
+    /// Model and benchmark of the pilot's groups.
+    groups: Vec<Value>,
     /// What to know of the pilot.
     notes: Vec<String>,
 }
@@ -114,12 +116,12 @@ impl Plan {
         }
         let mut text = String::new();
         let mut objects = vec![];
-        for Task { title, subject, problems, notes } in self.tasks()? {
+        for Task { title, subject, problems, groups, notes } in self.tasks()? {
             let ways = self.k.iter().map(|&k| self.way(&subject, k, problems)).collect::<Result<Vec<Way>>>()?;
             text += &format!("{}{title}\n", if text.is_empty() { "" } else { "\n" });
             text += &ways.iter().map(|way| self.text(way, problems)).collect::<String>();
             objects.push(json!({
-                "pilot": title, "problems": problems, "notes": notes, "width": self.goal.width, "difference": self.goal.difference,
+                "pilot": title, "groups": groups, "problems": problems, "notes": notes, "width": self.goal.width, "difference": self.goal.difference,
                 "plans": ways.iter().map(object).collect::<Vec<_>>(),
             }));
         }
@@ -134,7 +136,7 @@ impl Plan {
         };
         if let Some(law) = &self.law {
             let subject = one(Population::of_law(law)?)?;
-            return Ok(vec![Task { title: law.to_string(), subject, problems: these, notes: vec![] }]);
+            return Ok(vec![Task { title: law.to_string(), subject, problems: these, groups: vec![], notes: vec![] }]);
         }
         let input = InputArgs { files: self.files.clone(), reading: self.reading.clone() };
         let groups = if self.goal.difference.is_some() { input.read_apart()? } else { input.read()? };
@@ -147,6 +149,7 @@ impl Plan {
                 title: headline(group, data),
                 subject: one(Population::of_pilot(&npmle(data)))?,
                 problems: these.or(Some(data.samples())),
+                groups: vec![named(group)],
                 notes: notes(group, data),
             })
         };
@@ -166,7 +169,7 @@ impl Plan {
         let title = format!("{} and {}: {} problems in common", groups[0], groups[1], aligned.problems.len());
         let notes = groups.iter().zip(data).flat_map(|(group, data)| notes(group, data)).collect();
         let problems = Some(self.these.map_or(pairs.problems(), |n| n as f64));
-        Ok(Task { title, subject: Subject::Two(contest), problems, notes })
+        Ok(Task { title, subject: Subject::Two(contest), problems, groups: groups.map(named).to_vec(), notes })
     }
 
     fn way(&self, subject: &Subject, k: u64, problems: Option<f64>) -> Result<Way> {
@@ -247,6 +250,10 @@ impl Plan {
         }
         text
     }
+}
+
+fn named(group: &Group) -> Value {
+    json!({ "model": group.model, "benchmark": group.benchmark })
 }
 
 fn object(way: &Way) -> Value {

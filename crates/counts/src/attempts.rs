@@ -17,7 +17,7 @@ pub struct Attempts<'a> {
 
 impl<'a> Attempts<'a> {
     pub fn new(path: &'a Path, options: &'a Options) -> Result<Self> {
-        let mut present = [false; 7];
+        let mut present = [false; Column::COUNT];
         for column in [Column::Model, Column::Benchmark, Column::Problem, Column::Success] {
             present[column as usize] = true;
         }

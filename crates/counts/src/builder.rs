@@ -50,6 +50,8 @@ struct Draft {
     index: HashMap<Box<str>, usize>,
     counts: Vec<Counts>,
     attempts: Vec<Vec<Attempt>>,
+    /// The cluster of each problem, where there is such a column.
+    clusters: Vec<Box<str>>,
     /// Where stopped attempts cut the last batch short: attempts, and the row that says so.
     cut: Vec<(u64, u64)>,
     /// Attempts without an outcome.
@@ -70,14 +72,14 @@ pub struct Builder<'a> {
     problems: usize,
     memory: usize,
     /// Columns of the first row; the others have the same.
-    present: [bool; 7],
+    present: [bool; Column::COUNT],
     /// Whether an attempt has the number 0, and so all count from there.
     from_zero: bool,
 }
 
 impl<'a> Builder<'a> {
     /// An error where the columns that are there, of all in the `header`, make no table of any kind, or the options do not fit that kind.
-    pub fn new(path: &Path, present: [bool; 7], header: &str, options: &'a Options) -> Result<Self> {
+    pub fn new(path: &Path, present: [bool; Column::COUNT], header: &str, options: &'a Options) -> Result<Self> {
         let has = |column: Column| present[column as usize];
         let kind = match [Column::Correct, Column::Success, Column::Attempt].map(has) {
             [true, ..] => Kind::Counts,
@@ -178,7 +180,7 @@ impl<'a> Builder<'a> {
             whole(text).map_err(|fix| place.fault(name(column), format!("is {text}"), fix))
         };
         // A model that only some rows have would make two groups of one.
-        for column in [Column::Model, Column::Benchmark, Column::Attempt] {
+        for column in [Column::Model, Column::Benchmark, Column::Attempt, Column::Cluster] {
             let (here, before) = (fields[column as usize].is_some(), self.present[column as usize]);
             if here != before {
                 let (fault, fix) = match here {
@@ -210,6 +212,19 @@ impl<'a> Builder<'a> {
         if known.is_none() {
             self.problems += 1;
             self.memory += PROBLEM + problem.len();
+        }
+        if let Some(cluster) = fields[Column::Cluster as usize].as_deref() {
+            match known.and_then(|at| draft.clusters.get(at)) {
+                None => {
+                    self.memory += PROBLEM + cluster.len();
+                    draft.clusters.push(cluster.into());
+                }
+                Some(before) if **before != *cluster => {
+                    let fault = format!("is {cluster}, and was {before} in another row of {problem}");
+                    return Err(place.fault(name(Column::Cluster), fault, "a problem belongs to one"));
+                }
+                Some(_) => {}
+            }
         }
         if self.kind == Kind::Counts {
             if known.is_some() {
@@ -328,6 +343,8 @@ impl<'a> Builder<'a> {
         if empty.contains(&true) {
             let mut keep = empty.iter().map(|empty| !empty);
             problems.retain(|_| keep.next().unwrap_or(true));
+            let mut keep = empty.iter().map(|empty| !empty);
+            draft.clusters.retain(|_| keep.next().unwrap_or(true));
             draft.attempts.retain(|attempts| !attempts.is_empty());
         }
         for (attempts, problem) in draft.attempts.iter_mut().zip(&problems) {
@@ -350,6 +367,9 @@ impl<'a> Builder<'a> {
             problems.extend((1..=unlisted).map(|i| format!("unlisted {i}").into()));
             draft.counts.extend(vec![Counts::new(attempts, 0)?; unlisted]);
             listed.resize(wanted, vec![]);
+            if unlisted > 0 {
+                draft.clusters.clear(); // nobody says where those belong
+            }
         }
         let most = draft.counts.iter().map(Counts::trials).max().unwrap_or(0);
         if let (Some(batch), Some((samples, row))) =
@@ -369,7 +389,7 @@ impl<'a> Builder<'a> {
             Kind::Counts => Outcomes::Counted,
             _ => Outcomes::Listed(listed),
         };
-        let Draft { model, benchmark, counts, missing, .. } = draft;
+        let Draft { model, benchmark, counts, clusters, missing, .. } = draft;
         let mut notes = vec![];
         if missing > 0 {
             let how = if self.options.missing == Missing::Drop { "are left out" } else { "count as failures" };
@@ -380,7 +400,7 @@ impl<'a> Builder<'a> {
                 "attempts of {gaps} problems have gaps in their numbers: what is missing counts for nothing"
             ));
         }
-        Ok(Group { model: model.into(), benchmark: benchmark.into(), problems, counts, outcomes, notes })
+        Ok(Group { model: model.into(), benchmark: benchmark.into(), problems, counts, clusters, outcomes, notes })
     }
 
     /// Whether numbers of a problem's attempts are left out.

@@ -20,12 +20,24 @@ pub enum Column {
     Attempt,
     /// Whether the attempt succeeded: 0, 1, true or false.
     Success,
+    /// To what the problem belongs, with others that are alike: a subject, a text.
+    Cluster,
 }
 
 impl Column {
     /// Every column, in the order of their discriminants.
-    pub const ALL: [Self; 7] =
-        [Self::Model, Self::Benchmark, Self::Problem, Self::Samples, Self::Correct, Self::Attempt, Self::Success];
+    pub const ALL: [Self; Self::COUNT] = [
+        Self::Model,
+        Self::Benchmark,
+        Self::Problem,
+        Self::Samples,
+        Self::Correct,
+        Self::Attempt,
+        Self::Success,
+        Self::Cluster,
+    ];
+    /// Their number.
+    pub const COUNT: usize = 8;
 
     /// Its usual name.
     pub fn name(self) -> &'static str {
@@ -37,6 +49,7 @@ impl Column {
             Self::Correct => "num_correct",
             Self::Attempt => "attempt",
             Self::Success => "success",
+            Self::Cluster => "cluster",
         }
     }
 }
@@ -49,7 +62,7 @@ impl fmt::Display for Column {
 
 /// The names that a table gives its columns.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Columns([Option<String>; 7]);
+pub struct Columns([Option<String>; Column::COUNT]);
 
 impl Columns {
     /// The usual names but for the given `(usual, name)` pairs. An error where `usual` is none or given twice.

@@ -140,16 +140,23 @@ fn fingerprint(path: &Path) -> Result<Option<(u64, u64)>> {
 fn add(group: &mut Group, more: Group, path: &Path, options: &Options) -> Result<()> {
     let mut at: HashMap<Box<str>, usize> = group.problems.iter().cloned().zip(0..).collect();
     let mut again = 0;
+    if group.clusters.is_empty() != more.clusters.is_empty() {
+        let fault = format!("and another file of {group} do not both say to what problems belong");
+        return Err(Error::file(path, fault, "give the column cluster to both, or to none"));
+    }
+    let mut clusters = more.clusters.into_iter();
     let mut listed = match (std::mem::replace(&mut group.outcomes, Outcomes::Counted), more.outcomes) {
         (Outcomes::Listed(one), Outcomes::Listed(two)) => Some((one, two)),
         _ => None,
     };
     for (i, (problem, counts)) in more.problems.into_iter().zip(more.counts).enumerate() {
         let successes = listed.as_mut().map(|(_, two)| std::mem::take(&mut two[i]));
+        let cluster = clusters.next();
         match at.entry(problem.clone()) {
             Entry::Vacant(entry) => {
                 entry.insert(group.problems.len());
                 group.problems.push(problem);
+                group.clusters.extend(cluster);
                 group.counts.push(counts);
                 if let (Some((one, _)), Some(successes)) = (&mut listed, successes) {
                     one.push(successes);

@@ -2,7 +2,7 @@
 
 use retrial_spec::text::visible;
 use retrial_theory::coverage::Counts;
-use std::fmt;
+use std::{collections::HashMap, fmt};
 
 /// What one model did on one benchmark. Problems are in the order in which they first appear.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +15,8 @@ pub struct Group {
     pub problems: Vec<Box<str>>,
     /// Attempts and successes per problem, as long as `problems`.
     pub counts: Vec<Counts>,
+    /// To what each problem belongs, as long as `problems`; empty where the input does not say.
+    pub clusters: Vec<Box<str>>,
     /// What is known of single attempts.
     pub outcomes: Outcomes,
     /// What to know of the input, a line each.
@@ -41,6 +43,16 @@ impl Group {
     /// The most attempts at a problem.
     pub fn most_trials(&self) -> u64 {
         self.counts.iter().map(Counts::trials).max().unwrap_or(0)
+    }
+
+    /// The cluster of every problem, as a number from 0; `None` where the input does not say.
+    pub fn cluster_numbers(&self) -> Option<Vec<usize>> {
+        let mut numbers: HashMap<&str, usize> = HashMap::new();
+        let mut number = |cluster| {
+            let next = numbers.len();
+            *numbers.entry(cluster).or_insert(next)
+        };
+        (!self.clusters.is_empty()).then(|| self.clusters.iter().map(|cluster| number(cluster)).collect())
     }
 
     /// The first success of every problem, attempts from 0, where the input tells it.

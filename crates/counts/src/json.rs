@@ -1,5 +1,6 @@
 //! One row of JSON. Only the values that a table needs are kept, so a row takes no more memory than its bytes.
 
+use crate::Column;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::{borrow::Cow, fmt, ops::Range};
 
@@ -16,10 +17,10 @@ pub enum Scalar<'a> {
 }
 
 /// The values of some names, in their order; `None` where the object has no such name.
-pub type Row<'a> = [Option<Scalar<'a>>; 7];
+pub type Row<'a> = [Option<Scalar<'a>>; Column::COUNT];
 
 /// Reads an object.
-pub fn row<'a>(text: &'a [u8], names: &[&str; 7]) -> serde_json::Result<Row<'a>> {
+pub fn row<'a>(text: &'a [u8], names: &[&str; Column::COUNT]) -> serde_json::Result<Row<'a>> {
     let mut json = serde_json::Deserializer::from_slice(text);
     let row = Names(names).deserialize(&mut json)?;
     json.end()?;
@@ -88,7 +89,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Entries<T> {
 }
 
 #[derive(Clone, Copy)]
-struct Names<'n>(&'n [&'n str; 7]);
+struct Names<'n>(&'n [&'n str; Column::COUNT]);
 
 impl<'de> DeserializeSeed<'de> for Names<'_> {
     type Value = Row<'de>;
@@ -121,7 +122,7 @@ impl<'de> Visitor<'de> for Names<'_> {
 }
 
 /// Where a key is in the list of names.
-struct Place<'n>(&'n [&'n str; 7]);
+struct Place<'n>(&'n [&'n str; Column::COUNT]);
 
 impl<'de> DeserializeSeed<'de> for Place<'_> {
     type Value = Option<usize>;

@@ -11,7 +11,7 @@
 //!
 //! Tables are CSV (commas, tabs or semicolons) with a header, JSON lines, or JSON arrays, plain or gzipped, in UTF-8 or
 //! UTF-16, and [`Columns`] knows their columns by other names. With columns `model` and `benchmark` a table holds several
-//! groups. Every fault names file, row and column; row 1 is the first below the header.
+//! groups; with `cluster`, problems that belong together. Every fault names file, row and column; row 1 is the first below the header.
 //!
 //! CSV and JSON lines are read as streams, within limits that keep memory below 1 GB: rows of 16 MiB, 10,000 columns,
 //! 8 GiB in all as unpacked, names of 64 KiB, 10,000 groups, [`MOST_PROBLEMS`] problems, and 640 MiB for what is kept of

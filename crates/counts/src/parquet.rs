@@ -1,9 +1,104 @@
-//! Tables as Parquet.
+//! Tables as Parquet: of its columns only those that a table of counts needs are unpacked.
 
-use crate::{Group, Options};
+use crate::{
+    Column, Group, Options,
+    builder::{Builder, shortened},
+    place::{Fields, Place},
+};
+use parquet::{
+    errors::ParquetError,
+    file::reader::{FileReader, SerializedFileReader},
+    record::Field,
+    schema::types::Type,
+};
 use retrial_spec::{Error, Result};
-use std::path::Path;
+use std::{
+    borrow::Cow,
+    fs::File,
+    panic,
+    path::Path,
+    sync::{Mutex, PoisonError},
+};
 
-pub fn read(path: &Path, _: &Options) -> Result<Vec<Group>> {
-    Err(Error::file(path, "is Parquet", "write it as CSV or JSON lines"))
+/// Reads a table. The library panics over some damaged files; that ends here, as an error, and without its message: no
+/// panic's is printed meanwhile.
+pub fn read(path: &Path, options: &Options) -> Result<Vec<Group>> {
+    // Hooks are the process's: two at a time would put back each other's.
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(|_| {}));
+    let read = panic::catch_unwind(|| table(path, options));
+    panic::set_hook(hook);
+    read.unwrap_or_else(|_| {
+        Err(Error::file(path, "is Parquet that cannot be read (it contradicts itself)", "write it again"))
+    })
+}
+
+fn table(path: &Path, options: &Options) -> Result<Vec<Group>> {
+    let bad = |e: ParquetError| {
+        let fault = format!("is Parquet that cannot be read ({})", e.to_string().replace('\n', " "));
+        Error::file(path, fault, "write it again, compressed by snappy, zstd, gzip or not at all")
+    };
+    let file = File::open(path).map_err(Error::io("read", path))?;
+    let reader = SerializedFileReader::new(file).map_err(bad)?;
+    let schema = reader.metadata().file_metadata().schema().clone();
+    let titles: Vec<&str> = schema.get_fields().iter().map(|field| field.name()).collect();
+    let (columns, _) = options.columns.of_table(&titles);
+    let names = Column::ALL.map(|column| columns.name(column));
+    for (column, name) in Column::ALL.into_iter().zip(names) {
+        if columns.is_renamed(column) && !titles.contains(&name) {
+            let fault = format!("schema, column {name}: is missing");
+            return Err(Error::file(path, fault, format!("the table has {}", shortened(&titles.join(", ")))));
+        }
+    }
+    let present = names.map(|name| titles.contains(&name));
+    let options = Options { columns: columns.clone(), ..options.clone() };
+    let mut builder = Builder::new(path, present, &titles.join(", "), &options)?;
+    let wanted = schema.get_fields().iter().filter(|field| names.contains(&field.name())).cloned();
+    let wanted = Type::group_type_builder(schema.name()).with_fields(wanted.collect()).build().map_err(bad)?;
+    for (row, record) in (1..).zip(reader.get_row_iter(Some(wanted)).map_err(bad)?) {
+        let record = record.map_err(bad)?;
+        let place = Place { path, row, line: 0 };
+        let (mut fields, mut list) = (Fields::default(), None);
+        for (name, value) in record.get_column_iter() {
+            for (column, _) in Column::ALL.into_iter().zip(names).filter(|(_, of)| of == name) {
+                fields[column as usize] = Some(match value {
+                    Field::ListInternal(items) if column == Column::Success => {
+                        list = Some(items.elements());
+                        "".into()
+                    }
+                    value => text(value).ok_or_else(|| {
+                        place.fault(
+                            name,
+                            "is of a type that no table of counts has",
+                            "must be a number, text or truth value",
+                        )
+                    })?,
+                });
+            }
+        }
+        let Some(items) = list else {
+            builder.add(&fields, place)?;
+            continue;
+        };
+        for item in items {
+            fields[Column::Success as usize] = Some(text(item).unwrap_or_default());
+            builder.add(&fields, place)?;
+        }
+    }
+    builder.finish()
+}
+
+/// A value, as the text that CSV would hold; `None` of what is no scalar.
+fn text(value: &Field) -> Option<Cow<'_, str>> {
+    Some(match value {
+        Field::Null => "".into(),
+        Field::Str(text) => text.as_str().into(),
+        Field::Group(_) | Field::ListInternal(_) | Field::MapInternal(_) | Field::Bytes(_) => return None,
+        // Whole numbers without a fraction, as they were counted.
+        Field::Double(v) => v.to_string().into(),
+        Field::Float(v) => v.to_string().into(),
+        other => other.to_string().into(),
+    })
 }

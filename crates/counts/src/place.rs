@@ -1,10 +1,11 @@
 //! Rows of a table, and where they stand.
 
+use crate::Column;
 use retrial_spec::Error;
 use std::{borrow::Cow, fmt::Display, path::Path};
 
 /// The fields of a row by [`Column`](crate::Column); `None` where the table has no such column.
-pub type Fields<'a> = [Option<Cow<'a, str>>; 7];
+pub type Fields<'a> = [Option<Cow<'a, str>>; Column::COUNT];
 
 /// Where a row stands.
 #[derive(Clone, Copy)]

@@ -9,6 +9,7 @@ use crate::{
     source::{self, MOST_ROW, Source},
 };
 use retrial_spec::{Error, Result};
+use serde::Deserialize;
 use std::{borrow::Cow, io::BufRead, path::Path};
 
 /// Reads JSON of any kind.
@@ -36,8 +37,8 @@ pub fn read(path: &Path, mut source: Source, options: &Options) -> Result<Vec<Gr
     if let (Some(document), [_]) = (documents::of(&names), &objects[..]) {
         return document.read(path, &text, options);
     }
-    let (options, header) = of_table(&names, options);
-    let mut rows = Rows::new(path, &header, &options);
+    let (options, header, note) = of_table(&text[first.clone()], &names, options);
+    let mut rows = Rows::new(path, &header, &options, note);
     for (row, object) in (1..).zip(objects) {
         let line = 1 + text[..object.start].iter().filter(|b| **b == b'\n').count() as u64;
         // Counting lines of many objects again and again would take forever.
@@ -48,8 +49,8 @@ pub fn read(path: &Path, mut source: Source, options: &Options) -> Result<Vec<Gr
 }
 
 fn lines(path: &Path, mut source: Source, first: Vec<u8>, names: &[String], options: &Options) -> Result<Vec<Group>> {
-    let (options, header) = of_table(names, options);
-    let (mut rows, mut text, mut row) = (Rows::new(path, &header, &options), first, 0);
+    let (options, header, note) = of_table(&first, names, options);
+    let (mut rows, mut text, mut row) = (Rows::new(path, &header, &options, note), first, 0);
     for line in 1.. {
         if text.trim_ascii().is_empty() {
             // A blank line counts as part of the next row, so that blanks come to an end too.
@@ -67,11 +68,28 @@ fn lines(path: &Path, mut source: Source, first: Vec<u8>, names: &[String], opti
     rows.finish()
 }
 
-/// The options for a table with these columns, and their names.
-fn of_table(names: &[String], options: &Options) -> (Options, String) {
+/// The options for a table whose first object has these names, the names, and what to know of the choice.
+fn of_table(first: &[u8], names: &[String], options: &Options) -> (Options, String, Option<String>) {
+    /// lm-evaluation-harness says which of its columns are metrics.
+    #[derive(Deserialize)]
+    struct Metrics {
+        metrics: Vec<String>,
+    }
     let titles: Vec<&str> = names.iter().map(String::as_str).collect();
-    let (columns, _) = options.columns.of_table(&titles);
-    (Options { columns, ..options.clone() }, titles.join(", "))
+    let (mut given, mut note) = (options.columns.clone(), None);
+    let is_sample = ["doc_id", "filter"].iter().all(|name| titles.contains(name));
+    if is_sample
+        && !given.is_renamed(Column::Success)
+        && let Ok(Metrics { metrics }) = serde_json::from_slice(first)
+        && let Some(metric) = metrics.iter().find(|metric| titles.contains(&metric.as_str()))
+    {
+        given.name_it(Column::Success, metric);
+        note = (metrics.len() > 1).then(|| {
+            format!("of the metrics {} this is {metric}: --columns success=NAME takes another", metrics.join(", "))
+        });
+    }
+    let (columns, _) = given.of_table(&titles);
+    (Options { columns, ..options.clone() }, titles.join(", "), note)
 }
 
 /// Objects on their way to groups.
@@ -81,13 +99,15 @@ struct Rows<'a> {
     header: &'a str,
     options: &'a Options,
     builder: Option<Builder<'a>>,
+    /// What to know of every group.
+    note: Option<String>,
     /// Whether a problem was named by a number, and whether by a text that could be one.
     named_by: [bool; 2],
 }
 
 impl<'a> Rows<'a> {
-    fn new(path: &'a Path, header: &'a str, options: &'a Options) -> Self {
-        Self { path, header, options, builder: None, named_by: [false; 2] }
+    fn new(path: &'a Path, header: &'a str, options: &'a Options, note: Option<String>) -> Self {
+        Self { path, header, options, builder: None, note, named_by: [false; 2] }
     }
 
     fn add(&mut self, text: &[u8], place: Place<'_>) -> Result<()> {
@@ -174,6 +194,8 @@ impl<'a> Rows<'a> {
     }
 
     fn finish(self) -> Result<Vec<Group>> {
-        self.builder.map_or_else(|| Ok(vec![]), Builder::finish)
+        let mut groups = self.builder.map_or_else(|| Ok(vec![]), Builder::finish)?;
+        groups.iter_mut().for_each(|group| group.notes.extend(self.note.clone()));
+        Ok(groups)
     }
 }

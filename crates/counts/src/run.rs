@@ -36,6 +36,7 @@ pub fn of_tally(model: &str, tally: &Tally) -> Result<Vec<Group>> {
                 true => Outcomes::First(rows.iter().map(|row| row.first_success(threshold)).collect()),
                 false => Outcomes::Counted,
             },
+            clusters: vec![],
             notes: vec![],
         })
     };

@@ -83,12 +83,12 @@ fn delimiter(header: &[u8]) -> u8 {
 }
 
 /// Where the header has each column.
-fn positions(path: &Path, header: &csv::StringRecord, columns: &Columns) -> Result<[Option<usize>; 7]> {
+fn positions(path: &Path, header: &csv::StringRecord, columns: &Columns) -> Result<[Option<usize>; Column::COUNT]> {
     if header.len() > MOST_COLUMNS {
         let fault = format!("header, column {MOST_COLUMNS}: is followed by {} more", header.len() - MOST_COLUMNS);
         return Err(Error::file(path, fault, "no table of counts has so many; keep those that are needed"));
     }
-    let mut at = [None; 7];
+    let mut at = [None; Column::COUNT];
     for column in Column::ALL {
         let name = columns.name(column);
         let mut found = header.iter().enumerate().filter(|(_, title)| *title == name).map(|(at, _)| at);

@@ -1,11 +1,18 @@
 //! Every harness's files, as small as they can be, and every way in which they lie.
 
 use flate2::{Compression, write::GzEncoder};
-use retrial_counts::{Group, Missing, Options, Outcomes, read};
+use parquet::{
+    basic::Compression as Compressed,
+    data_type::{BoolType, ByteArray, ByteArrayType, Int64Type},
+    file::{properties::WriterProperties, writer::SerializedFileWriter},
+    schema::parser::parse_message_type,
+};
+use retrial_counts::{Columns, Group, Missing, Options, Outcomes, read};
 use std::{
     fs,
     io::{Cursor, Write},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 /// Writes files and reads them together.
@@ -110,6 +117,91 @@ fn lm_evaluation_harness() {
         &rows.join("\n"),
         &["samples_gsm8k | strict: 0 1/2, 1 1/1", "samples_gsm8k | flexible: 0 1/1"],
     );
+    // Of several metrics the first that the file names, which need not be one that anyone has heard of.
+    let row = r#"{"doc_id":3,"filter":"none","metrics":["loose","sharp"],"sharp":0.0,"loose":1.0}"#;
+    is("s.jsonl", row, &["s | none: 3 1/1"]);
+    assert!(one("s.jsonl", row).unwrap()[0].notes[0].contains("loose, sharp this is loose"));
+    let sharp = Options { columns: Columns::renamed([("success", "sharp")]).unwrap(), ..Options::default() };
+    assert_eq!(shown(all(&[("s.jsonl", row.as_bytes())], &sharp).unwrap()), ["s | none: 3 0/1"]);
+}
+
+/// A Parquet file of a problem and what was made of it: a row an attempt.
+fn parquet(compression: Compressed) -> Vec<u8> {
+    let schema =
+        "message table { required binary task_id (UTF8); required binary completion (UTF8); optional boolean passed; }";
+    let schema = Arc::new(parse_message_type(schema).unwrap());
+    let properties = Arc::new(WriterProperties::builder().set_compression(compression).build());
+    let mut writer = SerializedFileWriter::new(vec![], schema, properties).unwrap();
+    let mut rows = writer.next_row_group().unwrap();
+    for texts in [["a", "b", "a"], ["some code", "more", "x"]] {
+        let mut column = rows.next_column().unwrap().unwrap();
+        column.typed::<ByteArrayType>().write_batch(&texts.map(ByteArray::from), None, None).unwrap();
+        column.close().unwrap();
+    }
+    let mut column = rows.next_column().unwrap().unwrap();
+    column.typed::<BoolType>().write_batch(&[true, false, false], Some(&[1, 1, 1]), None).unwrap();
+    column.close().unwrap();
+    rows.close().unwrap();
+    writer.into_inner().unwrap()
+}
+
+/// Columns of any type that a table needs, in every compression that writers use, and no damage that ends in a panic.
+#[test]
+fn parquet_tables() {
+    let kinds = [
+        Compressed::UNCOMPRESSED,
+        Compressed::SNAPPY,
+        Compressed::GZIP(Default::default()),
+        Compressed::ZSTD(Default::default()),
+    ];
+    for kind in kinds {
+        let got = all(&[("p.parquet", &parquet(kind))], &Options::default()).unwrap();
+        assert_eq!(shown(got), ["p | : a 1/2, b 0/1"], "{kind}");
+    }
+    // Lists of outcomes, and numbers of both kinds.
+    let schema = "message t { required int64 id; required group is_corrects (LIST) { repeated group list { optional boolean element; } } }";
+    let mut writer =
+        SerializedFileWriter::new(vec![], Arc::new(parse_message_type(schema).unwrap()), Default::default()).unwrap();
+    let mut rows = writer.next_row_group().unwrap();
+    let mut column = rows.next_column().unwrap().unwrap();
+    column.typed::<Int64Type>().write_batch(&[7, 8], None, None).unwrap();
+    column.close().unwrap();
+    let mut column = rows.next_column().unwrap().unwrap();
+    column.typed::<BoolType>().write_batch(&[true, false, true], Some(&[2, 2, 2]), Some(&[0, 1, 0])).unwrap();
+    column.close().unwrap();
+    rows.close().unwrap();
+    let lists = writer.into_inner().unwrap();
+    assert_eq!(shown(all(&[("l.parquet", &lists)], &Options::default()).unwrap()), ["l | : 7 1/2, 8 1/1"]);
+    let wrong = Options { columns: Columns::renamed([("success", "gone")]).unwrap(), ..Options::default() };
+    let fault = all(&[("l.parquet", &lists)], &wrong).unwrap_err();
+    assert!(fault.contains("column gone") && fault.contains("id, is_corrects"), "{fault}");
+    let whole = parquet(Compressed::SNAPPY);
+    for end in 0..whole.len() {
+        drop(all(&[("p.parquet", &whole[..end])], &Options::default()));
+    }
+    for at in 0..whole.len() {
+        for byte in [0, 0xFF, whole[at] ^ 1] {
+            let mut bytes = whole.clone();
+            bytes[at] = byte;
+            drop(all(&[("p.parquet", &bytes)], &Options::default()));
+        }
+    }
+}
+
+/// Problems of one subject belong together, in whatever file they are; no problem belongs to two.
+#[test]
+fn clusters() {
+    let named = Options { columns: Columns::renamed([("cluster", "subject")]).unwrap(), ..Options::default() };
+    let text = "problem_id,subject,success\na,x,1\na,x,0\nb,y,1\nc,x,0\n";
+    let groups = all(&[("t.csv", text.as_bytes())], &named).unwrap();
+    assert_eq!(groups[0].clusters, ["x".into(), "y".into(), "x".into()]);
+    assert_eq!(groups[0].cluster_numbers(), Some(vec![0, 1, 0]));
+    assert_eq!(one("t.csv", "problem_id,success\na,1\n").unwrap()[0].cluster_numbers(), None);
+    let two = "problem_id,subject,success\na,x,1\na,y,0\n";
+    assert!(all(&[("t.csv", two.as_bytes())], &named).unwrap_err().contains("belongs to one"));
+    let rows = "problem_id,cluster,num_samples,num_correct\na,x,4,1\nb,y,4,2\n";
+    assert_eq!(one("t.csv", rows).unwrap()[0].clusters.len(), 2);
+    assert!(one("t.csv", "problem_id,success\na,1\n").is_ok());
 }
 
 #[test]

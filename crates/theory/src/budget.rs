@@ -1,7 +1,10 @@
 //! What a budget buys: Eqs 13 to 15 turned round.
 
+mod sequential;
+
 use crate::{coverage::Counts, laws::Cost, npmle::Npmle};
 use retrial_spec::{Error, Result};
+pub use sequential::{Sequential, sequential};
 use std::collections::BTreeMap;
 
 /// The least number of trials, at most `most`, with which `coverage`, a non-decreasing function of `k`, reaches
@@ -79,6 +82,21 @@ struct Cell {
 }
 
 impl Cell {
+    /// The unsolved samples by their trials, in that order.
+    fn of_unsolved(npmle: &Npmle, counts: &[Counts]) -> Vec<Self> {
+        let mut unsolved: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
+        for (i, counts) in counts.iter().enumerate().filter(|(_, counts)| counts.successes() == 0) {
+            unsolved.entry(counts.trials()).or_default().push(i);
+        }
+        let cell = |(n, members): (u64, Vec<usize>)| {
+            let posterior = npmle.posterior(n, 0);
+            let atoms = posterior.iter().zip(&npmle.atoms).filter(|(w, _)| **w > 0.0);
+            let posterior = atoms.map(|(&w, atom)| (w, atom.success, atom.ln_failure().max(f64::MIN))).collect();
+            Self { posterior, members, trials: 0 }
+        };
+        unsolved.into_iter().map(cell).collect()
+    }
+
     /// Probability that trial number `m + 1` is the first success.
     fn marginal(&self, m: u64) -> f64 {
         self.posterior.iter().map(|(w, success, ln_failure)| w * success * (m as f64 * ln_failure).exp()).sum()
@@ -111,17 +129,7 @@ pub fn allocate(npmle: &Npmle, counts: &[Counts], trials: u64) -> Result<Allocat
     if trials > 1 << 53 {
         return Err(Error::input("trials to allot", trials, "must be at most 2^53"));
     }
-    let mut unsolved: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
-    for (i, counts) in counts.iter().enumerate().filter(|(_, counts)| counts.successes() == 0) {
-        unsolved.entry(counts.trials()).or_default().push(i);
-    }
-    let cell = |(n, members): (u64, Vec<usize>)| {
-        let posterior = npmle.posterior(n, 0);
-        let atoms = posterior.iter().zip(&npmle.atoms).filter(|(w, _)| **w > 0.0);
-        let posterior = atoms.map(|(&w, atom)| (w, atom.success, atom.ln_failure().max(f64::MIN))).collect();
-        Cell { posterior, members, trials: 0 }
-    };
-    let mut cells: Vec<Cell> = unsolved.into_iter().map(cell).collect();
+    let mut cells = Cell::of_unsolved(npmle, counts);
     let samples: u64 = cells.iter().map(|cell| cell.members.len() as u64).sum();
     let (each, extra) = (trials.checked_div(samples).unwrap_or(0), trials.checked_rem(samples).unwrap_or(0));
 

@@ -1,5 +1,7 @@
 //! Estimators of coverage (pass@k) from what was counted, and how sure they are.
 
+mod anytime;
+mod clusters;
 mod stopped;
 mod tail;
 
@@ -8,6 +10,8 @@ use crate::{
     normal::Z,
     special::{beta_quantile, ln_rising_ratio, one_minus_exp},
 };
+pub use anytime::anytime;
+pub use clusters::clustered_curve;
 use retrial_spec::{Error, Result};
 pub(crate) use stopped::ProductLimit;
 pub use tail::{all_succeed, most_succeed};

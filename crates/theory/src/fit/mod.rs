@@ -13,6 +13,7 @@
 //! A curve is a slice of `(k, coverage)`; [`pairs`] makes one of estimated points. The Beta law misfits most real data,
 //! so no fit comes without its [`Misfit`].
 
+mod across;
 mod beta;
 pub(crate) mod bootstrap;
 mod curve;
@@ -31,6 +32,7 @@ mod quadrature;
 mod search;
 
 use crate::coverage::Point;
+pub use across::{Across, across};
 pub use family::{Parameter, Range};
 pub use fitted::{Fitted, Goodness, Interval, Method, NoFit, Settings, fit, study, study_all};
 pub use law::{Kind, Law};

@@ -10,7 +10,7 @@ use crate::Data;
 
 /// Half the 0.95 quantile of chi squared with one degree of freedom: nats that the ends of an interval lie below the
 /// best law.
-const DROP: f64 = 1.920_729_410_347_062;
+pub const DROP: f64 = 1.920_729_410_347_062;
 
 /// Profile-likelihood intervals of all parameters; none for a law without a likelihood.
 pub fn parameters(fitted: &Fitted, data: &Data) -> Vec<Interval> {

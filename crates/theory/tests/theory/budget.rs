@@ -1,11 +1,12 @@
 use crate::data;
+use retrial_spec::rng::Stream;
 use retrial_theory::{
     Data,
-    budget::{allocate, best_model, trials_to_reach},
+    budget::{allocate, best_model, sequential, trials_to_reach},
     coverage::Counts,
     difficulty::{Class, posterior, spectrum},
     laws::{BetaLaw, Cost},
-    npmle::npmle,
+    npmle::{Atom, Npmle, npmle},
 };
 
 fn counts(of: &[(u64, u64)]) -> Vec<Counts> {
@@ -97,4 +98,47 @@ fn the_spectrum_of_difficulty_is_a_density() {
     assert!(found.bins.windows(2).all(|w| w[0].1 == w[1].0 || (w[0].1 / w[1].0 - 1.0).abs() < 1e-12));
     // 55 of 128 problems were never solved in 10,000 attempts.
     assert!(found.unresolved > 0.2 && found.unresolved < 55.0 / 128.0 + 0.1, "{}", found.unresolved);
+}
+
+/// The policy played out: what it solves and spends on average is what was expected, and no less than all trials settled
+/// beforehand would solve.
+#[test]
+fn the_sequential_policy_does_what_it_says() {
+    let atom = |success: f64, weight: f64| Atom { failure: 1.0 - success, success, weight };
+    let npmle = Npmle { atoms: vec![atom(0.001, 0.3), atom(0.02, 0.4), atom(0.3, 0.3)], nll: 0.0, gap: 0.0 };
+    let counts = counts(&[(10, 0), (10, 0), (10, 3), (200, 0), (50, 0), (10, 0)]);
+    for budget in [5.0, 40.0, 600.0, 20_000.0] {
+        let policy = sequential(&npmle, &counts, budget).unwrap();
+        let beforehand = allocate(&npmle, &counts, budget as u64).unwrap();
+        assert!(policy.spent <= budget && policy.gain >= beforehand.gain * 0.99 - 0.05, "{policy:?} {beforehand:?}");
+        assert!(policy.until[2] == 0 && policy.until[0].abs_diff(policy.until[1]) <= 1, "{policy:?}");
+        let mut stream = Stream::new(1, 1);
+        let (mut spent, mut solved) = (0.0, 0.0);
+        const PLAYS: u32 = 4000;
+        for _ in 0..PLAYS {
+            for (counts, &until) in counts.iter().zip(&policy.until) {
+                if until == 0 {
+                    continue;
+                }
+                // A failure probability as the counts leave it.
+                let weights: Vec<f64> =
+                    npmle.atoms.iter().map(|a| a.weight * a.failure.powi(counts.trials() as i32)).collect();
+                let mut at = stream.uniform() * weights.iter().sum::<f64>();
+                let chosen = weights.iter().position(|w| {
+                    at -= w;
+                    at < 0.0
+                });
+                let failure = npmle.atoms[chosen.unwrap_or(0)].failure;
+                let first = ((1.0 - stream.uniform()).ln() / failure.ln()).floor() + 1.0;
+                spent += first.min(until as f64);
+                solved += f64::from(u8::from(first <= until as f64));
+            }
+        }
+        let plays = f64::from(PLAYS);
+        assert!((solved / plays - policy.gain).abs() < 0.05, "{budget}: {} {policy:?}", solved / plays);
+        assert!((spent / plays / policy.spent - 1.0).abs() < 0.1, "{budget}: {} {policy:?}", spent / plays);
+    }
+    let nothing = sequential(&npmle, &counts, 0.0).unwrap();
+    assert_eq!((nothing.gain, nothing.spent), (0.0, 0.0));
+    assert!(sequential(&npmle, &counts, f64::NAN).is_err() && sequential(&npmle, &counts, -1.0).is_err());
 }

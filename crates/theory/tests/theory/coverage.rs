@@ -5,8 +5,8 @@ use retrial_spec::rng::Stream;
 use retrial_theory::{
     Data,
     coverage::{
-        Counts, Estimator, Point, Scope, all_succeed, first_success_curve, log_grid, most_succeed, unbiased,
-        unbiased_curve,
+        Counts, Estimator, Point, Scope, all_succeed, anytime, clustered_curve, first_success_curve, log_grid,
+        most_succeed, unbiased, unbiased_curve,
     },
 };
 
@@ -384,4 +384,96 @@ fn one_sample_stands_for_no_other() {
     for point in unbiased_curve(&counts, &[1, 4, 5, 6, 7], Scope::Population).unwrap() {
         assert!(point.low < 0.03 && point.high > 0.97, "{point:?}");
     }
+}
+
+/// Trials go on, and at every moment from the first to the last the interval holds the truth, in 95 % of all cases; the
+/// interval for one moment, looked at again and again, does not.
+#[test]
+fn intervals_for_any_moment_hold_at_all() {
+    let rates: Vec<f64> = (0..12).map(|i| 0.02 + 0.04 * f64::from(i)).collect();
+    const REPEATS: u32 = 200;
+    for k in [1, 3] {
+        let truth = rates.iter().map(|q| 1.0 - (1.0 - q).powi(k as i32)).sum::<f64>() / rates.len() as f64;
+        let (mut held, mut held_once) = (0u32, 0u32);
+        for seed in 0..REPEATS {
+            let mut stream = Stream::new(seed.into(), 5);
+            let mut successes = vec![0; rates.len()];
+            let (mut all, mut once) = (true, true);
+            for n in 1..=400u64 {
+                for (c, q) in successes.iter_mut().zip(&rates) {
+                    *c += u64::from(stream.uniform() < *q);
+                }
+                // Every moment early on, then some.
+                if n < k || n > 20 && n % 19 != 0 {
+                    continue;
+                }
+                let now = counts(n, &successes);
+                let (_, value, [low, high]) = anytime(&now, &[k]).unwrap()[0];
+                assert!(low <= value && value <= high);
+                all &= low <= truth && truth <= high;
+                let one = unbiased_curve(&now, &[k], Scope::Benchmark).unwrap()[0];
+                once &= one.low <= truth && truth <= one.high;
+            }
+            held += u32::from(all);
+            held_once += u32::from(once);
+        }
+        let share = |held: u32| f64::from(held) / f64::from(REPEATS);
+        assert!(share(held) > 0.95 - 4.0 * (0.95f64 * 0.05 / f64::from(REPEATS)).sqrt(), "{k}: {}", share(held));
+        assert!(share(held_once) < 0.9, "{k}: {}", share(held_once));
+    }
+    // No wider than twice the interval for one moment, after many trials.
+    let many = counts(10_000, &[100, 2000, 5000, 9000]);
+    let (_, _, [low, high]) = anytime(&many, &[1]).unwrap()[0];
+    let one = unbiased_curve(&many, &[1], Scope::Benchmark).unwrap()[0];
+    assert!(high - low < 4.0 * (one.high - one.low) && high - low > one.high - one.low, "{low} {high} {one:?}");
+    assert!(anytime(&many, &[10_001]).unwrap().is_empty());
+    let unequal = [Counts::new(4, 1).unwrap(), Counts::new(5, 1).unwrap()];
+    assert!(anytime(&unequal, &[1]).is_err() && anytime(&[], &[1]).is_err());
+}
+
+/// Problems of one subject are alike: intervals for other subjects hold, and those for problems do not.
+#[test]
+fn intervals_for_clusters_hold() {
+    const CLUSTERS: usize = 30;
+    let ks = [1, 5];
+    let mut held = [0.0; 2];
+    let mut held_as_problems = 0.0;
+    const REPEATS: u32 = 400;
+    // The mean of 1 - (1-q)^k over subjects of q = 0.4 u + 0.05 v with u of the subject and v of the problem.
+    let truth = |k: i32| {
+        let grid = |i: u32| (f64::from(i) + 0.5) / 400.0;
+        let one = |(u, v): (f64, f64)| 1.0 - (1.0 - 0.4 * u - 0.05 * v).powi(k);
+        (0..400).flat_map(|i| (0..400).map(move |j| (grid(i), grid(j)))).map(one).sum::<f64>() / 160_000.0
+    };
+    let truths = [truth(1), truth(5)];
+    for seed in 0..REPEATS {
+        let mut stream = Stream::new(seed.into(), 6);
+        let (mut of, mut cluster) = (vec![], vec![]);
+        for subject in 0..CLUSTERS {
+            let u = stream.uniform();
+            for _ in 0..8 {
+                let q = 0.4 * u + 0.05 * stream.uniform();
+                let c = (0..20).filter(|_| stream.uniform() < q).count() as u64;
+                of.push(Counts::new(20, c).unwrap());
+                cluster.push(subject);
+            }
+        }
+        let points = clustered_curve(&of, &cluster, &ks).unwrap();
+        for ((held, p), truth) in held.iter_mut().zip(&points).zip(truths) {
+            *held += f64::from(u8::from(p.low <= truth && truth <= p.high));
+        }
+        let p = unbiased_curve(&of, &[1], Scope::Population).unwrap()[0];
+        held_as_problems += f64::from(u8::from(p.low <= truths[0] && truths[0] <= p.high));
+    }
+    let all = f64::from(REPEATS);
+    assert!(held.iter().all(|held| (0.915..=0.985).contains(&(held / all))), "{held:?}");
+    assert!(held_as_problems / all < 0.8, "{held_as_problems}");
+    // Clusters of one are no clusters.
+    let one = counts(100, &[3, 50, 20, 80, 0, 7, 33, 61]);
+    let each: Vec<usize> = (0..8).collect();
+    let (a, b) =
+        (clustered_curve(&one, &each, &[1]).unwrap()[0], unbiased_curve(&one, &[1], Scope::Population).unwrap()[0]);
+    close(a.low, b.low, 0.01);
+    close(a.high, b.high, 0.01);
+    assert!(clustered_curve(&one, &[0; 8], &[1]).is_err() && clustered_curve(&one, &[0, 1], &[1]).is_err());
 }

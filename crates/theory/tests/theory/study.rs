@@ -8,7 +8,7 @@ use retrial_spec::{Error, Observer, Silent};
 use retrial_theory::{
     Data,
     coverage::Counts,
-    fit::{Fitted, Kind, Method, NoFit, Settings, fit, study, study_all},
+    fit::{Fitted, Kind, Method, NoFit, Settings, across, fit, study, study_all},
     forecast::by_law,
     laws::BetaLaw,
     npmle::npmle,
@@ -288,4 +288,36 @@ fn intervals_hold_what_was_found_at_the_edges() {
             }
         }
     }
+}
+
+/// Groups of one exponent and different heads refute it in one of twenty cases, of two exponents always; one common
+/// exponent is known better than that of a group.
+#[test]
+fn an_exponent_is_compared_across_groups() {
+    let group = |alpha: f64, beta: f64, seed: u64| {
+        let data = Data::new(&drawn(BetaLaw::new(alpha, beta).unwrap(), 300, 200, None, seed)).unwrap();
+        (fit(Kind::BETA, &data).unwrap(), data)
+    };
+    let test = |betas: [f64; 3], seed: u64| {
+        let groups: Vec<_> =
+            (0..).zip(betas).map(|(i, beta)| group(2.0 + i as f64, beta, 3 * seed + i)).collect::<Vec<_>>();
+        across(&groups.iter().map(|(fitted, data)| (fitted, data)).collect::<Vec<_>>(), "beta").unwrap()
+    };
+    const REPEATS: u64 = 100;
+    let (mut refuted, mut held) = (0.0, 0.0);
+    for seed in 0..REPEATS {
+        let same = test([0.4; 3], seed);
+        assert_eq!(same.freedom, 2);
+        refuted += f64::from(u8::from(same.p_value < 0.05));
+        held += f64::from(u8::from(same.interval[0] <= 0.4 && 0.4 <= same.interval[1]));
+        assert!(same.interval[0] < same.common && same.common < same.interval[1], "{same:?}");
+    }
+    assert!(refuted <= 14.0 && held >= 86.0, "{refuted} refuted, {held} held");
+    assert!(test([0.3, 0.6, 0.3], 7).p_value < 1e-4);
+    let (fitted, data) = group(2.0, 0.4, 1);
+    assert_eq!(across(&[(&fitted, &data)], "beta"), None);
+    assert_eq!(across(&[(&fitted, &data), (&fitted, &data)], "gamma"), None);
+    let twice = across(&[(&fitted, &data), (&fitted, &data)], "beta").unwrap();
+    assert!(twice.statistic < 1e-3 && twice.p_value > 0.97, "{twice:?}");
+    close(twice.common, value(&fitted, "beta"), 1e-3);
 }
