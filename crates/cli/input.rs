@@ -15,7 +15,7 @@ use std::{collections::HashMap, num::NonZero, path::PathBuf, thread};
 pub struct InputArgs {
     /// Files and directories of results, known by their content, or - for standard input
     ///
-    /// Tables (CSV with commas, tabs or semicolons, JSON lines, JSON arrays): one row per problem with model, benchmark,
+    /// Tables (CSV with commas, tabs or semicolons, JSON lines, JSON arrays, Parquet): one row per problem with model, benchmark,
     /// problem_id, num_samples, num_correct; or one row per attempt with success in place of the numbers; or one row per
     /// problem with a list of outcomes in success; or one row per successful attempt with its number in attempt, given
     /// --attempts and --problems. A matrix of outcomes, problems x attempts (.npy, CSV). A run of retrial sample. All may be

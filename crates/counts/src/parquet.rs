@@ -38,7 +38,7 @@ pub fn read(path: &Path, options: &Options) -> Result<Vec<Group>> {
 fn table(path: &Path, options: &Options) -> Result<Vec<Group>> {
     let bad = |e: ParquetError| {
         let fault = format!("is Parquet that cannot be read ({})", e.to_string().replace('\n', " "));
-        Error::file(path, fault, "write it again, compressed by snappy, zstd, gzip or not at all")
+        Error::file(path, fault, "write it again, compressed by snappy, gzip or not at all")
     };
     let file = File::open(path).map_err(Error::io("read", path))?;
     let reader = SerializedFileReader::new(file).map_err(bad)?;
