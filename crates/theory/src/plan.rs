@@ -4,6 +4,7 @@ use crate::{
     compare::{FOUND, Pairs},
     coverage::{TAIL, proportion},
     fit::Law,
+    hypergeometric,
     npmle::{Atom, Npmle},
 };
 use retrial_spec::{Error, Result, rng::Stream};
@@ -72,8 +73,8 @@ impl Population {
         }
         let mean = self.coverage(k);
         let problems = self.atoms.iter().map(|atom| atom.weight * (atom.solved(k as f64) - mean).powi(2)).sum();
-        let shared = Shared::new(attempts, k);
-        let noise = self.atoms.iter().map(|atom| atom.weight * shared.noise(atom.ln_failure())).sum();
+        let shared = hypergeometric::chances(attempts, k, k);
+        let noise = self.atoms.iter().map(|atom| atom.weight * noise(&shared, k, atom.ln_failure())).sum();
         Ok(Variance { problems, attempts: noise })
     }
 
@@ -184,45 +185,15 @@ fn least(from: u64, enough: impl Fn(u64) -> bool) -> Option<u64> {
     Some(high)
 }
 
-/// How many attempts two choices of `k` of `n` share.
-struct Shared {
-    k: f64,
-    /// `(shared attempts, probability)`.
-    chances: Vec<(f64, f64)>,
-}
-
-impl Shared {
-    fn new(n: u64, k: u64) -> Self {
-        let (least, most) = ((2 * k).saturating_sub(n), k);
-        // From the mode to both sides, as far as a float tells from nothing.
-        let ratio = |c: u64| ((k - c) as f64).powi(2) / ((c + 1) as f64 * (n + c + 1 - 2 * k) as f64); // of c + 1 to c
-        let mode = ((k as f64 + 1.0).powi(2) / (n as f64 + 2.0)).floor() as u64;
-        let mode = mode.clamp(least, most);
-        let mut chances = vec![(mode as f64, 1.0)];
-        let (mut c, mut weight) = (mode, 1.0);
-        while c > least && weight > 1e-18 {
-            c -= 1;
-            weight /= ratio(c);
-            chances.push((c as f64, weight));
-        }
-        (c, weight) = (mode, 1.0);
-        while c < most && weight > 1e-18 {
-            weight *= ratio(c);
-            c += 1;
-            chances.push((c as f64, weight));
-        }
-        let sum: f64 = chances.iter().map(|(_, weight)| weight).sum();
-        Self { k: k as f64, chances: chances.into_iter().map(|(c, weight)| (c, weight / sum)).collect() }
+/// The variance of the estimate at a problem: `shared` are the chances that two choices of `k` attempts share so many.
+fn noise(shared: &[(u64, f64)], k: u64, ln_failure: f64) -> f64 {
+    if ln_failure == f64::NEG_INFINITY {
+        return 0.0;
     }
-
-    /// The variance of the estimate at a problem.
-    fn noise(&self, ln_failure: f64) -> f64 {
-        if ln_failure == f64::NEG_INFINITY {
-            return 0.0;
-        }
-        // p^(2k-c) - p^2k = p^(2k-c) (1 - p^c).
-        let part =
-            |&(c, weight): &(f64, f64)| weight * ((2.0 * self.k - c) * ln_failure).exp() * -(c * ln_failure).exp_m1();
-        self.chances.iter().map(part).sum::<f64>() + 0.0
-    }
+    // p^(2k-c) - p^2k = p^(2k-c) (1 - p^c).
+    let part = |&(c, chance): &(u64, f64)| {
+        let [different, c] = [2 * k - c, c].map(|count| count as f64);
+        chance * (different * ln_failure).exp() * -(c * ln_failure).exp_m1()
+    };
+    shared.iter().map(part).sum::<f64>() + 0.0
 }

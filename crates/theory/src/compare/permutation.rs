@@ -4,7 +4,7 @@ use super::Pairs;
 use crate::{
     coverage::{Counts, unbiased},
     fit::Settings,
-    normal, parallel,
+    hypergeometric, normal, parallel,
 };
 use retrial_spec::{Observer, Result, rng::Stream};
 use serde::Serialize;
@@ -41,30 +41,12 @@ impl Deals {
     fn new([a, b]: &[Counts; 2], problems: f64, ks: &[u64]) -> Self {
         let (na, nb) = (a.trials(), b.trials());
         let c = a.successes() + b.successes();
-        let (least, most) = (c.saturating_sub(nb), c.min(na));
-        // Hypergeometric, from its mode to both sides as far as a float tells from nothing.
-        let ratio = |x: u64| {
-            ((c - x) as f64 * (na - x) as f64) / ((x + 1) as f64 * (nb + x + 1 - c) as f64) // of x + 1 to x
-        };
-        let mode = ((c + 1) as f64 * (na + 1) as f64 / ((na + nb + 2) as f64)).floor() as u64;
-        let mode = mode.clamp(least, most);
-        let (mut low, mut weights) = (mode, vec![1.0]);
-        while low > least && weights[weights.len() - 1] > 1e-18 {
-            low -= 1;
-            weights.push(weights[weights.len() - 1] / ratio(low));
-        }
-        weights.reverse();
-        let mut high = mode;
-        while high < most && weights[weights.len() - 1] > 1e-18 {
-            weights.push(weights[weights.len() - 1] * ratio(high));
-            high += 1;
-        }
-        let sum: f64 = weights.iter().sum();
+        let chances = hypergeometric::chances(na + nb, c, na);
         let mut total = 0.0;
-        let mut below: Vec<f64> = weights
+        let mut below: Vec<f64> = chances
             .iter()
-            .map(|weight| {
-                total += weight / sum;
+            .map(|(_, chance)| {
+                total += chance;
                 total
             })
             .collect();
@@ -73,7 +55,7 @@ impl Deals {
         }
         let value = |n: u64, c: u64, k: u64| unbiased(n, c, k).unwrap_or(f64::NAN);
         let difference = |x: u64| ks.iter().map(|&k| value(na, x, k) - value(nb, c - x, k)).collect();
-        Self { below, differences: (low..=high).map(difference).collect(), problems: problems as u64 }
+        Self { below, differences: chances.iter().map(|&(x, _)| difference(x)).collect(), problems: problems as u64 }
     }
 
     fn draw(&self, stream: &mut Stream) -> &[f64] {

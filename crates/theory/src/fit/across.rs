@@ -7,7 +7,7 @@ use super::{
     profile::DROP,
     search::nll_at,
 };
-use crate::Data;
+use crate::{Data, peak::peak};
 use serde::Serialize;
 
 /// Whether groups have one value of a parameter, whatever their others are.
@@ -55,7 +55,7 @@ pub fn across(groups: &[(&Fitted, &Data)], parameter: &str) -> Option<Across> {
     };
     let ends = starts.iter().map(|start| start[i]);
     let (low, high) = (ends.clone().fold(f64::INFINITY, f64::min), ends.fold(f64::NEG_INFINITY, f64::max));
-    let common = least(&behind, low, high);
+    let common = peak(|t| -behind(t), low, high);
     let statistic = 2.0 * behind(common).max(0.0);
     // Outwards until the nats are lost, then by bisection.
     let end = |direction: f64| {
@@ -80,25 +80,6 @@ pub fn across(groups: &[(&Fitted, &Data)], parameter: &str) -> Option<Across> {
         freedom,
         p_value: chi_squared_above(statistic, freedom),
     })
-}
-
-/// Where a function that falls and then rises is least, by the golden section.
-fn least(of: &dyn Fn(f64) -> f64, mut low: f64, mut high: f64) -> f64 {
-    const GOLDEN: f64 = 0.618_033_988_749_894_9;
-    let (mut a, mut b) = (high - GOLDEN * (high - low), low + GOLDEN * (high - low));
-    let (mut at_a, mut at_b) = (of(a), of(b));
-    while high - low > 1e-4 {
-        if at_a < at_b {
-            (high, b, at_b) = (b, a, at_a);
-            a = high - GOLDEN * (high - low);
-            at_a = of(a);
-        } else {
-            (low, a, at_a) = (a, b, at_b);
-            b = low + GOLDEN * (high - low);
-            at_b = of(b);
-        }
-    }
-    0.5 * (low + high)
 }
 
 /// The probability that chi squared with so many degrees of freedom is above `x`, by its finite sum.

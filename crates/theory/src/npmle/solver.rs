@@ -15,6 +15,7 @@
 use super::quadratic;
 use crate::{
     coverage::Counts,
+    peak::peak,
     special::{ln_likelihood_ratio, one_minus_exp},
 };
 use nalgebra::{DMatrix, DVector};
@@ -344,24 +345,4 @@ fn peaks(f: impl Fn(f64) -> f64, low: f64, high: f64) -> Vec<f64> {
     let near = |i: usize| [i.saturating_sub(1), (i + 1).min(PARTS)];
     let tops = (0..=PARTS).filter(|&i| near(i).iter().all(|&j| values[i] >= values[j]));
     tops.flat_map(|i| [at[i], peak(&f, at[near(i)[0]], at[near(i)[1]])]).collect()
-}
-
-/// The maximum of `f` on `[low, high]`, where it has one only, by golden sections to 1e-5 of the interval.
-fn peak(f: impl Fn(f64) -> f64, mut low: f64, mut high: f64) -> f64 {
-    let ratio = (5f64.sqrt() - 1.0) / 2.0;
-    let (mut c, mut d) = (high - ratio * (high - low), low + ratio * (high - low));
-    let (mut fc, mut fd) = (f(c), f(d));
-    // 0.618^24 is below 1e-5.
-    for _ in 0..24 {
-        if fc > fd {
-            (high, d, fd) = (d, c, fc);
-            c = high - ratio * (high - low);
-            fc = f(c);
-        } else {
-            (low, c, fc) = (c, d, fd);
-            d = low + ratio * (high - low);
-            fd = f(d);
-        }
-    }
-    if fc > fd { c } else { d }
 }
