@@ -51,7 +51,9 @@ fn pass_at_k(
     }
     workgroupBarrier();
     let first = (p.piece + (p.skip + tile) / p.samples) * TRIALS;
-    for (var i = local; i < TRIALS; i += 64u) {
+    // As many steps for every invocation: those of a subgroup work together.
+    for (var step = 0u; step < TRIALS; step += 64u) {
+        let i = step + local;
         tally(not_above(errors[tile * TRIALS + i]), first + i);
     }
     workgroupBarrier();

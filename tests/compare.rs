@@ -93,6 +93,18 @@ fn problems_are_matched_by_their_names() {
     refuses(&format!("compare {a} {strange}"), &["problems", "none in common", "strange", "problem_id"]);
 }
 
+/// Models called alike in two files are told apart by these.
+#[test]
+fn models_of_one_name_are_told_apart() {
+    let counts = Counts::new();
+    let a = counts.path("a").display().to_string();
+    let later = fs::read_to_string(counts.path("c")).unwrap().replace("\nc,", "\na,");
+    let later = counts.write("later", &later);
+    let pair = &json(&format!("compare {a} {later} --k 1"))[0]["pairs"][0];
+    assert!(pair["a"] == a.as_str() && pair["b"] == format!("{later}: a"), "{pair}");
+    assert!(pair["points"][0]["difference"].as_f64().unwrap() > 0.0, "{pair}");
+}
+
 #[test]
 fn many_models_have_places() {
     let counts = Counts::new();

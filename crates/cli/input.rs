@@ -67,20 +67,24 @@ impl InputArgs {
         self.reading.wanted(self.reading.read(&self.files)?, &self.source())
     }
 
-    /// Reads the groups of every file by itself. Models of one name in several files are named after their files.
+    /// Reads the groups of every file by itself. Models of one name in several files are told apart by
+    /// their files.
     pub fn read_apart(&self) -> Result<Vec<Group>> {
-        let mut all: Vec<(String, Group)> = vec![];
+        let mut all: Vec<(PathBuf, Group)> = vec![];
         for file in &self.files {
             let groups = self.reading.read(std::slice::from_ref(file))?;
-            all.extend(groups.into_iter().map(|group| (file.display().to_string(), group)));
+            all.extend(groups.into_iter().map(|group| (file.clone(), group)));
         }
         let mut uses: HashMap<(String, String), usize> = HashMap::new();
         for (_, group) in &all {
             *uses.entry((group.model.clone(), group.benchmark.clone())).or_default() += 1;
         }
-        let rename = |(file, mut group): (String, Group)| {
+        let rename = |(file, mut group): (PathBuf, Group)| {
             if uses[&(group.model.clone(), group.benchmark.clone())] > 1 {
-                group.model = file;
+                // A model without a name is called like its file, which says less than where that lies.
+                let alone = file.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&group.model));
+                let file = file.display();
+                group.model = if alone { file.to_string() } else { format!("{file}: {}", group.model) };
             }
             group
         };

@@ -17,7 +17,7 @@ mod source;
 mod tests;
 
 pub use adapter::{Adapter, adapters};
-pub use source::{Shader, shaders};
+pub use source::{Constants, Shader, shaders};
 
 use counts::{Counts, Tiles};
 use gpu::Gpu;

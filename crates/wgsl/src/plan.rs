@@ -46,6 +46,11 @@ pub struct Tile {
 }
 
 impl Tile {
+    /// Every tile that is in use anywhere.
+    pub fn all() -> impl Iterator<Item = Self> {
+        (8..=16).flat_map(|ty| [16, 8].map(|depth| Self { tx: 16, ty, depth }))
+    }
+
     /// Trials of a tile.
     pub fn trials(self) -> u64 {
         8 * self.tx
@@ -69,8 +74,8 @@ impl Tile {
 
     /// The tile for a model: the least padding of pixels, and among those the most threads.
     fn choose(limits: &Limits, hidden: u64, pixels: u64) -> Option<Self> {
-        let tiles = (8..=16).flat_map(|ty| [16, 8].map(|depth| Self { tx: 16, ty, depth }));
-        let fitting = tiles.filter(|t| t.tx * t.ty <= limits.invocations && t.memory() <= limits.workgroup_memory);
+        let fitting =
+            Self::all().filter(|t| t.tx * t.ty <= limits.invocations && t.memory() <= limits.workgroup_memory);
         let finished = fitting.filter(|t| !limits.software || t.iterations(hidden, pixels) <= SOFTWARE_ITERATIONS);
         finished.min_by_key(|t| (pixels.next_multiple_of(t.pixels()), u64::MAX - t.ty, u64::MAX - t.depth))
     }

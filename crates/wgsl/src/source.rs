@@ -1,5 +1,6 @@
 //! The shaders' texts and the layouts of their parameters.
 
+use crate::plan::Tile;
 use bytemuck::{Pod, Zeroable};
 use std::mem::offset_of;
 
@@ -43,6 +44,34 @@ pub struct Shader {
     pub f16: bool,
     /// Whether it needs the `SUBGROUP` feature.
     pub subgroup: bool,
+}
+
+/// Values for constants of an entry point.
+pub type Constants = Vec<(&'static str, f64)>;
+
+impl Shader {
+    /// The text as browsers want it: they do not know subgroups unless these are enabled, and naga does not know the word.
+    pub fn browser_text(&self) -> String {
+        format!("{}{}", if self.subgroup { "enable subgroups;\n" } else { "" }, self.text)
+    }
+
+    /// Every set of values for the constants of an entry point that is in use within the memory that WebGPU promises,
+    /// with latents from the fewest to the most that it has room for.
+    pub fn constants(&self, entry: &str) -> Vec<Constants> {
+        /// Bytes of workgroup memory on any device.
+        const PROMISED: u64 = 16_384;
+        match (self.kernel, entry) {
+            ("score", "hidden") => [1.0, 20.0, 128.0].map(|latent| vec![("TX", 16.0), ("LATENT", latent)]).to_vec(),
+            ("score", _) => {
+                let tiles = Tile::all().filter(|tile| tile.memory() <= PROMISED);
+                let constants = |t: Tile| vec![("TX", t.tx as f64), ("TY", t.ty as f64), ("DEPTH", t.depth as f64)];
+                tiles.map(constants).collect()
+            }
+            // Trials of a tile of `score`, and of the kernel by itself.
+            ("pass_at_k", _) => [128.0, 256.0].map(|trials| vec![("TRIALS", trials)]).to_vec(),
+            _ => vec![vec![]],
+        }
+    }
 }
 
 /// Every shader, variants included.
