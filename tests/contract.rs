@@ -405,3 +405,17 @@ fn a_case_of_nothing_is_refused() {
         }
     }
 }
+
+/// Rates that kernels are held against are numbers, of precisions that the device multiplies in.
+#[test]
+fn rates_are_measured_or_unknown() {
+    let Some(wgsl) = crate::llvmpipe() else { return };
+    let wgsl: &dyn Backend = wgsl;
+    let positive = |rate: Option<f64>| rate.is_none_or(|rate| rate.is_finite() && rate > 0.0);
+    assert!(wgsl.peak(Precision::F32).unwrap().is_some() && wgsl.bandwidth().unwrap().is_some());
+    for precision in wgsl.device().precisions() {
+        assert!(positive(wgsl.peak(precision).unwrap()), "{precision}");
+    }
+    assert!(positive(wgsl.bandwidth().unwrap()));
+    assert_eq!(wgsl.peak(Precision::Bf16).unwrap(), None);
+}

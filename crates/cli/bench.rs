@@ -22,7 +22,8 @@ use work::Work;
 /// Each kernel is held against the reference first and again after its timing; one that is wrong is not timed. Rates
 /// come from the median run after a warm-up, by the device's own clock where it has one, else by the wall clock with
 /// transfers included. Where the device measures its own peak of multiply-adds, right before and after each kernel, the
-/// share of it is shown: all FLOPs of the model count, those of work that a kernel may leave out too. `score` is timed in
+/// share of it is shown: all FLOPs of the model count, those of work that a kernel may leave out too; and where it measures
+/// how fast it copies, the share of that, of bytes that must move whatever the caches hold. `score` is timed in
 /// every precision on a model that leaves nothing out (dense), on the model as it is, and counting successes alone.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  retrial bench\n  retrial bench --device cpu --kernel score --json\n  \
@@ -86,7 +87,9 @@ impl Bench {
             "GFLOP/s",
             "of peak",
             "GB/s",
+            "of copy",
         ];
+        let bandwidth = backend.bandwidth()?;
         let (mut rows, mut results, mut faults) = (vec![head.map(String::from).to_vec()], vec![], vec![]);
         for work in Work::all(&selection, &variants) {
             let (kernel, precision, mode) = (work.kernel, work.precision(), work.mode);
@@ -111,6 +114,8 @@ impl Bench {
             let [rate, flops, bytes] = [units as u64, case.flops(), case.bytes()].map(|n| n as f64 / seconds);
             let spread = (timing.slowest - timing.fastest).as_secs_f64() / seconds;
             let of_peak = peak.map(|peak| flops / peak);
+            let of_copy = bandwidth.map(|most| bytes / most);
+            let percent = |share: Option<f64>| share.map_or("-".into(), |share| format!("{:.1} %", 100.0 * share));
             rows.push(vec![
                 case.name(),
                 if kernel == Kernel::Score { precision.to_string() } else { "-".into() },
@@ -122,8 +127,9 @@ impl Bench {
                 format!("{:.0} %", 100.0 * spread),
                 format!("{:.4}", rate / 1e6),
                 format!("{:.1}", flops / 1e9),
-                of_peak.map_or("-".into(), |share| format!("{:.1} %", 100.0 * share)),
+                percent(of_peak),
                 format!("{:.2}", bytes / 1e9),
+                percent(of_copy),
             ]);
             results.push(json!({
                 "kernel": kernel.name(),
@@ -142,6 +148,8 @@ impl Bench {
                 "peak_flops": peak,
                 "of_peak": of_peak,
                 "bytes_per_second": bytes,
+                "copy_bytes_per_second": bandwidth,
+                "of_copy": of_copy,
                 "clock": clock,
             }));
         }

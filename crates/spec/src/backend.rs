@@ -158,6 +158,10 @@ pub trait Backend: sealed::Sealed + Send + Sync {
     /// where the backend does not measure it.
     fn peak(&self, precision: Precision) -> Result<Option<f64>>;
 
+    /// Bytes a second that a copy in the device's memory reads and writes, measured now: what a kernel bound by memory is
+    /// held against. `None` where the backend does not measure it.
+    fn bandwidth(&self) -> Result<Option<f64>>;
+
     /// `score`: makes a problem resident and ready to run, by one of [`Device::variants`]. Refuses another, and a model
     /// that the implementation has no room for, with [`Error::Input`] that says which to take.
     fn load_variant<'a>(&'a self, problem: &'a Problem, variant: &Variant) -> Result<Scorer<'a>>;
@@ -237,6 +241,10 @@ impl<K: Kernels + ?Sized> Backend for K {
 
     fn peak(&self, precision: Precision) -> Result<Option<f64>> {
         Kernels::peak(self, precision)
+    }
+
+    fn bandwidth(&self) -> Result<Option<f64>> {
+        Kernels::bandwidth(self)
     }
 
     fn load_variant<'a>(&'a self, problem: &'a Problem, variant: &Variant) -> Result<Scorer<'a>> {

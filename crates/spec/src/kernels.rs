@@ -39,6 +39,11 @@ pub trait Kernels: Send + Sync {
         Ok(None)
     }
 
+    /// See [`Backend::bandwidth`](crate::Backend::bandwidth).
+    fn bandwidth(&self) -> Result<Option<f64>> {
+        Ok(None)
+    }
+
     /// `score`: makes a problem resident and ready to run by one of [`Device::variants`]. Refuses with
     /// [`Error::Input`](crate::Error::Input) a model that it has no room for, and says which variant to take.
     fn load<'a>(&'a self, problem: &'a Problem, variant: &Variant) -> Result<Box<dyn Fused + 'a>>;

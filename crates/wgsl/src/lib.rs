@@ -10,6 +10,7 @@ mod correlation;
 mod counts;
 mod gpu;
 mod kernels;
+mod peak;
 mod plan;
 mod score;
 mod source;
@@ -115,6 +116,14 @@ impl Kernels for Wgsl {
 
     fn device_time(&self) -> Option<Duration> {
         self.adapter.timestamps.then(|| self.gpu.busy())
+    }
+
+    fn peak(&self, precision: Precision) -> Result<Option<f64>> {
+        peak::peak(&self.gpu, precision)
+    }
+
+    fn bandwidth(&self) -> Result<Option<f64>> {
+        peak::bandwidth(&self.gpu).map(Some)
     }
 
     fn load<'a>(&'a self, problem: &'a Problem, variant: &Variant) -> Result<Box<dyn Fused + 'a>> {

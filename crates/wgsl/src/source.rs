@@ -29,10 +29,17 @@ pub(crate) const SCORE_F16: &str = concat!(
     shader!("shared/grid.wgsl", "shared/philox.wgsl", "shared/normals.wgsl", "shared/sigmoid.wgsl", "score.wgsl")
 );
 
+/// Rates of the adapter in f32. Kept beside the code that reads it: it is no kernel.
+pub(crate) const PEAK: &str =
+    concat!("alias Value = vec4<f32>;\n", shader!("shared/grid.wgsl"), include_str!("peak.wgsl"));
+/// In f16.
+pub(crate) const PEAK_F16: &str =
+    concat!("enable f16;\nalias Value = vec4<f16>;\n", shader!("shared/grid.wgsl"), include_str!("peak.wgsl"));
+
 /// A shader as the driver gets it, for whoever wants to check or read it.
 #[derive(Clone, Copy, Debug)]
 pub struct Shader {
-    /// The kernel's name.
+    /// The kernel's name, or "peak".
     pub kernel: &'static str,
     /// The WGSL text, shared files included.
     pub text: &'static str,
@@ -75,12 +82,12 @@ impl Shader {
 }
 
 /// Every shader, variants included.
-pub fn shaders() -> [Shader; 9] {
+pub fn shaders() -> Vec<Shader> {
     fn shader<P: Params>(kernel: &'static str, text: &'static str) -> Shader {
         let (f16, subgroup) = (text.contains("enable f16;"), text == PASS_AT_K_SUBGROUP);
         Shader { kernel, text, members: P::MEMBERS, size: size_of::<P>(), f16, subgroup }
     }
-    [
+    vec![
         shader::<Dense>("encode", ENCODE),
         shader::<SampleLatent>("sample_latent", SAMPLE_LATENT),
         shader::<Dense>("decode", DECODE),
@@ -90,6 +97,8 @@ pub fn shaders() -> [Shader; 9] {
         shader::<Correlation>("correlation", CORRELATION),
         shader::<Score>("score", SCORE),
         shader::<Score>("score", SCORE_F16),
+        shader::<Peak>("peak", PEAK),
+        shader::<Peak>("peak", PEAK_F16),
     ]
 }
 
@@ -147,6 +156,10 @@ params! {
         trials: u32,
         row: u32,
         blocks: u32,
+    }
+    Peak {
+        rounds: u32,
+        count: u32,
     }
     Score {
         key: [u32; 2],
