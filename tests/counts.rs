@@ -385,7 +385,7 @@ fn files_and_directories_are_put_together() {
     assert!((both[0]["estimates"][0]["points"][0]["value"].as_f64().unwrap() - 0.25).abs() < 1e-12);
     // The files of a directory, which are called differently: two models.
     assert_eq!(json(&format!("coverage {}", folder.display())).len(), 2);
-    refuses(&format!("coverage {0} {0}", files[0]), &["m.jsonl", "same bytes", "once"]);
+    refuses(&format!("coverage {0} {0}", files[0]), &["m.jsonl", "given twice", "once"]);
     let mut command = Command::new(env!("CARGO_BIN_EXE_retrial"));
     let mut child =
         command.args(["coverage", "-", "--json"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();

@@ -72,16 +72,28 @@ pub fn read(paths: &[PathBuf], options: &Options) -> Result<Vec<Group>> {
     let mut index: HashMap<(String, String), usize> = HashMap::new();
     let several = files.len() > 1;
     for path in files {
+        let mut copy = None;
         if several && let Some(print) = fingerprint(&path)? {
             match seen.entry(print) {
+                Entry::Occupied(first) if is_same(first.get(), &path) => {
+                    return Err(Error::file(
+                        path,
+                        "is given twice",
+                        "give each file once: its attempts would count twice",
+                    ));
+                }
+                // Short files of two attempts may well say the same.
                 Entry::Occupied(first) => {
-                    let fault = format!("holds the same bytes as {}", first.get().display());
-                    return Err(Error::file(path, fault, "give each file once: its attempts would count twice"));
+                    let (path, first) = (path.display(), first.get().display());
+                    copy = Some(format!(
+                        "{path} holds the same bytes as {first}: if it is a copy, its attempts count twice"
+                    ));
                 }
                 Entry::Vacant(entry) => drop(entry.insert(path.clone())),
             }
         }
-        let groups = if path.is_dir() { run::read(&path, options)? } else { file(&path, options)? };
+        let mut groups = if path.is_dir() { run::read(&path, options)? } else { file(&path, options)? };
+        groups.iter_mut().for_each(|group| group.notes.extend(copy.clone()));
         for group in groups {
             match index.entry((group.model.clone(), group.benchmark.clone())) {
                 Entry::Occupied(at) => add(&mut merged[*at.get()], group, &path, options)?,
@@ -115,6 +127,12 @@ fn inside(path: &Path) -> Result<Vec<PathBuf>> {
         return Err(Error::file(path, fault, "name a run of retrial sample, or a directory of results"));
     }
     Ok(files)
+}
+
+/// Whether two paths lead to one file.
+fn is_same(one: &Path, other: &Path) -> bool {
+    let full = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.into());
+    full(one) == full(other)
 }
 
 /// Length and hash of a file; of no regular file there is none.

@@ -36,6 +36,8 @@ pub struct Variance {
 
 /// Draws that stand for a law; the variance of pass@k is known from them to about one per cent.
 const DRAWS: usize = 20_000;
+/// Neighbours among them that are taken for one.
+const ALIKE: usize = 50;
 const STREAM: u32 = u32::from_be_bytes(*b"plan");
 /// More problems or attempts nobody plans.
 const MOST: u64 = 1_000_000_000;
@@ -46,15 +48,17 @@ impl Population {
         Self { atoms: npmle.atoms.clone() }
     }
 
-    /// Problems of a law, by 20,000 draws. An error for a law of the curve alone.
+    /// Problems of a law, by 20,000 draws, neighbours together. An error for a law of the curve alone.
     pub fn of_law(law: &Law) -> Result<Self> {
         let (draw, mut stream) = (law.sampler()?, Stream::new(1, STREAM));
-        let weight = 1.0 / DRAWS as f64;
-        let mut atom = || {
-            let (failure, success) = draw(&mut stream);
-            Atom { failure, success, weight }
+        let mut draws: Vec<(f64, f64)> = (0..DRAWS).map(|_| draw(&mut stream)).collect();
+        draws.sort_by(|a, b| a.1.total_cmp(&b.1));
+        let atom = |alike: &[(f64, f64)]| {
+            let mean = |of: fn(&(f64, f64)) -> f64| alike.iter().map(of).sum::<f64>() / alike.len() as f64;
+            let weight = alike.len() as f64 / DRAWS as f64;
+            Atom { failure: mean(|draw| draw.0), success: mean(|draw| draw.1), weight }
         };
-        Ok(Self { atoms: (0..DRAWS).map(|_| atom()).collect() })
+        Ok(Self { atoms: draws.chunks(ALIKE).map(atom).collect() })
     }
 
     /// pass@k of all problems of this kind.
