@@ -20,7 +20,7 @@ use retrial_theory::{
     fit::{Fitted, Kind, Settings, fit},
     forecast::interval_by_law,
     laws::Cost as Price,
-    npmle::npmle,
+    npmle::{Npmle, npmle},
 };
 use serde_json::{Value, json};
 
@@ -107,6 +107,9 @@ pub struct Budget {
     pub allocation: Option<Allocation>,
     /// The same budget, spent one attempt after the other.
     pub sequential: Option<Sequential>,
+    /// What both go by.
+    #[serde(skip)]
+    pub npmle: Npmle,
 }
 
 impl Cost {
@@ -169,6 +172,7 @@ impl Cost {
                 forecast: attempts > reach,
                 allocation,
                 sequential,
+                npmle,
             });
         }
         Ok(priced)

@@ -10,7 +10,6 @@ use retrial_spec::{Error, Result, text::visible};
 use retrial_theory::{
     budget::{allocate, sequential},
     coverage::log_grid,
-    npmle::npmle,
 };
 
 /// What so many further attempts are expected to solve.
@@ -47,14 +46,12 @@ pub fn write(folder: &mut Folder, priced: &[Priced]) -> Result<()> {
 }
 
 fn points(p: &Priced) -> Result<Vec<Point>> {
-    let Some(most) = p.budget.as_ref().and_then(|b| b.allocation.as_ref()).map(|a| a.trials.iter().sum::<u64>()) else {
-        return Ok(vec![]);
-    };
-    let npmle = npmle(&p.data);
+    let Some(budget) = &p.budget else { return Ok(vec![]) };
+    let most = budget.allocation.as_ref().map_or(0, |allocation| allocation.trials.iter().sum());
+    let npmle = &budget.npmle;
     let point = |attempts: u64| {
-        let beforehand = allocate(&npmle, &p.group.counts, attempts)?;
-        let solved =
-            [sequential(&npmle, &p.group.counts, attempts as f64)?.gain, beforehand.gain, beforehand.even_gain];
+        let beforehand = allocate(npmle, &p.group.counts, attempts)?;
+        let solved = [sequential(npmle, &p.group.counts, attempts as f64)?.gain, beforehand.gain, beforehand.even_gain];
         let cost = p.price.trial() * attempts as f64 / p.data.samples();
         Ok::<_, Error>(Point { attempts: attempts as f64, cost, solved })
     };

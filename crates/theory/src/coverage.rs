@@ -165,9 +165,6 @@ pub fn unbiased_curve(counts: &[Counts], ks: &[u64], scope: Scope) -> Result<Vec
 pub(crate) fn unbiased_cells(cells: &[(Counts, f64)], ks: &[u64], estimator: Estimator, scope: Scope) -> Vec<Point> {
     let at = |&k: &u64| {
         let (value, observations) = effective(cells, k, estimator, scope)?;
-        if observations == 0.0 {
-            return Some(Point { k, value, low: 0.0, high: 1.0 });
-        }
         Some(point(k, value, observations))
     };
     ks.iter().filter_map(at).collect()
@@ -256,7 +253,7 @@ pub(crate) fn point(k: u64, value: f64, observations: f64) -> Point {
     Point { k, value, low, high }
 }
 
-/// Clopper and Pearson's interval of a proportion, which leaves out `tail` on each side.
+/// Clopper and Pearson's interval of a proportion, which leaves out `tail` on each side; of no observations, all there is.
 pub(crate) fn proportion(value: f64, observations: f64, tail: f64) -> [f64; 2] {
     let (yes, no) = (value * observations, (1.0 - value) * observations);
     let low = if yes > 0.0 { beta_quantile(tail, yes, no + 1.0).0 } else { 0.0 };

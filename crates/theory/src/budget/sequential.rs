@@ -45,8 +45,8 @@ impl Cell {
 
 /// The policy that spends `trials` in expectation and solves most samples: always try the unsolved one that is likeliest
 /// to succeed next, by the posterior of the NPMLE. It is optimal because the chances of a sample only fall while it fails
-/// (the index of Gittins 1979 is then the chance itself), and never below [`allocate`](super::allocate), which settles all
-/// trials beforehand.
+/// (the index of Gittins 1979 is then the chance itself), up to the rest of the budget that pays for no whole trial more; so
+/// [`allocate`](super::allocate), which settles all trials beforehand, solves no more than that.
 pub fn sequential(npmle: &Npmle, counts: &[Counts], trials: f64) -> Result<Sequential> {
     /// No sample is tried so often.
     const MOST: u64 = 1 << 53;
