@@ -68,6 +68,10 @@ fn figure(curves: &[(&Priced, Vec<Point>)]) -> Figure {
             drawn.push(Curve::new(label, points.iter().map(coverage).collect::<Vec<_>>()).color(color).line(line));
         }
     }
+    // Entries of the legend alone.
+    for (label, line) in [("allotted beforehand", Line::Dashed), ("spread evenly", Line::Dotted)] {
+        drawn.push(Curve::new(label, vec![]).color(6).line(line));
+    }
     let x = Axis::log("further cost per problem");
     Curves { x, y: Axis::linear("share of problems solved"), curves: drawn }.figure(About::new(
         "policy",
