@@ -1,7 +1,6 @@
-// Counts a trial in its bucket: two workgroup atomics. A bucket of p.count and more is none.
-fn tally(bucket: u32, trial: u32) {
+// Counts a trial in its bucket: one workgroup atomic. A bucket of p.count and more is none.
+fn tally(bucket: u32, local: u32) {
     if bucket < p.count {
-        atomicAdd(&tile_counts[bucket], 1u);
-        atomicMin(&tile_firsts[bucket], trial);
+        atomicAdd(&block_counts[bucket], 1u);
     }
 }

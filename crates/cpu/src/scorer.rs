@@ -5,9 +5,12 @@ use crate::{
     layer::Layer,
     pool,
     score::{Block, BlockNoise, Decoder, Scratch},
-    screen::{PILOT, Pilot, Screen, limit},
+    screen::{PILOT, Pilot, Screen},
 };
-use retrial_spec::{Error, Fused, Noise, Problem, Result, Row, Tally, tally::Record};
+use retrial_spec::{
+    Error, Fused, Noise, Problem, Result, Row, Tally,
+    tally::{Record, screening_limit},
+};
 use std::{
     ops::Range,
     sync::{Mutex, OnceLock, PoisonError},
@@ -191,7 +194,7 @@ impl<L: Layer> Worker<'_, L> {
         }
         let Some(Some(pixels)) = plan.get() else { return self.tally(rest, thresholds, row) };
         let rows = scorer.decoder.tile.rows;
-        let limit = limit(scorer.screened, scorer.problem.shape().pixels);
+        let limit = screening_limit(scorer.screened, scorer.problem.shape().pixels);
         let screen = self.screen.take().unwrap_or_else(|| Screen::new(scorer.problem, self.sample, pixels, rows));
         let (mut sums, mut survivors) = (vec![0.0; block], vec![]);
         for first in rest.clone().step_by(block) {
@@ -240,7 +243,7 @@ impl<L: Layer> Worker<'_, L> {
         row.add(thresholds, trials.start, &errors);
         let steps = self.scratch.steps(stride / decoder.tile.trials);
         let pilot = Pilot { squares: &squares, stride, trials: errors.len(), steps };
-        Ok(pilot.plan(problem, decoder.tile.rows, limit(*screened, problem.shape().pixels)))
+        Ok(pilot.plan(problem, decoder.tile.rows, screening_limit(*screened, problem.shape().pixels)))
     }
 }
 

@@ -53,14 +53,6 @@ impl Pilot<'_> {
     }
 }
 
-/// Above this partial sum of squares, an error is certainly not below `threshold`. Pixels in another order are others by
-/// at most 2e-6, twice the error of a sigmoid, which moves an error by no more than their norm; and the margin is twice
-/// what the rounding of two sums over all pixels can amount to.
-pub(crate) fn limit(threshold: f32, pixels: usize) -> f32 {
-    let margin = (pixels + 8) as f64 * 2.0 * f64::from(f32::EPSILON);
-    ((f64::from(threshold) + 2e-6 * (pixels as f64).sqrt()).powi(2) * (1.0 + margin)) as f32
-}
-
 /// Some pixels of one sample.
 pub(crate) struct Screen<L> {
     pub layer: L,

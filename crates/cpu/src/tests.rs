@@ -1,14 +1,7 @@
 //! What only shows from inside: the emulated bf16 product against the real one, and whether screening took place.
 
 use crate::{
-    Cpu, Isa,
-    isa::Job,
-    lanes::Lanes,
-    layer::Layer,
-    pairs::Pairs,
-    panel::Packed,
-    scorer::CpuScorer,
-    screen::{Pilot, limit},
+    Cpu, Isa, isa::Job, lanes::Lanes, layer::Layer, pairs::Pairs, panel::Packed, scorer::CpuScorer, screen::Pilot,
 };
 use retrial_check::{Case, Kernel, cases};
 use retrial_spec::{Fused, Noise, Problem, Shape, Tally, rng::Stream};
@@ -139,14 +132,4 @@ fn a_plan_takes_the_worst_pixels() {
     plan.sort_unstable();
     assert!(plan.iter().map(|&p| p as usize).eq(pixels - 10..pixels));
     assert_eq!(pilot.plan(&problem, 10, 10.5), None);
-}
-
-#[test]
-fn the_limit_leaves_room_for_rounding() {
-    for threshold in [1e-3f32, 1.0, 1.3864, 40.0] {
-        let (square, limit) = (f64::from(threshold).powi(2), f64::from(limit(threshold, 784)));
-        let worst = 784.0 * f64::from(f32::EPSILON); // half an epsilon for each addition, in both sums
-        let shift = 2.0 * f64::from(threshold) * 28.0 * 2e-6;
-        assert!(limit > square * (1.0 + worst) + shift && limit < 1.01 * (square * (1.0 + 4.0 * worst) + shift) + 1e-8);
-    }
 }

@@ -18,7 +18,7 @@ use crate::{
     tensor::Operands,
 };
 use bytemuck::Zeroable;
-use retrial_spec::{Noise, Problem};
+use retrial_spec::{Noise, Problem, tally::screening_limit};
 use std::ops::Range;
 
 /// Trials of the pilot, per sample.
@@ -110,7 +110,7 @@ impl Screening {
         let (samples, tile) = (problem.samples(), resident.tile());
         let Some(operands) = resident.operands().filter(|operands| operands.pixels > PIXELS) else { return Ok(None) };
         assert!(Self::least(resident) <= width && width <= window);
-        let limit = limit(threshold, problem.shape().pixels);
+        let limit = screening_limit(threshold, problem.shape().pixels);
         let work = Work::new(operands);
         let mut choices = pilot(gpu, problem, first..first + PILOT as u64, limit)?;
         choices.retain(|choice| work.screened(choice.passed, width, tile) < SHARE * work.full());
@@ -310,14 +310,6 @@ impl Work {
     }
 }
 
-/// Above this sum of squares of some pixels, an error is certainly not below `threshold`. Pixels that share a reciprocal
-/// with another are others by at most 2e-6, twice the error of a sigmoid, which moves an error by no more than their norm;
-/// and the margin is twice what the rounding of two sums over all pixels can amount to.
-fn limit(threshold: f32, pixels: usize) -> f32 {
-    let margin = (pixels + 8) as f64 * 2.0 * f64::from(f32::EPSILON);
-    ((f64::from(threshold) + 2e-6 * (pixels as f64).sqrt()).powi(2) * (1.0 + margin)) as f32
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -348,16 +340,5 @@ mod tests {
         assert!((0.21..0.23).contains(&share(0.0)));
         assert_eq!(share(0.01), share(0.0) + 0.125);
         assert!(share(0.37) < SHARE && share(0.38) > SHARE);
-    }
-
-    #[test]
-    fn the_limit_leaves_room_for_rounding() {
-        for threshold in [1e-3f32, 1.0, 1.3864, 40.0] {
-            let (square, limit) = (f64::from(threshold).powi(2), f64::from(limit(threshold, 784)));
-            let worst = 784.0 * f64::from(f32::EPSILON); // half an epsilon for each addition, in both sums
-            let shift = 2.0 * f64::from(threshold) * 28.0 * 2e-6;
-            assert!(limit > square * (1.0 + worst) + shift);
-            assert!(limit < 1.01 * (square * (1.0 + 4.0 * worst) + shift) + 1e-8);
-        }
     }
 }

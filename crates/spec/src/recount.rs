@@ -2,8 +2,7 @@
 //! the same errors against the result, which must agree exactly. A run of billions of trials so never trusts a transfer
 //! or a driver blindly.
 //!
-//! A device that tallies by itself is held against the host in some windows ([`compare`]); one that counts alone, and whose
-//! errors all cross the bus for the rest of a tally, in all of them ([`Recount`]).
+//! A device that tallies by itself is held against the host in some windows ([`compare`]).
 
 use crate::{
     Result, Row,
@@ -82,88 +81,12 @@ pub fn compare(
     Ok(())
 }
 
-/// What rows held before a device's trials were added to them.
-pub struct Recount {
-    before: Vec<(Vec<u64>, Vec<Option<u64>>)>,
-    thresholds: Vec<f32>,
-}
-
-impl Recount {
-    /// Begins before anything is added to `rows`, of which the first successes at these thresholds will be recounted.
-    pub fn begin(thresholds: &[f32], rows: &[Row]) -> Self {
-        Self { before: rows.iter().map(|row| of(row, thresholds)).collect(), thresholds: thresholds.to_vec() }
-    }
-
-    /// Holds a device's *buckets* against the rows. Bucket `t` of a sample counts the trials whose error is below
-    /// threshold `t` but not below threshold `t - 1`, and knows the first of them; `bucket` gives both. Buckets start
-    /// again at each multiple of `at_once`, as for a device that takes so many thresholds at a time.
-    pub fn check(
-        &self,
-        rows: &[Row],
-        at_once: usize,
-        bucket: impl Fn(usize, usize) -> (u64, Option<u64>),
-    ) -> Result<(), Disagreement> {
-        for (sample, (row, before)) in rows.iter().zip(&self.before).enumerate() {
-            let after = of(row, &self.thresholds);
-            let (mut count, mut earliest) = (0, None);
-            for (t, threshold) in self.thresholds.iter().enumerate() {
-                if t % at_once == 0 {
-                    (count, earliest) = (0, None);
-                }
-                let (more, first) = bucket(sample, t);
-                count += more;
-                earliest = [earliest, first].into_iter().flatten().min();
-                let want = [before.1[t], earliest].into_iter().flatten().min();
-                if (before.0[t] + count, want) != (after.0[t], after.1[t]) {
-                    let say = |(count, first): (u64, Option<u64>)| match first {
-                        None => format!("{count} successes"),
-                        Some(first) => format!("{count} successes from trial {first} on"),
-                    };
-                    let what = || format!("threshold {threshold}");
-                    let host = (after.0[t] - before.0[t], after.1[t]);
-                    equal(sample, what, [(count, earliest), host], say)?;
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-fn of(row: &Row, thresholds: &[f32]) -> (Vec<u64>, Vec<Option<u64>>) {
-    let firsts = thresholds.iter().map(|&t| row.first_success(t)).collect();
-    (row.successes()[..thresholds.len()].to_vec(), firsts)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::Tally;
 
     const THRESHOLDS: [f32; 3] = [1.0, 2.0, 3.0];
-
-    /// Counts of trials 10.. with errors 2.5, 0.5, 9, 1.5 after an earlier failure, and the true buckets of one sample.
-    fn example() -> (Tally, Recount, [(u64, Option<u64>); 3]) {
-        let mut tally = Tally::new(1, &THRESHOLDS).unwrap();
-        tally.rows_mut().1[0].add(&THRESHOLDS, 3, &[9.0]);
-        let recount = Recount::begin(&THRESHOLDS, tally.rows());
-        tally.rows_mut().1[0].add(&THRESHOLDS, 10, &[2.5, 0.5, 9.0, 1.5]);
-        (tally, recount, [(1, Some(11)), (1, Some(13)), (1, Some(10))])
-    }
-
-    #[test]
-    fn true_buckets_pass_and_false_ones_do_not() {
-        let (tally, recount, buckets) = example();
-        recount.check(tally.rows(), 3, |_, t| buckets[t]).unwrap();
-        for at in 0..3 {
-            let mut more = buckets;
-            more[at].0 += 1;
-            assert!(recount.check(tally.rows(), 3, |_, t| more[t]).unwrap_err().to_string().contains("device counts"));
-            let mut earlier = buckets;
-            earlier[at].1 = Some(7);
-            let found = recount.check(tally.rows(), 3, |_, t| earlier[t]).unwrap_err();
-            assert!(found.device.ends_with("from trial 7 on"), "{found}");
-        }
-    }
 
     /// A row that differs in anything is named with both results; records that were known before are not asked for.
     #[test]
@@ -203,14 +126,5 @@ mod tests {
         later.add(&THRESHOLDS, 11, &[1.5, 9.0, 0.5, 1.5]);
         later.add(&THRESHOLDS, 8, &[2.5]); // no record: the trial before is not of this window
         assert!(differ(&later, Some(2.0)).contains("record 1"));
-    }
-
-    #[test]
-    fn buckets_start_again_where_the_device_does() {
-        let (tally, recount, buckets) = example();
-        // Two at a time: the third threshold counts alone, all three successes, the first of them trial 10.
-        let apart = [buckets[0], buckets[1], (3, Some(10))];
-        recount.check(tally.rows(), 2, |_, t| apart[t]).unwrap();
-        assert!(recount.check(tally.rows(), 3, |_, t| apart[t]).is_err());
     }
 }

@@ -349,3 +349,28 @@ fn check_thresholds(thresholds: &[f32]) -> Result<()> {
     }
     Ok(())
 }
+
+/// Above this sum of squares of some pixels, an error over all `pixels` is certainly not below `threshold`: what screening
+/// holds partial sums against. Pixels that are computed in another order, or share a reciprocal with another, are others by
+/// at most 2e-6, twice the error of a sigmoid, which moves an error by no more than their norm; and the margin is twice
+/// what the rounding of two sums over all pixels can amount to.
+pub fn screening_limit(threshold: f32, pixels: usize) -> f32 {
+    let margin = (pixels + 8) as f64 * 2.0 * f64::from(f32::EPSILON);
+    ((f64::from(threshold) + 2e-6 * (pixels as f64).sqrt()).powi(2) * (1.0 + margin)) as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_of_screening_leaves_room_for_rounding() {
+        for threshold in [1e-3f32, 1.0, 1.3864, 40.0] {
+            let (square, limit) = (f64::from(threshold).powi(2), f64::from(screening_limit(threshold, 784)));
+            let worst = 784.0 * f64::from(f32::EPSILON); // half an epsilon for each addition, in both sums
+            let shift = 2.0 * f64::from(threshold) * 28.0 * 2e-6;
+            assert!(limit > square * (1.0 + worst) + shift);
+            assert!(limit < 1.01 * (square * (1.0 + 4.0 * worst) + shift) + 1e-8);
+        }
+    }
+}

@@ -43,7 +43,7 @@ pub(crate) fn correlation(gpu: &Gpu, errors: &[f32], samples: usize) -> Result<V
             if row == 0 {
                 let groups = padded.div_ceil(64) as u64;
                 dispatches.push(Dispatch {
-                    pipeline: &standardise,
+                    pipeline: standardise.clone(),
                     buffers: vec![(1, &u)],
                     params: params(0)?,
                     groups,
@@ -51,12 +51,12 @@ pub(crate) fn correlation(gpu: &Gpu, errors: &[f32], samples: usize) -> Result<V
             }
             let groups = (columns * padded / BLOCK) as u64;
             dispatches.push(Dispatch {
-                pipeline: &gram,
+                pipeline: gram.clone(),
                 buffers: vec![(2, &u), (3, &part)],
                 params: params(row)?,
                 groups,
             });
-            let (parts, _) = gpu.run::<f32>(&dispatches, &part, groups * (TILE * TILE) as u64)?;
+            let (parts, _) = gpu.run::<f32>(dispatches, &part, groups * (TILE * TILE) as u64)?;
             for (at, tile) in parts.chunks(TILE * TILE).enumerate() {
                 add(&mut g, samples, row * TILE, at % columns * TILE, tile);
             }

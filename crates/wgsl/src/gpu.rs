@@ -1,8 +1,9 @@
 //! The device: buffers, pipelines, submissions and their readback, and every failure as a typed error.
 
-use crate::{adapter::Adapter, plan::Limits};
+use crate::{adapter::Adapter, choice::Wanted, plan::Limits};
 use retrial_spec::{Error, Result};
 use std::{
+    borrow::Cow,
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, mpsc},
     time::{Duration, Instant},
@@ -15,22 +16,36 @@ pub(crate) struct Gpu {
     queue: wgpu::Queue,
     name: String,
     pub limits: Limits,
+    pub wanted: Wanted,
     /// No submission takes this long; one that seems to is a hung driver.
     timeout: Duration,
     pipelines: Mutex<HashMap<(usize, String), wgpu::ComputePipeline>>,
     lost: Arc<Mutex<Option<String>>>,
     busy: Mutex<Duration>,
+    /// What of shaders is replaced by what, to see that a fault is noticed.
+    #[cfg(test)]
+    mutant: Option<[&'static str; 2]>,
 }
 
 /// One kernel over one grid.
 pub(crate) struct Dispatch<'a> {
-    pub pipeline: &'a wgpu::ComputePipeline,
+    pub pipeline: wgpu::ComputePipeline,
     /// Buffers by binding number.
     pub buffers: Vec<(u32, &'a wgpu::Buffer)>,
     /// The uniform buffer at binding 0.
     pub params: wgpu::Buffer,
     /// Workgroups, before folding.
     pub groups: u64,
+}
+
+/// What a submission does, in this order.
+#[derive(Default)]
+pub(crate) struct Work<'a> {
+    /// Buffers whose first bytes are made 0, a multiple of 4.
+    pub clears: Vec<(&'a wgpu::Buffer, u64)>,
+    pub dispatches: Vec<Dispatch<'a>>,
+    /// Buffers of which the first numbers are read back, one after the other.
+    pub reads: Vec<(&'a wgpu::Buffer, u64)>,
 }
 
 /// A staging buffer and the submission that fills it.
@@ -52,14 +67,13 @@ const STAMPS: u64 = 16;
 
 impl Gpu {
     /// Opens an adapter with the limits it has, or with `limits` to simulate a smaller one.
-    pub fn open(adapter: &wgpu::Adapter, info: &Adapter, limits: Option<wgpu::Limits>) -> Result<Self> {
-        let plain = std::env::var_os("RETRIAL_WGSL").is_some_and(|v| v == "plain");
-        let variants = if plain { Features::empty() } else { Features::SHADER_F16 | Features::SUBGROUP };
-        let wanted = Features::TIMESTAMP_QUERY | variants;
+    pub fn open(adapter: &wgpu::Adapter, info: &Adapter, limits: Option<wgpu::Limits>, wanted: Wanted) -> Result<Self> {
+        let variants = if wanted.plain { Features::empty() } else { Features::SHADER_F16 | Features::SUBGROUP };
+        let features = Features::TIMESTAMP_QUERY | variants;
         let granted = limits.unwrap_or_else(|| adapter.limits());
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("retrial"),
-            required_features: adapter.features() & wanted,
+            required_features: adapter.features() & features,
             required_limits: granted.clone(),
             ..Default::default()
         };
@@ -89,10 +103,13 @@ impl Gpu {
             queue,
             name: info.name.clone(),
             limits,
+            wanted,
             timeout: Duration::from_secs(120),
             pipelines: Mutex::default(),
             lost,
             busy: Mutex::default(),
+            #[cfg(test)]
+            mutant: None,
         })
     }
 
@@ -135,6 +152,11 @@ impl Gpu {
     /// An error of this device.
     pub fn fault(&self, fault: impl Into<String>, fix: &str) -> Error {
         Error::Device { device: self.name.clone(), fault: fault.into(), fix: fix.into() }
+    }
+
+    /// An error of a device that makes something else of its own errors than the host.
+    pub fn untrusted(&self, fault: String) -> Error {
+        self.fault(fault, "results of this device cannot be trusted; update its driver, or try RETRIAL_WGSL=host,full")
     }
 
     fn alive(&self) -> Result<()> {
@@ -193,9 +215,12 @@ impl Gpu {
         if let Some(pipeline) = lock(&self.pipelines).get(&key) {
             return Ok(pipeline.clone());
         }
+        let source = Cow::Borrowed(text);
+        #[cfg(test)]
+        let source = self.mutant.map_or(source, |[from, to]| text.replace(from, to).into());
         let pipeline = self.guarded(&format!("shader {entry}"), || {
             let descriptor =
-                wgpu::ShaderModuleDescriptor { label: Some(entry), source: wgpu::ShaderSource::Wgsl(text.into()) };
+                wgpu::ShaderModuleDescriptor { label: Some(entry), source: wgpu::ShaderSource::Wgsl(source) };
             let module = self.device.create_shader_module(descriptor);
             self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
                 label: Some(entry),
@@ -214,6 +239,13 @@ impl Gpu {
         Ok(pipeline)
     }
 
+    /// Replaces a part of all shaders that have it by another, from now on.
+    #[cfg(test)]
+    pub fn break_by(&mut self, mutant: [&'static str; 2]) {
+        self.mutant = Some(mutant);
+        lock(&self.pipelines).clear();
+    }
+
     /// A staging buffer for up to `values` numbers.
     pub fn slot(&self, values: u64) -> Result<Slot> {
         let staging = self.allocate(4 * values + STAMPS, BufferUsages::MAP_READ | BufferUsages::COPY_DST)?;
@@ -227,14 +259,15 @@ impl Gpu {
         Ok(Slot { staging, timer, pending: None })
     }
 
-    /// Submits dispatches in order, then a copy of the first `values` numbers of a buffer to a slot.
-    pub fn submit(&self, dispatches: &[Dispatch<'_>], from: &wgpu::Buffer, values: u64, slot: &mut Slot) -> Result<()> {
+    /// Submits work, whose reads go to a slot with room for them.
+    pub fn submit(&self, work: &Work<'_>, slot: &mut Slot) -> Result<()> {
         if slot.pending.take().is_some() {
             slot.staging.unmap(); // left by a run that failed
         }
-        let bytes = 4 * values;
+        let bytes = work.reads.iter().map(|(_, values)| 4 * values).sum();
         slot.pending = Some(self.guarded("submission", || {
             let mut encoder = self.device.create_command_encoder(&Default::default());
+            work.clears.iter().for_each(|(buffer, bytes)| encoder.clear_buffer(buffer, 0, Some(*bytes)));
             {
                 let timestamp_writes = slot.timer.as_ref().map(|(query_set, _)| wgpu::ComputePassTimestampWrites {
                     query_set,
@@ -243,7 +276,7 @@ impl Gpu {
                 });
                 let mut pass =
                     encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label: None, timestamp_writes });
-                for dispatch in dispatches {
+                for dispatch in &work.dispatches {
                     let buffers = [(0, &dispatch.params)].into_iter().chain(dispatch.buffers.iter().copied());
                     let entries: Vec<_> = buffers
                         .map(|(binding, buffer)| wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() })
@@ -253,13 +286,17 @@ impl Gpu {
                         layout: &dispatch.pipeline.get_bind_group_layout(0),
                         entries: &entries,
                     });
-                    pass.set_pipeline(dispatch.pipeline);
+                    pass.set_pipeline(&dispatch.pipeline);
                     pass.set_bind_group(0, &group, &[]);
                     let [x, y] = self.limits.grid(dispatch.groups);
                     pass.dispatch_workgroups(x, y, 1);
                 }
             }
-            encoder.copy_buffer_to_buffer(from, 0, &slot.staging, 0, bytes);
+            let mut at = 0;
+            for (from, values) in &work.reads {
+                encoder.copy_buffer_to_buffer(from, 0, &slot.staging, at, 4 * values);
+                at += 4 * values;
+            }
             if let Some((queries, resolved)) = &slot.timer {
                 encoder.resolve_query_set(queries, 0..2, resolved, 0);
                 encoder.copy_buffer_to_buffer(resolved, 0, &slot.staging, bytes, STAMPS);
@@ -274,7 +311,7 @@ impl Gpu {
         Ok(())
     }
 
-    /// Waits for a slot's submission. Gives the numbers copied and the time taken: the device's own where it has
+    /// Waits for a slot's submission. Gives the numbers read and the time taken: the device's own where it has
     /// timestamps that make sense, else wall time since the submission.
     pub fn finish<T: bytemuck::Pod>(&self, slot: &mut Slot) -> Result<(Vec<T>, Duration)> {
         let stopped = || self.fault("nothing was submitted", "this is a bug, please report it");
@@ -316,15 +353,15 @@ impl Gpu {
         *lock(&self.busy)
     }
 
-    /// Submits and waits.
+    /// Submits dispatches, waits, and reads the first numbers of a buffer.
     pub fn run<T: bytemuck::Pod>(
         &self,
-        dispatches: &[Dispatch<'_>],
+        dispatches: Vec<Dispatch<'_>>,
         from: &wgpu::Buffer,
         values: u64,
     ) -> Result<(Vec<T>, Duration)> {
         let mut slot = self.slot(values)?;
-        self.submit(dispatches, from, values, &mut slot)?;
+        self.submit(&Work { dispatches, reads: vec![(from, values)], ..Work::default() }, &mut slot)?;
         self.finish(&mut slot)
     }
 }

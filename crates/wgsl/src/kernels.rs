@@ -52,13 +52,13 @@ pub(crate) fn two_layers(
             let params =
                 source::Dense { rows: count as u32, inputs: layer.inputs as u32, outputs: layer.outputs as u32 };
             dispatches.push(Dispatch {
-                pipeline: &pipelines[i],
+                pipeline: pipelines[i].clone(),
                 buffers: vec![(1, &buffers[i]), (2, &parameters[i].0), (3, &parameters[i].1), (4, &buffers[i + 1])],
                 params: gpu.params(params)?,
                 groups: (count.div_ceil(SPAN) * layer.outputs.div_ceil(SPAN)) as u64,
             });
         }
-        let (part, time) = gpu.run::<f32>(&dispatches, &buffers[2], (count * second.outputs) as u64)?;
+        let (part, time) = gpu.run::<f32>(dispatches, &buffers[2], (count * second.outputs) as u64)?;
         y.extend(part);
         Ok(time)
     })?;
@@ -101,8 +101,8 @@ pub(crate) fn sample_latent(gpu: &Gpu, problem: &Problem, noise: &Noise<'_>) -> 
         })?;
         let threads = if given.is_some() { values } else { rows.len() * latent.div_ceil(4) };
         let buffers = vec![(1, &mu), (2, &scale), (3, &out)];
-        let dispatch = Dispatch { pipeline: &pipeline, buffers, params, groups: threads.div_ceil(64) as u64 };
-        let (part, time) = gpu.run::<f32>(&[dispatch], &out, values as u64)?;
+        let dispatch = Dispatch { pipeline: pipeline.clone(), buffers, params, groups: threads.div_ceil(64) as u64 };
+        let (part, time) = gpu.run::<f32>(vec![dispatch], &out, values as u64)?;
         z.extend(part);
         Ok(time)
     })?;
@@ -126,8 +126,8 @@ pub(crate) fn l2_error(gpu: &Gpu, images: &[f32], outputs: &[f32], pixels: usize
             pixels: pixels as u32,
         })?;
         let buffers = vec![(1, &x), (2, &y), (3, &e)];
-        let dispatch = Dispatch { pipeline: &pipeline, buffers, params, groups: rows.len() as u64 };
-        let (part, time) = gpu.run::<f32>(&[dispatch], &e, rows.len() as u64)?;
+        let dispatch = Dispatch { pipeline: pipeline.clone(), buffers, params, groups: rows.len() as u64 };
+        let (part, time) = gpu.run::<f32>(vec![dispatch], &e, rows.len() as u64)?;
         errors.extend(part);
         Ok(time)
     })?;

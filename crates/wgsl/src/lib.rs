@@ -6,21 +6,24 @@
 //! submissions do not change a bit of a result.
 
 mod adapter;
+mod choice;
 mod correlation;
-mod counts;
 mod gpu;
 mod kernels;
+mod passes;
 mod peak;
 mod plan;
 mod score;
+mod screen;
 mod source;
+mod tally;
 #[cfg(test)]
 mod tests;
 
 pub use adapter::{Adapter, adapters};
 pub use source::{Constants, Shader, shaders};
 
-use counts::{Counts, Tiles};
+use choice::Wanted;
 use gpu::Gpu;
 use retrial_spec::{Device, Fused, Kernels, Noise, Posterior, Precision, Problem, Result, Tally, Variant, Weights};
 use std::time::Duration;
@@ -34,16 +37,18 @@ pub struct Wgsl {
 
 impl Wgsl {
     /// Opens the adapter with a number, PCI id or part of a name, case ignored; without a selector the first that is no
-    /// software. The environment variable `RETRIAL_WGSL=plain` leaves the variants for half precision and subgroups unused.
+    /// software. The environment variable `RETRIAL_WGSL` forces ways to compute that the backend chooses otherwise: words out of
+    /// `plain` (neither half precision nor subgroups), `skip` or `dense`, `double` or `single`, `device` or `host`, `screen` or
+    /// `full`, with commas between them. All ways give the same bytes.
     pub fn new(selector: Option<&str>) -> Result<Self> {
-        Self::open(selector, None)
+        Self::open(selector, None, Wanted::from_env()?)
     }
 
-    fn open(selector: Option<&str>, limits: Option<wgpu::Limits>) -> Result<Self> {
+    fn open(selector: Option<&str>, limits: Option<wgpu::Limits>, wanted: Wanted) -> Result<Self> {
         let (handles, adapters): (Vec<_>, Vec<_>) = adapter::enumerate().into_iter().unzip();
         let chosen = adapter::choose(&adapters, selector, adapter::nvidia())?;
         let adapter = adapters[chosen].clone();
-        let gpu = Gpu::open(&handles[chosen], &adapter, limits)?;
+        let gpu = Gpu::open(&handles[chosen], &adapter, limits, wanted)?;
         let device = Device {
             backend: "wgsl".into(),
             name: adapter.name.clone(),
@@ -84,30 +89,7 @@ impl Kernels for Wgsl {
     }
 
     fn pass_at_k(&self, errors: &[f32], first: u64, tally: &mut Tally) -> Result<()> {
-        const TRIALS: usize = 256;
-        let (thresholds, rows) = tally.rows_mut();
-        let (samples, window) = (rows.len(), errors.len() / rows.len());
-        let counts = Counts::begin(&self.gpu, TRIALS as u64, thresholds, rows)?;
-        let most = (self.gpu.limits.values() as usize / TRIALS).max(1);
-        let total = samples * window.div_ceil(TRIALS);
-        for start in (0..total).step_by(most) {
-            let tiles = Tiles::new(start as u64, most.min(total - start), samples);
-            let mut tiled = vec![f32::MAX; tiles.count * TRIALS];
-            for (sample, row) in errors.chunks(window).enumerate() {
-                for (tile, piece) in tiles.of(sample, samples) {
-                    let live = &row[piece * TRIALS..window.min((piece + 1) * TRIALS)];
-                    tiled[tile * TRIALS..][..live.len()].copy_from_slice(live);
-                }
-            }
-            let tiled = self.gpu.upload(&tiled)?;
-            self.gpu.run::<f32>(&counts.dispatches(&self.gpu, tiles, &tiled)?, &tiled, 1)?;
-        }
-        retrial_spec::recount::fold(rows, errors.len(), |sample, row| {
-            row.add(thresholds, first, &errors[sample * window..][..window]);
-            Ok(())
-        })?;
-        counts.check(&self.gpu, first, rows)?;
-        tally.add_trials(first..first + window as u64)
+        tally::pass_at_k(&self.gpu, errors, first, tally)
     }
 
     fn correlation(&self, errors: &[f32], samples: usize) -> Result<Vec<f64>> {

@@ -26,8 +26,8 @@ pub fn peak(gpu: &Gpu, precision: Precision) -> Result<Option<f64>> {
     let to = gpu.buffer(4 * THREADS * groups)?;
     let time = |rounds: u32| {
         let params = gpu.params(Peak { rounds, count: (THREADS * groups) as u32 })?;
-        let dispatch = Dispatch { pipeline: &pipeline, buffers: vec![(1, &to)], params, groups };
-        gpu.run::<f32>(&[dispatch], &to, 1).map(|(_, time)| time)
+        let dispatch = Dispatch { pipeline: pipeline.clone(), buffers: vec![(1, &to)], params, groups };
+        gpu.run::<f32>(vec![dispatch], &to, 1).map(|(_, time)| time)
     };
     let mut rounds = 1;
     while time(rounds)? < LONG_ENOUGH && rounds < most {
@@ -49,8 +49,8 @@ pub fn bandwidth(gpu: &Gpu) -> Result<f64> {
     let time = || {
         let params = gpu.params(Peak { rounds: 0, count: count as u32 })?;
         let buffers = vec![(1, &to), (2, &from)];
-        let dispatch = Dispatch { pipeline: &pipeline, buffers, params, groups: count.div_ceil(THREADS) };
-        gpu.run::<f32>(&[dispatch], &to, 1).map(|(_, time)| time)
+        let dispatch = Dispatch { pipeline: pipeline.clone(), buffers, params, groups: count.div_ceil(THREADS) };
+        gpu.run::<f32>(vec![dispatch], &to, 1).map(|(_, time)| time)
     };
     time()?; // the first touches the pages
     let best = (0..5).map(|_| time()).collect::<Result<Vec<_>>>()?.into_iter().min().unwrap_or_default();

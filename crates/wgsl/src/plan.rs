@@ -61,9 +61,16 @@ impl Tile {
         8 * self.ty
     }
 
-    /// Bytes of workgroup memory.
-    pub fn memory(self) -> u64 {
-        16 * self.depth * 2 * (self.tx + self.ty) + 32 * self.tx
+    /// Bytes of workgroup memory, for values of `bytes` in so many stages.
+    pub fn memory(self, bytes: u64, stages: u64) -> u64 {
+        4 * bytes * self.depth * 2 * (self.tx + self.ty) * stages + 32 * self.tx
+    }
+
+    /// The tile with room for two stages of values of `bytes` in some workgroup memory, with fewer units at a time if need
+    /// be; sums are the same.
+    pub fn doubled(self, bytes: u64, memory: u64) -> Option<Self> {
+        let depths = [self.depth, 8].map(|depth| Self { depth, ..self });
+        depths.into_iter().find(|tile| tile.memory(bytes, 2) <= memory)
     }
 
     /// Most iterations of all loops of one thread.
@@ -75,7 +82,7 @@ impl Tile {
     /// The tile for a model: the least padding of pixels, and among those the most threads.
     fn choose(limits: &Limits, hidden: u64, pixels: u64) -> Option<Self> {
         let fitting =
-            Self::all().filter(|t| t.tx * t.ty <= limits.invocations && t.memory() <= limits.workgroup_memory);
+            Self::all().filter(|t| t.tx * t.ty <= limits.invocations && t.memory(4, 1) <= limits.workgroup_memory);
         let finished = fitting.filter(|t| !limits.software || t.iterations(hidden, pixels) <= SOFTWARE_ITERATIONS);
         finished.min_by_key(|t| (pixels.next_multiple_of(t.pixels()), u64::MAX - t.ty, u64::MAX - t.depth))
     }
@@ -115,7 +122,7 @@ pub fn plan(shape: Shape, samples: u64, limits: &Limits) -> Result<Plan> {
         return Err(too_small("workgroups", limits.invocations, 256));
     }
     // `hidden` keeps the latents of 32 trials in workgroup memory, `score` at least the smallest tile.
-    let memory = (4 * 32 * latent).max(Tile { tx: 16, ty: 8, depth: 8 }.memory());
+    let memory = (4 * 32 * latent).max(Tile { tx: 16, ty: 8, depth: 8 }.memory(4, 1));
     let tile = Tile::choose(limits, hidden, pixels).filter(|_| memory <= limits.workgroup_memory);
     let tile = tile.ok_or_else(|| too_small("workgroup memory", limits.workgroup_memory, memory))?;
     let (hidden, pixels) = (hidden.next_multiple_of(16), pixels.next_multiple_of(tile.pixels()));
@@ -182,6 +189,15 @@ mod tests {
         assert_eq!((plan.hidden, plan.pixels, plan.group), (400, 784, 400));
     }
 
+    #[test]
+    fn two_stages_take_the_room_of_one() {
+        let paper = Tile { tx: 16, ty: 14, depth: 16 };
+        assert_eq!(paper.doubled(4, 32 << 10), Some(paper));
+        assert_eq!(paper.doubled(2, 16 << 10), Some(paper));
+        assert_eq!(paper.doubled(4, 16 << 10), Some(Tile { depth: 8, ..paper }));
+        assert_eq!(Tile { ty: 16, depth: 8, ..paper }.doubled(4, 16 << 10), None);
+    }
+
     /// Every allowed shape and any number of samples fit the least device, and nothing exceeds its limits.
     #[test]
     fn everything_fits_the_default_limits() {
@@ -193,7 +209,7 @@ mod tests {
                         for samples in [1, 400, 60_000, u64::from(u32::MAX)] {
                             let shape = Shape { pixels, hidden, latent };
                             let p = plan(shape, samples, &limits).unwrap();
-                            assert!(p.tile.memory() <= limits.workgroup_memory);
+                            assert!(p.tile.memory(4, 1) <= limits.workgroup_memory);
                             assert!(p.tile.tx * p.tile.ty <= limits.invocations && p.tile.trials().is_multiple_of(32));
                             assert!(!software || p.tile.iterations(p.hidden, p.pixels) < 65_535);
                             assert!(p.tiles >= 1 && 4 * p.tiles * p.tile.trials() * p.hidden <= limits.binding);

@@ -1,52 +1,71 @@
-//! The fused path: tiles of trials go to the device while the host folds those before.
+//! The fused path: tiles of trials go to the device while the host turns to what it made of those before.
 
 use crate::{
     Wgsl,
-    counts::{Counts, Tiles},
-    gpu::{Dispatch, Gpu, Slot},
-    plan::{Pace, Plan, plan},
-    source,
+    choice::Choice,
+    gpu::{self, Gpu, Work},
+    passes::{Group, Pass, Passes, Span},
+    plan::{Pace, plan},
+    screen::{Few, PILOT},
+    tally::{DeviceTally, Entry, Found, Tiles, finite, first_bins},
 };
-use retrial_spec::{Error, Fused, Noise, Precision, Problem, Result, Tally, model::DARK, recount::fold, rng};
-use std::{collections::VecDeque, ops::Range};
+use retrial_spec::{
+    Error, Fused, Noise, Precision, Problem, Result, Row, Tally,
+    recount::{compare, fold},
+};
+use std::{collections::VecDeque, ops::Range, time::Duration};
 
-/// Most trials of one run of tiles, so that their offsets fit 32 bits.
+/// Most trials of one run of tiles, so that their offsets and counts fit 32 bits.
 const SPAN: u64 = 1 << 31;
+/// Of so many runs the host tallies one again, the first among them.
+const CHECK_EVERY: u64 = 256;
+/// Trials per sample that make a plan for screening worth its pilot.
+const WORTH: u64 = 8 * PILOT;
 
 /// A problem on the device.
 pub(crate) struct GpuScorer<'a> {
     gpu: &'a Gpu,
     problem: &'a Problem,
-    plan: Plan,
+    passes: Passes,
     groups: Vec<Group>,
-    w3: wgpu::Buffer,
-    b3: wgpu::Buffer,
-    w4: wgpu::Buffer,
-    b4: wgpu::Buffer,
-    hidden: wgpu::Buffer,
-    errors: wgpu::Buffer,
+    slots: [Slot; 2],
     /// Given normals of one submission; the least possible buffer where noise comes from trials.
     noise: wgpu::Buffer,
-    pipelines: [wgpu::ComputePipeline; 2],
-    slots: [Slot; 2],
     pace: Pace,
+    tallied: Tallied,
 }
 
-/// Samples whose images share a buffer.
-struct Group {
-    samples: Range<usize>,
-    mu: wgpu::Buffer,
-    scale: wgpu::Buffer,
-    images: wgpu::Buffer,
+/// What one submission fills.
+struct Slot {
+    staging: gpu::Slot,
+    errors: wgpu::Buffer,
+    found: Found,
 }
 
-/// A run of tiles: some trials of a group's samples.
-#[derive(Clone, Copy)]
-struct Span<'n> {
-    first: u64,
-    trials: u64,
-    /// Given normals `[samples of the group, trials, latent]` instead of those of the trials.
-    given: Option<&'n [f32]>,
+/// What was tallied so far, by which is decided what is checked and screened.
+#[derive(Default)]
+struct Tallied {
+    /// Runs of tiles: in full, and screened.
+    runs: [u64; 2],
+    /// Trials per sample that were only counted.
+    counted: u64,
+    /// The largest threshold that the screens are for, and those of all groups.
+    screens: Option<(f32, Vec<Option<Few>>)>,
+}
+
+/// What comes back of a submission.
+struct Landed {
+    /// `[tiles, T]`. Empty where they were not asked for.
+    errors: Vec<f32>,
+    entries: Option<Vec<Entry>>,
+}
+
+/// How a run of tiles is scored, and what comes back.
+#[derive(Default)]
+struct Run<'r> {
+    tally: Option<&'r mut DeviceTally>,
+    screen: Option<&'r Few>,
+    errors: bool,
 }
 
 impl<'a> GpuScorer<'a> {
@@ -55,143 +74,241 @@ impl<'a> GpuScorer<'a> {
             half_range(problem)?;
         }
         let gpu = &wgsl.gpu;
-        let (shape, weights) = (problem.shape(), problem.weights());
-        let plan = plan(shape, problem.samples() as u64, &gpu.limits)?;
-        let (text, bytes) = match precision {
-            Precision::F16 => (source::SCORE_F16, 2),
-            _ => (source::SCORE, 4),
-        };
-        let tile = plan.tile;
-        let constants = [("TX", tile.tx), ("TY", tile.ty), ("DEPTH", tile.depth), ("LATENT", shape.latent as u64)];
-        let constants = constants.map(|(name, value)| (name, value as f64));
+        let plan = plan(problem.shape(), problem.samples() as u64, &gpu.limits)?;
+        let bytes = if precision == Precision::F16 { 2 } else { 4 };
+        let doubled = plan.tile.doubled(bytes, gpu.limits.workgroup_memory);
+        let choices = gpu.wanted.choices(doubled.is_some())?;
         let mut groups = vec![];
         for start in (0..problem.samples()).step_by(plan.group as usize) {
             groups.push(Group::new(gpu, problem, start..problem.samples().min(start + plan.group as usize), &plan)?);
         }
-        let (w3, b3) = weights.decoder_fc1.tiled(8, plan.hidden as usize, shape.latent, 0.0);
-        let (w4, b4) =
-            weights.decoder_fc2.tiled(tile.pixels() as usize, plan.pixels as usize, plan.hidden as usize, DARK);
-        let trials = plan.tiles * tile.trials();
-        Ok(Self {
+        let trials = plan.tiles * plan.tile.trials();
+        let slot = || {
+            let found = Found::new(gpu, plan.tiles as usize)?;
+            let staging = gpu.slot(trials + found.values(plan.tiles as usize))?;
+            Ok(Slot { staging, errors: gpu.buffer(trials)?, found })
+        };
+        let mut scorer = Self {
             gpu,
             problem,
-            plan,
+            passes: Passes::new(gpu, problem, plan, [plan.tile, doubled.unwrap_or(plan.tile)], precision, choices[0])?,
             groups,
-            w3: gpu.upload(&w3)?,
-            b3: gpu.upload(&b3)?,
-            w4: gpu.upload(&w4)?,
-            b4: gpu.upload(&b4)?,
-            hidden: gpu.buffer(trials * plan.hidden * bytes / 4)?,
-            errors: gpu.buffer(trials)?,
-            noise: gpu.buffer(0)?,
-            pipelines: [gpu.pipeline(text, "hidden", &constants)?, gpu.pipeline(text, "score", &constants)?],
-            slots: [gpu.slot(trials)?, gpu.slot(trials)?],
+            slots: [slot()?, slot()?],
+            noise: gpu.buffer(1)?,
             pace: Pace::new(16),
-        })
+            tallied: Tallied::default(),
+        };
+        scorer.choose(choices)?;
+        Ok(scorer)
     }
 
-    /// Scores a span of a group's samples, two submissions in flight, and hands each one's errors `[tiles, T]` to `fold`.
+    /// Takes the fastest of some ways, by a trial of each. All give the same bytes, so that chance may choose. On a software
+    /// adapter compiling them costs more than a trial tells: it takes the first.
+    fn choose(&mut self, choices: Vec<Choice>) -> Result<()> {
+        if choices.len() == 1 || self.gpu.limits.software {
+            return Ok(());
+        }
+        let tiles = Tiles::new(0, TRIED.min(self.passes.plan.tiles) as usize, self.groups[0].samples.len());
+        let span = Span { first: 0, trials: SPAN, given: None };
+        let mut best = (Duration::MAX, self.passes.choice);
+        for choice in choices {
+            self.passes.choice = choice;
+            let mut time = Duration::MAX;
+            for _ in 0..3 {
+                self.submit(0, span, tiles, &mut Run { errors: true, ..Run::default() }, 0)?;
+                time = time.min(self.gpu.finish::<f32>(&mut self.slots[0].staging)?.1); // the first compiles
+            }
+            best = if time < best.0 { (time, choice) } else { best };
+        }
+        self.passes.choice = best.1;
+        Ok(())
+    }
+
+    /// Scores a span of a group's samples, two submissions in flight, and hands over what comes back of each.
     fn run(
         &mut self,
         group: usize,
         span: Span<'_>,
-        counts: Option<&Counts>,
-        mut fold: impl FnMut(Tiles, &[f32]) -> Result<()>,
+        mut run: Run<'_>,
+        mut fold: impl FnMut(Tiles, Landed, Option<&DeviceTally>) -> Result<()>,
     ) -> Result<()> {
         let samples = self.groups[group].samples.len();
-        let total = samples as u64 * span.trials.div_ceil(self.plan.tile.trials());
+        let trials = self.passes.plan.tile.trials();
+        let total = samples as u64 * span.trials.div_ceil(trials);
         let (mut next, mut flying) = (0, VecDeque::new());
         loop {
             while next < total && flying.len() < self.slots.len() {
-                let count = self.pace.next(self.plan.tiles).min(total - next);
+                let count = self.pace.next(self.passes.plan.tiles).min(total - next);
                 let tiles = Tiles::new(next, count as usize, samples);
                 let slot = (0..self.slots.len()).find(|slot| flying.iter().all(|(used, _)| used != slot)).unwrap_or(0);
-                self.submit(group, span, tiles, counts, slot)?;
+                self.submit(group, span, tiles, &mut run, slot)?;
                 flying.push_back((slot, tiles));
                 next += count;
             }
             let Some((slot, tiles)) = flying.pop_front() else { return Ok(()) };
-            let (errors, time) = self.gpu.finish::<f32>(&mut self.slots[slot])?;
+            let Slot { staging, errors: device_errors, found } = &mut self.slots[slot];
+            let (words, time) = self.gpu.finish::<u32>(staging)?;
             self.pace.took(tiles.count as u64, time);
-            fold(tiles, &errors)?;
+            let values = tiles.count as u64 * trials;
+            let (errors, lists) = words.split_at(if run.errors { values as usize } else { 0 });
+            let mut errors: Vec<f32> = bytemuck::pod_collect_to_vec(errors);
+            let entries = if run.tally.is_some() { found.entries(self.gpu, lists)? } else { Some(vec![]) };
+            if entries.is_none() && errors.is_empty() {
+                errors = self.gpu.run(vec![], device_errors, values)?.0;
+            }
+            fold(tiles, Landed { errors, entries }, run.tally.as_deref())?;
         }
     }
 
-    fn submit(
-        &mut self,
-        group: usize,
-        span: Span<'_>,
-        tiles: Tiles,
-        counts: Option<&Counts>,
-        slot: usize,
-    ) -> Result<()> {
-        let (gpu, plan) = (self.gpu, self.plan);
-        let trials = plan.tile.trials();
+    fn submit(&mut self, group: usize, span: Span<'_>, tiles: Tiles, run: &mut Run<'_>, slot: usize) -> Result<()> {
+        let (gpu, passes, group) = (self.gpu, &self.passes, &self.groups[group]);
         if let Some(given) = span.given {
-            self.noise = gpu.upload(&self.arranged(given, span.trials as usize, group, tiles))?;
+            self.noise = gpu.upload(&arranged(given, span, passes, group, self.problem.shape().latent, tiles))?;
         }
-        let Group { samples, mu, scale, images } = &self.groups[group];
-        let params = gpu.params(source::Score {
-            key: rng::key(self.problem.seed()),
-            first: source::halves(span.first),
-            tiles: tiles.count as u32,
-            skip: tiles.skip as u32,
-            samples: samples.len() as u32,
-            piece: tiles.piece as u32,
-            trials: span.trials as u32,
-            sample: samples.start as u32,
-            hidden: plan.hidden as u32,
-            pixels: plan.pixels as u32,
-            given: span.given.is_some().into(),
-            pad: 0,
-        })?;
-        let noise = &self.noise;
-        let hidden = Dispatch {
-            pipeline: &self.pipelines[0],
-            buffers: vec![(1, mu), (2, scale), (3, noise), (4, &self.w3), (5, &self.b3), (6, &self.hidden)],
-            params: params.clone(),
-            groups: tiles.count as u64 * trials / 32,
+        let Slot { staging, errors, found } = &mut self.slots[slot];
+        let mut work = Work::default();
+        let order = match run.screen {
+            None => vec![Pass::All],
+            Some(few) => {
+                work.clears.push((&passes.listed, 4));
+                vec![Pass::Screen(few), Pass::List]
+            }
         };
-        let score = Dispatch {
-            pipeline: &self.pipelines[1],
-            buffers: vec![(7, &self.hidden), (8, &self.w4), (9, &self.b4), (10, images), (11, &self.errors)],
-            params,
-            groups: tiles.count as u64,
-        };
-        let mut dispatches = vec![hidden, score];
-        if let Some(counts) = counts {
-            dispatches.extend(counts.dispatches(gpu, tiles, &self.errors)?);
+        for pass in order {
+            work.dispatches.extend(passes.dispatches(gpu, group, span, tiles, pass, [&self.noise, errors])?);
         }
-        gpu.submit(&dispatches, &self.errors, tiles.count as u64 * trials, &mut self.slots[slot])
+        if run.errors {
+            work.reads.push((errors, tiles.count as u64 * passes.plan.tile.trials()));
+        }
+        if let Some(tally) = &mut run.tally {
+            work.clears.push((&found.entries, 16));
+            work.dispatches.extend(tally.dispatches(gpu, tiles, errors, found)?);
+            work.reads.push((&found.entries, found.values(tiles.count)));
+        }
+        gpu.submit(&work, staging)
     }
 
-    /// Given normals in the order of tiles, `[tiles, T, latent]`, zero in lanes without a trial.
-    fn arranged(&self, given: &[f32], window: usize, group: usize, tiles: Tiles) -> Vec<f32> {
-        let (samples, latent) = (self.groups[group].samples.len(), self.problem.shape().latent);
-        let trials = self.plan.tile.trials() as usize;
-        let mut noise = vec![0.0; tiles.count * trials * latent];
-        for sample in 0..samples {
-            for (tile, piece) in tiles.of(sample, samples) {
-                let live = trials.min(window - piece * trials) * latent;
-                let from = (sample * window + piece * trials) * latent;
-                noise[tile * trials * latent..][..live].copy_from_slice(&given[from..][..live]);
+    /// The rows of a span, of a group's samples; `empty` says what they keep.
+    fn rows(&mut self, group: usize, span: Span<'_>, empty: &Tally) -> Result<Vec<Row>> {
+        let (gpu, samples) = (self.gpu, self.groups[group].samples.clone());
+        let (thresholds, counts_only) = (empty.thresholds(), empty.is_counts_only());
+        let screens = self.tallied.screens.take();
+        let screen = screens.as_ref().and_then(|(_, groups)| groups[group].as_ref());
+        let shape = [span.trials, self.passes.plan.tile.trials()];
+        let mut tally = None;
+        if gpu.wanted.device_tally != Some(false) {
+            tally =
+                DeviceTally::begin(gpu, shape, thresholds, counts_only, &first_bins(self.problem, samples.clone()))?;
+        }
+        let runs = &mut self.tallied.runs[usize::from(screen.is_some())];
+        let checked = tally.is_some() && runs.is_multiple_of(CHECK_EVERY);
+        *runs += 1;
+        let host = tally.is_none();
+        let (mut made, mut again) = (empty.rows()[samples.clone()].to_vec(), empty.rows()[samples.clone()].to_vec());
+        let whole = |tiles: Tiles, errors: &[f32], rows: &mut [Row]| {
+            fold(rows, errors.len(), |sample, row| {
+                pieces(tiles, sample, samples.len(), span, shape[1], |offset, at| {
+                    finite(gpu, samples.start + sample, &errors[at.clone()])?;
+                    row.add(thresholds, span.first + offset, &errors[at]);
+                    Ok(())
+                })
+            })
+        };
+        let errors = host || (checked && screen.is_none());
+        self.run(group, span, Run { tally: tally.as_mut(), screen, errors }, |tiles, landed, tally| {
+            if let Some(tally) = tally {
+                match &landed.entries {
+                    Some(entries) => tally.add(gpu, entries, [samples.start as u64, span.first], &mut made)?,
+                    None => fold(&mut made, landed.errors.len(), |sample, row| {
+                        pieces(tiles, sample, samples.len(), span, shape[1], |offset, at| {
+                            finite(gpu, samples.start + sample, &landed.errors[at.clone()])?;
+                            tally.look(sample, span.first + offset, &landed.errors[at], row);
+                            Ok(())
+                        })
+                    })?,
+                }
+            }
+            if errors {
+                whole(tiles, &landed.errors, &mut again)?;
+            }
+            Ok(())
+        })?;
+        if let Some(tally) = &tally {
+            tally.add_sums(gpu, &mut made)?;
+        }
+        if checked && !errors {
+            // What was screened is held against the full kernel, and so the screening with it.
+            self.run(group, span, Run { errors: true, ..Run::default() }, |tiles, landed, _| {
+                whole(tiles, &landed.errors, &mut again)
+            })?;
+        }
+        self.tallied.screens = screens;
+        if host {
+            return Ok(again);
+        }
+        if checked {
+            for (sample, (made, again)) in made.iter().zip(&again).enumerate() {
+                compare(samples.start + sample, thresholds, None, made, again)
+                    .map_err(|fault| gpu.untrusted(fault.to_string()))?;
             }
         }
-        noise
+        Ok(made)
+    }
+
+    /// Plans screens for a tally that counts successes below `threshold`, once there are trials enough to be worth it.
+    fn plan_screens(&mut self, threshold: f32, trials: &Range<u64>) -> Result<()> {
+        let Tallied { counted, screens, .. } = &mut self.tallied;
+        *counted = counted.saturating_add(trials.end - trials.start);
+        let forced = self.gpu.wanted.screen;
+        if screens.as_ref().is_some_and(|(planned, _)| *planned == threshold) {
+            return Ok(());
+        }
+        *screens = None;
+        if forced == Some(false) || (forced.is_none() && *counted < WORTH) {
+            return Ok(());
+        }
+        let few = |group| {
+            let (problem, plan) = (self.problem, &self.passes.plan);
+            Few::plan(self.gpu, problem, group, plan, threshold, trials.start, forced == Some(true))
+        };
+        let planned = self.groups.iter().map(few).collect::<Result<_>>()?;
+        (self.tallied.screens, self.tallied.runs[1]) = (Some((threshold, planned)), 0);
+        Ok(())
     }
 }
 
-impl Group {
-    fn new(gpu: &Gpu, problem: &Problem, samples: Range<usize>, plan: &Plan) -> Result<Self> {
-        let mut images = vec![0.0; samples.len() * plan.pixels as usize];
-        for (sample, row) in samples.clone().zip(images.chunks_mut(plan.pixels as usize)) {
-            row[..problem.shape().pixels].copy_from_slice(problem.image(sample));
+/// Tiles that each way is tried on: a few milliseconds of a large GPU.
+const TRIED: u64 = 256;
+
+/// Hands over the pieces of a sample in a submission: the first trial of the span, and where its errors lie.
+fn pieces(
+    tiles: Tiles,
+    sample: usize,
+    samples: usize,
+    span: Span<'_>,
+    per_tile: u64,
+    mut each: impl FnMut(u64, Range<usize>) -> Result<()>,
+) -> Result<()> {
+    tiles.of(sample, samples).try_for_each(|(tile, piece)| {
+        let offset = piece as u64 * per_tile;
+        let start = tile * per_tile as usize;
+        each(offset, start..start + per_tile.min(span.trials - offset) as usize)
+    })
+}
+
+/// Given normals in the order of tiles, `[tiles, T, latent]`, zero in lanes without a trial.
+fn arranged(given: &[f32], span: Span<'_>, passes: &Passes, group: &Group, latent: usize, tiles: Tiles) -> Vec<f32> {
+    let (samples, window) = (group.samples.len(), span.trials as usize);
+    let trials = passes.plan.tile.trials() as usize;
+    let mut noise = vec![0.0; tiles.count * trials * latent];
+    for sample in 0..samples {
+        for (tile, piece) in tiles.of(sample, samples) {
+            let live = trials.min(window - piece * trials) * latent;
+            let from = (sample * window + piece * trials) * latent;
+            noise[tile * trials * latent..][..live].copy_from_slice(&given[from..][..live]);
         }
-        let latent = problem.shape().latent;
-        let part = |values: &[f32]| gpu.upload(&values[samples.start * latent..samples.end * latent]);
-        let (mu, scale) = (part(problem.mus())?, part(problem.scales())?);
-        Ok(Self { samples, mu, scale, images: gpu.upload(&images)? })
     }
+    noise
 }
 
 /// Refuses a problem whose hidden units or weights may leave the range of f16.
@@ -216,26 +333,23 @@ impl Fused for GpuScorer<'_> {
     fn errors(&mut self, noise: Noise<'_>) -> Result<Vec<f32>> {
         let (samples, latent) = (self.problem.samples(), self.problem.shape().latent);
         let window = noise.trials(self.problem);
-        let (gpu, trials) = (self.gpu, self.plan.tile.trials() as usize);
+        let (gpu, trials) = (self.gpu, self.passes.plan.tile.trials());
         let mut errors = vec![0.0; samples * window];
         for group in 0..self.groups.len() {
             let range = self.groups[group].samples.clone();
-            let span = match &noise {
-                Noise::Trials(range) => Span { first: range.start, trials: window as u64, given: None },
-                Noise::Given(noise) => Span {
-                    first: 0,
-                    trials: window as u64,
-                    given: Some(&noise[range.start * window * latent..range.end * window * latent]),
-                },
+            let (first, given) = match &noise {
+                Noise::Trials(range) => (range.start, None),
+                Noise::Given(noise) => (0, Some(&noise[range.start * window * latent..range.end * window * latent])),
             };
+            let span = Span { first, trials: window as u64, given };
             let rows = &mut errors[range.start * window..range.end * window];
-            self.run(group, span, None, |tiles, part| {
+            self.run(group, span, Run { errors: true, ..Run::default() }, |tiles, landed, _| {
                 for (sample, row) in rows.chunks_mut(window).enumerate() {
-                    for (tile, piece) in tiles.of(sample, range.len()) {
-                        let row = &mut row[piece * trials..window.min((piece + 1) * trials)];
-                        row.copy_from_slice(&part[tile * trials..][..row.len()]);
-                        finite(gpu, range.start + sample, row)?;
-                    }
+                    pieces(tiles, sample, range.len(), span, trials, |offset, at| {
+                        finite(gpu, range.start + sample, &landed.errors[at.clone()])?;
+                        row[offset as usize..][..at.len()].copy_from_slice(&landed.errors[at]);
+                        Ok(())
+                    })?;
                 }
                 Ok(())
             })?;
@@ -244,27 +358,16 @@ impl Fused for GpuScorer<'_> {
     }
 
     fn tally(&mut self, trials: Range<u64>, tally: &mut Tally) -> Result<()> {
-        let (thresholds, rows) = tally.rows_mut();
+        if let (true, Some(&threshold)) = (tally.is_counts_only(), tally.thresholds().last()) {
+            self.plan_screens(threshold, &trials)?;
+        }
+        let empty = tally.empty();
+        let (_, rows) = tally.rows_mut();
         for first in trials.clone().step_by(SPAN as usize) {
             let span = Span { first, trials: (trials.end - first).min(SPAN), given: None };
             for group in 0..self.groups.len() {
-                let range = self.groups[group].samples.clone();
-                let rows = &mut rows[range.clone()];
-                let (gpu, per_tile) = (self.gpu, self.plan.tile.trials());
-                let counts = Counts::begin(gpu, per_tile, thresholds, rows)?;
-                self.run(group, span, Some(&counts), |tiles, errors| {
-                    fold(rows, errors.len(), |sample, row| {
-                        for (tile, piece) in tiles.of(sample, range.len()) {
-                            let offset = piece as u64 * per_tile;
-                            let live = per_tile.min(span.trials - offset) as usize;
-                            let errors = &errors[tile * per_tile as usize..][..live];
-                            finite(gpu, range.start + sample, errors)?;
-                            row.add(thresholds, first + offset, errors);
-                        }
-                        Ok(())
-                    })
-                })?;
-                counts.check(gpu, first, rows)?;
+                let made = self.rows(group, span, &empty)?;
+                rows[self.groups[group].samples.clone()].iter_mut().zip(&made).for_each(|(row, made)| row.merge(made));
             }
         }
         tally.add_trials(trials)
@@ -272,18 +375,8 @@ impl Fused for GpuScorer<'_> {
 
     fn window(&self) -> u64 {
         // About a fifth of a second of a large GPU, and what a software adapter can do at all.
-        let (trials, total) = (self.plan.tile.trials(), if self.gpu.limits.software { 1 << 10 } else { 1 << 22 });
+        let (trials, total) =
+            (self.passes.plan.tile.trials(), if self.gpu.limits.software { 1 << 10 } else { 1 << 22 });
         (total / self.problem.samples() as u64).next_multiple_of(trials).clamp(trials, 1 << 22)
-    }
-}
-
-/// Refuses a NaN or infinite error, which no trial of a checked problem has.
-pub(crate) fn finite(gpu: &Gpu, sample: usize, errors: &[f32]) -> Result<()> {
-    match errors.iter().find(|e| !e.is_finite()) {
-        None => Ok(()),
-        Some(error) => Err(gpu.fault(
-            format!("error {error} in sample {sample}"),
-            "errors must be finite; update the driver, and report it as a bug if that does not help",
-        )),
     }
 }

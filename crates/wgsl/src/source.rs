@@ -1,6 +1,6 @@
 //! The shaders' texts and the layouts of their parameters.
 
-use crate::plan::Tile;
+use crate::{passes::Pass, plan::Tile};
 use bytemuck::{Pod, Zeroable};
 use std::mem::offset_of;
 
@@ -68,11 +68,26 @@ impl Shader {
         /// Bytes of workgroup memory on any device.
         const PROMISED: u64 = 16_384;
         match (self.kernel, entry) {
-            ("score", "hidden") => [1.0, 20.0, 128.0].map(|latent| vec![("TX", 16.0), ("LATENT", latent)]).to_vec(),
+            ("score", "hidden") => {
+                let ways = Pass::ALL.iter().flat_map(|&pass| [0.0, 1.0].map(|skip| (pass, skip)));
+                let sets = ways.flat_map(|(pass, skip)| [1.0, 20.0, 128.0].map(|latent| (pass, skip, latent)));
+                let set = |(pass, skip, latent)| {
+                    vec![("TX", 16.0), ("LATENT", latent), ("SKIP", skip), ("PASS", f64::from(pass))]
+                };
+                sets.map(set).collect()
+            }
+            ("score", "alive") => [8.0, 16.0].map(|depth| vec![("DEPTH", depth)]).to_vec(),
             ("score", _) => {
-                let tiles = Tile::all().filter(|tile| tile.memory() <= PROMISED);
-                let constants = |t: Tile| vec![("TX", t.tx as f64), ("TY", t.ty as f64), ("DEPTH", t.depth as f64)];
-                tiles.map(constants).collect()
+                let bytes = if self.f16 { 2 } else { 4 };
+                let stages = Tile::all().flat_map(|tile| [1, 2].map(|stages| (tile, stages)));
+                let fitting = stages.filter(|(tile, stages)| tile.memory(bytes, *stages) <= PROMISED);
+                let ways =
+                    fitting.flat_map(|fit| Pass::ALL.iter().flat_map(move |&pass| [0, 1].map(|s| (fit, pass, s))));
+                let set = |((t, stages), pass, skip): ((Tile, u64), u32, u32)| {
+                    let numbers = [t.tx, t.ty, t.depth, stages, skip.into(), pass.into()];
+                    ["TX", "TY", "DEPTH", "STAGES", "SKIP", "PASS"].into_iter().zip(numbers.map(|n| n as f64)).collect()
+                };
+                ways.map(set).collect()
             }
             // Trials of a tile of `score`, and of the kernel by itself.
             ("pass_at_k", _) => [128.0, 256.0].map(|trials| vec![("TRIALS", trials)]).to_vec(),
@@ -147,9 +162,14 @@ params! {
         skip: u32,
         samples: u32,
         piece: u32,
+        trials: u32,
         base: u32,
         count: u32,
         stride: u32,
+        room: u32,
+        whole: u32,
+        histogram_too: u32,
+        floor: u32,
     }
     Correlation {
         samples: u32,
@@ -173,6 +193,8 @@ params! {
         hidden: u32,
         pixels: u32,
         given: u32,
+        own: u32,
+        limit: f32,
         pad: u32,
     }
 }

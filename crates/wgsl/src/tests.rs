@@ -1,6 +1,6 @@
 //! The backend on the software adapter, against the reference and against itself.
 
-use crate::{Wgsl, adapters};
+use crate::{Wgsl, adapters, choice::Wanted};
 use retrial_check::{Case, Kernel, Tolerance, cases, compare, images, weights};
 use retrial_reference as reference;
 use retrial_spec::{
@@ -10,8 +10,14 @@ use retrial_spec::{
 
 /// The software adapter, which every machine can have; a skip is loud and may be forbidden.
 pub(crate) fn software(limits: Option<wgpu::Limits>) -> Option<Wgsl> {
+    software_by("", limits)
+}
+
+/// The same, forced to compute in some ways.
+fn software_by(words: &str, limits: Option<wgpu::Limits>) -> Option<Wgsl> {
+    let wanted = Wanted::parse(words).unwrap();
     if let Some(adapter) = adapters().into_iter().find(|a| a.software) {
-        return Some(Wgsl::open(Some(&adapter.name), limits).unwrap());
+        return Some(Wgsl::open(Some(&adapter.name), limits, wanted).unwrap());
     }
     eprintln!("SKIPPED: no software adapter; install mesa-vulkan-drivers and libvulkan1");
     assert!(!std::env::var("RETRIAL_REQUIRE").is_ok_and(|v| v.split(',').any(|v| v == "wgsl")));
@@ -38,6 +44,120 @@ fn kernels_agree_with_the_reference_within_any_limits() {
                 panic!("{} {} {}: {fault}", case.name(), case.shape, case.precision());
             }
         }
+    }
+}
+
+/// Ways to run `score`, each of which is forced in turn.
+const WAYS: [&str; 5] = ["dense,single", "skip,single", "dense,double", "skip,double", "skip,single,plain"];
+
+#[test]
+fn every_way_agrees_with_the_reference() {
+    for way in WAYS {
+        let Some(wgsl) = software_by(way, None) else { return };
+        for case in cases().into_iter().filter(|case| case.kernel == Kernel::Score) {
+            if let Some(fault) = case.run(&wgsl).unwrap().fault() {
+                panic!("{way}, {} {}: {fault}", case.name(), case.shape);
+            }
+        }
+    }
+}
+
+/// Errors bit by bit, and tallies of all kinds, whoever makes them; at shapes with units that live and die, over several
+/// submissions, and where trials end within a tile.
+#[test]
+fn every_way_gives_the_same_bytes() {
+    let shapes = [
+        (Shape::PAPER, 3),
+        (Shape { pixels: 600, hidden: 64, latent: 9 }, 5),
+        (Shape { pixels: 1, hidden: 1, latent: 1 }, 2),
+    ];
+    for (shape, samples) in shapes {
+        let problem = problem(shape, samples);
+        let mut first = None;
+        let host = ["host,full", "host,screen"];
+        let tallies = WAYS.into_iter().flat_map(|way| ["device,full", "device,screen"].map(|tally| (way, tally)));
+        for (way, tally) in host.map(|tally| ("dense,single", tally)).into_iter().chain(tallies) {
+            let Some(wgsl) = software_by(&format!("{way},{tally}"), None) else { return };
+            let mut scorer = wgsl.load(&problem, Precision::F32).unwrap();
+            let trials = (1 << 32) - 150..(1 << 32) + 211;
+            let errors = scorer.errors(Noise::Trials(trials.clone())).unwrap();
+            let mut sorted = errors.clone();
+            sorted.sort_by(f32::total_cmp);
+            let mut thresholds = [sorted[sorted.len() / 50], sorted[sorted.len() / 10]].to_vec();
+            thresholds.dedup();
+            let made = [Tally::new, Tally::counts_only].map(|new| {
+                let mut tally = new(samples, &thresholds).unwrap();
+                scorer.tally(trials.start..trials.end - 100, &mut tally).unwrap();
+                scorer.tally(trials.end - 100..trials.end, &mut tally).unwrap();
+                tally
+            });
+            let mut want = Tally::new(samples, &thresholds).unwrap();
+            let (_, rows) = want.rows_mut();
+            rows.iter_mut()
+                .zip(errors.chunks(361))
+                .for_each(|(row, errors)| row.add(&thresholds, trials.start, errors));
+            assert_eq!(made[0].rows(), want.rows(), "{way},{tally} {shape}");
+            let bits: Vec<u32> = errors.iter().map(|error| error.to_bits()).collect();
+            let (want_bits, want_made) = first.get_or_insert((bits.clone(), made.clone()));
+            assert!(*want_bits == bits, "{way},{tally} {shape}: errors");
+            assert_eq!(*want_made, made, "{way},{tally} {shape}");
+        }
+    }
+}
+
+/// A way, and what of the shaders is replaced by what.
+type Mutant = (&'static str, [&'static str; 2]);
+
+/// Faults that a comparison with the reference must see.
+const WRONG_ERRORS: [Mutant; 5] = [
+    ("skip,single", ["before += countOneBits(word & (bit - 1u));", ""]),
+    ("skip,single", ["(count + DEPTH - 1u) / DEPTH * DEPTH", "count / DEPTH * DEPTH"]),
+    ("skip,single", ["(low | (high << 4u)) <<", "low <<"]),
+    ("dense,double", ["tile, k0 + DEPTH, weights", "tile, k0, weights"]),
+    ("skip,double", ["stage = 1u - stage;", "stage = 0u;"]),
+];
+
+/// Faults that the check of a tally must see.
+const WRONG_TALLIES: [Mutant; 12] = [
+    ("plain,full", ["atomicAdd(&block_counts[bucket], 1u)", "atomicAdd(&block_counts[bucket], 2u)"]),
+    ("full", ["select(1u, number, mine)", "1u"]),
+    ("full", ["p.base + t], count);", "p.base + t], count + 1u);"]),
+    ("full", ["let bin = (bits >> 16u)", "let bin = (bits >> 16u) + 1u"]),
+    ("full", ["if least < record {", "if least < record && step != 1u {"]),
+    ("full", ["beaten = bits_of(first, step, lane) <= bits;", "beaten = true;"]),
+    ("full", ["+ local, bits, RECORD", "+ local + 1u, bits, RECORD"]),
+    ("full", ["&& block_worst > before", "&& block_worst < before"]),
+    ("full", ["atomicMin(&first_most, most_trial);", "atomicMin(&first_most, most_trial + 1u);"]),
+    ("screen", ["!(sum > p.limit)", "!(sum > 0.2 * p.limit)"]),
+    ("screen", ["if live && !(sum", "if live && i % 5u != 3u && !(sum"]),
+    ("screen", ["squares(a4, c4, position(tile, lane + 4u * TX)", "squares(a4, c4, position(tile, lane)"]),
+];
+
+#[test]
+fn a_fault_in_any_way_is_seen() {
+    let case =
+        Case { shape: Shape { pixels: 300, hidden: 100, latent: 9 }, samples: 3, trials: 300, ..cases().remove(0) };
+    let case = Case { kernel: Kernel::Score, ..case };
+    let problem = case.problem().unwrap();
+    for (way, mutant) in WRONG_ERRORS {
+        let Some(mut wgsl) = software_by(way, None) else { return };
+        assert!(case.run(&wgsl).unwrap().fault().is_none(), "{way}");
+        wgsl.gpu.break_by(mutant);
+        assert!(
+            case.run(&wgsl).is_err() || case.run(&wgsl).unwrap().fault().is_some(),
+            "{way}: {mutant:?} went unseen"
+        );
+    }
+    for (way, mutant) in WRONG_TALLIES {
+        let Some(mut wgsl) = software_by(way, None) else { return };
+        let mut sorted = wgsl.load(&problem, Precision::F32).unwrap().errors(Noise::Trials(0..300)).unwrap();
+        sorted.sort_by(f32::total_cmp);
+        let mut tally = if way == "screen" { Tally::counts_only } else { Tally::new }(3, &[sorted[90]]).unwrap();
+        wgsl.load(&problem, Precision::F32).unwrap().tally(0..300, &mut tally.empty()).unwrap();
+        wgsl.gpu.break_by(mutant);
+        let fault = wgsl.load(&problem, Precision::F32).unwrap().tally(0..300, &mut tally).err();
+        let fault = fault.unwrap_or_else(|| panic!("{way}: {mutant:?} went unseen")).to_string();
+        assert!(fault.contains("cannot be trusted") || fault.contains("must be finite"), "{mutant:?}: {fault}");
     }
 }
 
@@ -153,10 +273,10 @@ fn half_precision_is_close_and_knows_its_range() {
 fn limits_that_do_not_fit_are_refused() {
     let Some(adapter) = adapters().into_iter().find(|a| a.software) else { return };
     let limits = wgpu::Limits { max_compute_invocations_per_workgroup: 1 << 20, ..wgpu::Limits::default() };
-    let refused = Wgsl::open(Some(&adapter.name), Some(limits)).err().unwrap().to_string();
+    let refused = Wgsl::open(Some(&adapter.name), Some(limits), Wanted::default()).err().unwrap().to_string();
     assert!(refused.contains("cannot be opened"), "{refused}");
     let limits = wgpu::Limits { max_compute_invocations_per_workgroup: 128, ..wgpu::Limits::default() };
-    let small = Wgsl::open(Some(&adapter.name), Some(limits)).unwrap();
+    let small = Wgsl::open(Some(&adapter.name), Some(limits), Wanted::default()).unwrap();
     let refused = small.load(&problem(Shape::PAPER, 1), Precision::F32).err().unwrap().to_string();
     assert!(refused.contains("workgroups of 128"), "{refused}");
     let refused = small.decode(&weights(Shape::PAPER, 1), &[0.0; 20]).unwrap_err();
@@ -181,12 +301,12 @@ fn philox_is_exact() {
         counters.resize_with(1 << 14, || [0; 4].map(|_: u32| stream.next_u32()));
         let buffer = gpu.upload(counters.as_flattened()).unwrap();
         let dispatch = crate::gpu::Dispatch {
-            pipeline: &gpu.pipeline(TEXT, "main", &[]).unwrap(),
+            pipeline: gpu.pipeline(TEXT, "main", &[]).unwrap(),
             buffers: vec![(1, &buffer)],
             params: gpu.params(key).unwrap(),
             groups: (counters.len() / 64) as u64,
         };
-        let (words, _) = gpu.run::<u32>(&[dispatch], &buffer, 4 * counters.len() as u64).unwrap();
+        let (words, _) = gpu.run::<u32>(vec![dispatch], &buffer, 4 * counters.len() as u64).unwrap();
         let want: Vec<_> = counters.into_iter().map(|counter| rng::philox(counter, key)).collect();
         assert_eq!(words, want.as_flattened());
     }
