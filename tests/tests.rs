@@ -37,6 +37,7 @@ mod massive;
 mod models;
 mod names;
 mod nvrtc;
+mod page;
 mod pass_at_k;
 mod prove;
 mod sample_latent;

@@ -9,6 +9,7 @@ mod correlation;
 mod cost;
 mod coverage;
 mod difficulty;
+mod exported;
 mod figures;
 mod fit;
 mod fits;
@@ -21,6 +22,7 @@ mod laws;
 mod made;
 mod merge;
 mod model;
+mod page;
 mod plan;
 mod policy;
 mod price;
@@ -77,6 +79,7 @@ enum Command {
     Correlation(correlation::Correlation),
     Tail(tail::Tail),
     Score(score::Score),
+    Page(page::Page),
     Coverage(coverage::Coverage),
     Compare(compare::Compare),
     Fit(fit::Fit),
@@ -118,6 +121,7 @@ fn obey(command: &Command, job: Option<&ranks::Job>) -> Result<ExitCode> {
         Command::Correlation(c) => c.run(),
         Command::Tail(c) => c.run(),
         Command::Score(c) => c.run(),
+        Command::Page(c) => c.run(),
         Command::Coverage(c) => return c.run(),
         Command::Compare(c) => c.run(),
         Command::Fit(c) => c.run(),

@@ -2,6 +2,7 @@
 
 use crate::{
     args::{Chosen, DeviceArgs},
+    exported::{self, Agreement},
     made::{self, Made},
     sample::{Pipeline, SampleArgs},
     train::existing,
@@ -10,23 +11,31 @@ use crate::{
 use clap::{Args, FromArgMatches};
 use retrial_engine::{Manifest, RunDir, State, run};
 use retrial_spec::{Error, Result};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Put shards of a run together, exactly and in any order
 ///
 /// Takes runs of the same model, data and settings that hold different trials, finished or not. What comes out is what one
 /// run would have kept, to the byte; trials that nobody did are named, and retrial sample --resume does them. A complete
 /// run gets its results and its report, on the kind of device that sampled it.
+///
+/// With --check, what the page of retrial page exported is held against the runs first: the same model, data, seed,
+/// temperature and trials must give the same numbers of errors below every edge of the histogram, but for those so near to
+/// one that the noise's last digit decides.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  retrial merge shard-1 shard-2 shard-3 --out run\n  \
-                        retrial merge shards/* --out run && retrial sample --resume run")]
+                        retrial merge shards/* --out run && retrial sample --resume run\n  \
+                        retrial merge run --check retrial-page.json")]
 pub struct Merge {
     /// Directories that retrial sample wrote
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<PathBuf>,
-    /// Directory to write
-    #[arg(long)]
-    out: PathBuf,
+    /// Directory to write; not needed to --check alone
+    #[arg(long, required_unless_present = "check")]
+    out: Option<PathBuf>,
+    /// The JSON that a page exported, to hold against these runs
+    #[arg(long, value_name = "JSON")]
+    check: Option<PathBuf>,
     /// Write over a directory that is not empty
     #[arg(long)]
     force: bool,
@@ -40,19 +49,23 @@ pub struct Merge {
 impl Merge {
     pub fn run(&self) -> Result<()> {
         let (manifest, state) = self.merged()?;
-        if let Some(run) = self.runs.iter().find(|run| run.canonicalize().ok() == self.out.canonicalize().ok()) {
+        if let Some(path) = &self.check {
+            self.checked(path, &manifest, &state)?;
+        }
+        let Some(out) = &self.out else { return Ok(()) };
+        if let Some(run) = self.runs.iter().find(|run| run.canonicalize().ok() == out.canonicalize().ok()) {
             return Err(Error::input("--out", run.display(), "is among the runs to merge; name another directory"));
         }
-        let dir = RunDir::create(&self.out, existing(self.force, false))?;
+        let dir = RunDir::create(out, existing(self.force, false))?;
         made::copy(&self.runs[0], &dir)?;
         dir.write_manifest(&manifest)?;
         dir.finish(&manifest, &state)?;
         drop(dir);
         let missing = manifest.goal().without(state.trials());
         if missing.is_empty() {
-            return self.finish(manifest);
+            return self.finish(out, manifest);
         }
-        let (out, done) = (self.out.display(), state.trials().count());
+        let (out, done) = (out.display(), state.trials().count());
         if self.json {
             return ui::print_json(&serde_json::json!({ "run": manifest, "done": done, "missing": missing }));
         }
@@ -62,6 +75,36 @@ impl Merge {
             ("Missing", missing.to_string()),
             ("Next", format!("retrial sample --resume {out}")),
         ]))
+    }
+
+    /// Holds an export against the runs, and says how they agree.
+    fn checked(&self, path: &Path, manifest: &Manifest, state: &State) -> Result<()> {
+        let Agreement { edges, differ, largest, fault } = exported::check(path, manifest, state)?;
+        if let Some(fault) = fault {
+            return Err(Error::Device {
+                device: format!("page of {}", path.display()),
+                fault,
+                fix: "the browser's GPU or its driver computes something else; try another browser".into(),
+            });
+        }
+        if self.json && self.out.is_none() {
+            return ui::print_json(&serde_json::json!({ "edges": edges, "differ": differ, "largest": largest }));
+        }
+        let verdict = format!(
+            "agrees: {} of {} counts are the same, the others differ by at most {largest}",
+            ui::thousands((edges - differ) as u64),
+            ui::thousands(edges as u64)
+        );
+        match &self.out {
+            None => ui::print(&ui::facts(&[
+                (
+                    "Trials",
+                    format!("{} per sample, {} samples", ui::thousands(state.trials().count()), manifest.data.samples),
+                ),
+                ("Page", verdict),
+            ])),
+            Some(_) => Ok(ui::tell(format_args!("{} {verdict}", path.display()))),
+        }
     }
 
     /// All runs in one.
@@ -93,7 +136,7 @@ impl Merge {
     }
 
     /// Writes the results, as a run that has no trial left to do.
-    fn finish(&self, manifest: Manifest) -> Result<()> {
+    fn finish(&self, out: &Path, manifest: Manifest) -> Result<()> {
         let mut device = self.device.clone();
         if device.device == "auto" {
             device.device.clone_from(&manifest.device.backend);
@@ -101,7 +144,7 @@ impl Merge {
         let chosen: Chosen = match device.open() {
             Ok(chosen) => chosen,
             Err(fault) => {
-                let out = self.out.display();
+                let out = out.display();
                 ui::note(format_args!(
                     "all trials are merged; retrial sample --resume {out} writes the results where {} is",
                     manifest.device
@@ -109,13 +152,12 @@ impl Merge {
                 return Err(fault);
             }
         };
-        let made = Made::load(&self.out, &manifest)?;
+        let made = Made::load(out, &manifest)?;
         let command = SampleArgs::augment_args(clap::Command::new("merge"));
         let flags = command.try_get_matches_from(["merge", "--resume"]).and_then(|m| SampleArgs::from_arg_matches(&m));
         let args = flags.map_err(|fault| Error::input("merge", fault, "report it as a bug"))?;
         let args = SampleArgs { device, json: self.json, ..args };
         let training = manifest.training.clone();
-        Pipeline { args: &args, made, earlier: Some(manifest), chosen, training, out: &self.out, dir: None, job: None }
-            .run()
+        Pipeline { args: &args, made, earlier: Some(manifest), chosen, training, out, dir: None, job: None }.run()
     }
 }

@@ -54,6 +54,16 @@ pub struct WeightFile {
 }
 
 impl WeightFile {
+    /// Of weights that no file holds yet.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where the layers do not fit each other or hold a number that is not finite.
+    pub fn of(weights: Weights) -> Result<Self> {
+        weights.shape()?;
+        let sha256 = sha256_hex(&canonical(&weights, false)?);
+        Ok(Self { weights, decoder_only: false, sha256, notes: vec![] })
+    }
+
     /// Writes the weights atomically, or the decoder's where there are no others. Equal weights give equal bytes.
     ///
     /// # Errors

@@ -1,0 +1,91 @@
+//! `retrial page`: one file, sound modules, and the same counts in a real browser as on the CPU.
+
+use crate::{
+    cli::{model, refuses, succeeds},
+    skip,
+};
+use serde_json::Value;
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+const TOP: &str = env!("CARGO_MANIFEST_DIR");
+
+/// A program that `tests/run` installs for the page.
+fn tool(name: &str, what: &str) -> Option<PathBuf> {
+    let found = env::var_os("RETRIAL_WEB").map(|folder| Path::new(&folder).join(name)).filter(|path| path.exists());
+    if found.is_none() {
+        skip(what, &format!("no {name} (RETRIAL_WEB names a folder that has it; tests/run makes one)"));
+    }
+    found
+}
+
+fn passes(what: &str, output: &Output) {
+    let [stdout, stderr] = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
+    assert!(output.status.success(), "{what}\n{stdout}\n{stderr}");
+}
+
+/// The modules are formatted, their types hold, and their own tests pass.
+#[test]
+fn its_modules_are_sound() {
+    let Some(deno) = tool("deno", "deno") else { return };
+    for args in ["fmt --check", "lint --quiet", "check --quiet .", "test --quiet --allow-read --no-prompt"] {
+        let command = Command::new(&deno)
+            .args(args.split_whitespace())
+            .current_dir(Path::new(TOP).join("crates/page/web"))
+            .envs([("DENO_NO_UPDATE_CHECK", "1"), ("NO_COLOR", "1")])
+            .output();
+        passes(&format!("deno {args}"), &command.unwrap());
+    }
+}
+
+/// Whatever it shows or runs is in it, and it is small.
+#[test]
+fn it_is_one_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let (weights, page) = (model().display(), dir.path().join("page.html"));
+    let told = succeeds(&format!("page --weights {weights} --samples 12 --seed 7 --out {}", page.display()));
+    assert!(told.contains("page.html") && told.contains("seed 7"), "{told}");
+    let text = fs::read_to_string(&page).unwrap();
+    for source in ["src=\"", "<link", "@import", "url("] {
+        assert!(!text.contains(source), "{source}");
+    }
+    for module in fs::read_dir(Path::new(TOP).join("crates/page/web")).unwrap().map(|entry| entry.unwrap().path()) {
+        let text = if module.is_file() { fs::read_to_string(&module).unwrap() } else { String::new() };
+        for source in ["fetch(", "import(", "XMLHttpRequest", "WebSocket", "sendBeacon"] {
+            assert!(!text.contains(source), "{}: {source}", module.display());
+        }
+    }
+    assert!(text.contains("\"seed\":\"7\"") && !text.contains("{{"));
+    let run = dir.path().join("run");
+    succeeds(&format!(
+        "sample --weights {weights} --samples 12 --trials 300 --thresholds 9,10 --out {}",
+        run.display()
+    ));
+    let told = succeeds(&format!("page {} --out {} --json", run.display(), page.display()));
+    let told: Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(told["bytes"].as_u64().unwrap(), fs::metadata(&page).unwrap().len());
+    assert!(fs::read_to_string(&page).unwrap().contains("\"thresholds\":[9.0,10.0]"));
+}
+
+#[test]
+fn what_it_cannot_show_is_refused() {
+    let weights = model().display();
+    let out = env::temp_dir().join("never.html");
+    let out = out.display();
+    for (args, words) in [
+        (format!("page --weights {weights} --temperature -1 --out {out}"), &["temperature", "-1"][..]),
+        (format!("page --weights {weights} --samples 500 --out {out}"), &["500"]),
+        (format!("page --weights {weights} --thresholds 3,2 --out {out}"), &["2 after 3"]),
+        (format!("page --weights nowhere.pt --out {out}"), &["nowhere.pt"]),
+        (format!("page --rename a=b --out {out}"), &["--weights"]),
+        (format!("page nowhere --out {out}"), &["nowhere"]),
+        (format!("page nowhere --seed 3 --out {out}"), &["--seed"]),
+        ("page".into(), &["--out"]),
+    ] {
+        refuses(&args, words);
+    }
+    assert!(!env::temp_dir().join("never.html").exists());
+}
