@@ -63,13 +63,16 @@ pub fn check(path: &Path, manifest: &Manifest, state: &State) -> Result<Agreemen
         ("data", &model.data, &manifest.data.sha256),
         ("seed", &export.seed, &manifest.seed.to_string()),
         ("temperature", &export.temperature.to_string(), &manifest.temperature.to_string()),
-        ("samples", &histogram.counts.len().to_string(), &manifest.data.samples.to_string()),
         ("trials", &exported, &trials),
     ] {
         if theirs != ours {
             let limit = format!("the run has {ours}; sample the same trials of the same model");
             return Err(Error::input(path.display(), format!("{what} {theirs}"), limit));
         }
+    }
+    let (samples, most) = (histogram.counts.len(), manifest.data.samples);
+    if !(1..=most).contains(&samples) {
+        return Err(Error::input(path.display(), format!("{samples} samples"), format!("the run has {most}")));
     }
     if state.tally.is_counts_only() {
         let limit = "the run only counted; sample it again without --counts-only, to have a histogram to check";

@@ -95,16 +95,12 @@ impl Merge {
             ui::thousands((edges - differ) as u64),
             ui::thousands(edges as u64)
         );
-        match &self.out {
-            None => ui::print(&ui::facts(&[
-                (
-                    "Trials",
-                    format!("{} per sample, {} samples", ui::thousands(state.trials().count()), manifest.data.samples),
-                ),
-                ("Page", verdict),
-            ])),
-            Some(_) => Ok(ui::tell(format_args!("{} {verdict}", path.display()))),
+        if self.out.is_some() {
+            ui::tell(format_args!("{} {verdict}", path.display()));
+            return Ok(());
         }
+        let trials = format!("{} per sample, {} samples", ui::thousands(state.trials().count()), manifest.data.samples);
+        ui::print(&ui::facts(&[("Trials", trials), ("Page", verdict)]))
     }
 
     /// All runs in one.

@@ -13,7 +13,7 @@ use retrial_theory::{
     compare::Pairs,
     fit::Law,
     npmle::npmle,
-    plan::{Contest, Design, Population, Variance},
+    plan::{Paired, Design, Population, Variance},
 };
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -89,7 +89,7 @@ struct Task {
 /// What is planned for.
 enum Subject {
     One(Population),
-    Two(Contest),
+    Two(Paired),
 }
 
 /// How a goal is reached at one `k`.
@@ -131,7 +131,7 @@ impl Plan {
     fn tasks(&self) -> Result<Vec<Task>> {
         let these = self.these.map(|n| n as f64);
         let one = |population: Population| match self.goal.difference {
-            Some(_) => Ok(Subject::Two(Contest::of_one(&population, self.correlation, &self.k)?)),
+            Some(_) => Ok(Subject::Two(Paired::of_one(&population, self.correlation, &self.k)?)),
             None => Ok::<_, Error>(Subject::One(population)),
         };
         if let Some(law) = &self.law {
@@ -165,7 +165,7 @@ impl Plan {
         }
         let both = [&aligned.counts[0], &aligned.counts[1]].map(|counts| Data::new(counts).map(|data| npmle(&data)));
         let [a, b] = both;
-        let contest = Contest::of_pilot(&pairs, [&a?, &b?], &self.k);
+        let contest = Paired::of_pilot(&pairs, [&a?, &b?], &self.k);
         let title = format!("{} and {}: {} problems in common", groups[0], groups[1], aligned.problems.len());
         let notes = groups.iter().zip(data).flat_map(|(group, data)| notes(group, data)).collect();
         let problems = Some(self.these.map_or(pairs.problems(), |n| n as f64));

@@ -86,11 +86,12 @@ impl Tails {
 pub fn figure(tails: &[Tails], convention: Convention) -> Figure {
     let mut curves = vec![];
     for (color, tails) in tails.iter().enumerate() {
-        let at = |i: usize| (i + 1) as f64;
-        let points: Vec<_> = tails.groups.iter().enumerate().map(|(i, (_, value, _))| (at(i), *value)).collect();
-        let ends = tails.groups.iter().enumerate().filter_map(|(i, (.., ends))| Some((at(i), (*ends)?)));
-        let band: Vec<_> = ends.map(|(x, [low, high])| (x, low, high.min(1e3))).collect();
-        curves.push(Curve::new(tails.title(convention), points).color(color).dots().band(band));
+        // A bar for each: between groups there is nothing.
+        for (i, (_, value, ends)) in tails.groups.iter().enumerate() {
+            let (x, label) = ((i + 1) as f64, if i == 0 { tails.title(convention) } else { String::new() });
+            let bar = ends.map_or(vec![], |[low, high]| [x - 0.1, x + 0.1].map(|x| (x, low, high.min(1e3))).to_vec());
+            curves.push(Curve::new(label, [(x, *value)]).color(color).dots().band(bar));
+        }
     }
     Curves { x: Axis::linear("group, in the order of the input"), y: Axis::log("exponent of the hard tail"), curves }
         .figure(About::new(

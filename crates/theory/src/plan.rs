@@ -114,13 +114,13 @@ impl Population {
 
 /// Two models whose difference is to be found.
 #[derive(Clone, Debug)]
-pub struct Contest {
+pub struct Paired {
     models: [Population; 2],
     /// The variance of the difference of their pass@k across problems, for each `k` that was asked for.
     between: Vec<(u64, f64)>,
 }
 
-impl Contest {
+impl Paired {
     /// Two models of a pilot, with the NPMLE of each: what the noise of its attempts adds to the spread of differences is
     /// taken out. A `k` beyond the pilot's attempts is left out.
     pub fn of_pilot(pairs: &Pairs, npmles: [&Npmle; 2], ks: &[u64]) -> Self {

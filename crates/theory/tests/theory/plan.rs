@@ -7,7 +7,7 @@ use retrial_theory::{
     coverage::{Counts, Scope, unbiased},
     fit::{Kind, Law},
     npmle::{Atom, Npmle, npmle},
-    plan::{Contest, Design, Population},
+    plan::{Paired, Design, Population},
     simulate,
 };
 
@@ -92,10 +92,10 @@ fn planned_differences_are_found() {
     let pilot = [drawn(law(), 20_000, 8, 100), drawn(harder, 20_000, 8, 101)];
     let pairs = Pairs::new(&pilot[0], &pilot[1]).unwrap();
     let [a, b] = pilot.each_ref().map(|counts| npmle(&Data::new(counts).unwrap()));
-    let contest = Contest::of_pilot(&pairs, [&a, &b], &[k]);
+    let contest = Paired::of_pilot(&pairs, [&a, &b], &[k]);
     let difference = law().coverage(2.0) - harder.coverage(2.0);
     let problems = contest.problems(k, attempts, difference).unwrap().unwrap();
-    let alone = Contest::of_one(&Population::of_pilot(&a), 0.0, &[k]).unwrap();
+    let alone = Paired::of_one(&Population::of_pilot(&a), 0.0, &[k]).unwrap();
     // Drawn apart, so that the two are not correlated.
     close(alone.problems(k, attempts, difference).unwrap().unwrap() as f64, problems as f64, 0.1);
     let found = (0..200).filter(|seed| {
@@ -105,5 +105,5 @@ fn planned_differences_are_found() {
     let share = found.count() as f64 / 200.0;
     assert!((share - 0.8).abs() < 0.1, "{share}");
     assert!(contest.attempts(k, 1000.0, 0.05).unwrap() < contest.attempts(k, 1000.0, 0.02).unwrap());
-    assert!(contest.variance(9, 10).is_err() && Contest::of_one(&Population::of_pilot(&a), 1.5, &[1]).is_err());
+    assert!(contest.variance(9, 10).is_err() && Paired::of_one(&Population::of_pilot(&a), 1.5, &[1]).is_err());
 }
