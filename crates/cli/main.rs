@@ -9,6 +9,7 @@ mod correlation;
 mod cost;
 mod coverage;
 mod difficulty;
+mod exchange;
 mod exported;
 mod figures;
 mod fit;
@@ -22,6 +23,7 @@ mod laws;
 mod made;
 mod merge;
 mod model;
+mod noise;
 mod page;
 mod plan;
 mod policy;
@@ -41,6 +43,7 @@ mod tails;
 mod train;
 mod ui;
 mod validate;
+mod verdicts;
 
 use clap::{Parser, Subcommand};
 use retrial_spec::{Error, Result, text::visible};
@@ -79,6 +82,7 @@ enum Command {
     Correlation(correlation::Correlation),
     Tail(tail::Tail),
     Score(score::Score),
+    Noise(noise::Noise),
     Page(page::Page),
     Coverage(coverage::Coverage),
     Compare(compare::Compare),
@@ -121,6 +125,7 @@ fn obey(command: &Command, job: Option<&ranks::Job>) -> Result<ExitCode> {
         Command::Correlation(c) => c.run(),
         Command::Tail(c) => c.run(),
         Command::Score(c) => c.run(),
+        Command::Noise(c) => c.run(),
         Command::Page(c) => c.run(),
         Command::Coverage(c) => return c.run(),
         Command::Compare(c) => c.run(),

@@ -13,7 +13,7 @@ use retrial_theory::{
     compare::Pairs,
     fit::Law,
     npmle::npmle,
-    plan::{Paired, Design, Population, Variance},
+    plan::{Design, Paired, Population, Variance},
 };
 use serde_json::{Value, json};
 use std::path::PathBuf;

@@ -8,11 +8,14 @@ use crate::{
     ui,
 };
 use clap::Args;
-use ndarray::Array2;
+use ndarray::{Array2, Array3};
 use retrial_engine::arrays;
 use retrial_reference as reference;
 use retrial_spec::{Error, Noise, Precision, Result, Variant, text::visible};
-use retrial_vae::{Array, GivenPosterior, WeightFile, file::write_to};
+use retrial_vae::{
+    Array, GivenPosterior, WeightFile,
+    file::{write_inside, write_to},
+};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -46,10 +49,17 @@ pub struct Score {
     /// Implementation of score, as retrial info lists them (default: the fastest that proves right on this model)
     #[arg(long, value_name = "NAME")]
     kernel: Option<String>,
+    /// Also write what each stage makes of the noise in f64, by the reference: z.npy [sample, trial, dimension], h.npy (hidden
+    /// units) and y.npy (pixels), to find the stage at which another kernel goes wrong
+    #[arg(long, value_name = "DIR")]
+    dump: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
+
+/// Most values of all stages together: 1 GiB.
+const MOST_DUMPED: usize = 1 << 27;
 
 impl Score {
     pub fn run(&self) -> Result<()> {
@@ -73,6 +83,11 @@ impl Score {
             return Err(Error::input(self.data.source(), got, format!("the model was made for {}", shape.pixels)));
         }
         Noise::Given(&noise).check(samples, shape.latent)?;
+        let values = (shape.latent + shape.hidden + shape.pixels).saturating_mul(samples).saturating_mul(trials);
+        if self.dump.is_some() && values > MOST_DUMPED {
+            let limit = format!("must be at most {MOST_DUMPED} of all stages; take fewer trials or samples");
+            return Err(Error::input("--dump", format!("{values} values"), limit));
+        }
         let given = self.model.posterior(samples, &file)?;
         let chosen = self.device.open()?;
         // Built for the reference too: it checks the temperature and the ranges.
@@ -91,6 +106,9 @@ impl Score {
             }
         };
         write_to(&self.out, &errors)?;
+        if let Some(dir) = &self.dump {
+            self.write_stages(dir, &file, given.as_ref(), images.values(), &noise)?;
+        }
         if self.json {
             return ui::print_json(&json!({
                 "out": self.out.display().to_string(),
@@ -106,19 +124,50 @@ impl Score {
     }
 
     fn reference(&self, file: &WeightFile, given: Option<&GivenPosterior>, images: &[f32], noise: &[f32]) -> Vec<f64> {
-        let model = &file.weights;
-        let wide = |v: &[f32]| -> Vec<f64> { v.iter().map(|&v| v.into()).collect() };
-        let images = wide(images);
-        // A posterior is f32 by contract, whoever computes it.
-        let narrow = |v: Vec<f64>| -> Vec<f64> { v.into_iter().map(|v| f64::from(v as f32)).collect() };
-        let (mu, logvar) = match given {
-            Some(GivenPosterior { posterior, .. }) => (wide(&posterior.mu), wide(&posterior.logvar)),
-            None => {
-                let (mu, logvar) = reference::encode(model, &images);
-                (narrow(mu), narrow(logvar))
-            }
-        };
-        reference::score(model, &images, (&mu, &logvar), self.temperature, &wide(noise))
+        let (mu, logvar) = posterior(file, given, images);
+        reference::score(&file.weights, &wide(images), (&mu, &logvar), self.temperature, &wide(noise))
+    }
+
+    /// Writes latents, hidden units and pixels by the reference.
+    fn write_stages(
+        &self,
+        dir: &Path,
+        file: &WeightFile,
+        given: Option<&GivenPosterior>,
+        images: &[f32],
+        noise: &[f32],
+    ) -> Result<()> {
+        let shape = file.weights.shape()?;
+        let (mu, logvar) = posterior(file, given, images);
+        let z = reference::sample_latent(&mu, &logvar, self.temperature, &wide(noise), shape.latent);
+        let (h, y) = (reference::hidden(&file.weights, &z), reference::decode(&file.weights, &z));
+        let samples = mu.len() / shape.latent;
+        std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
+        for (name, values, width) in
+            [("z.npy", z, shape.latent), ("h.npy", h, shape.hidden), ("y.npy", y, shape.pixels)]
+        {
+            let trials = values.len() / samples / width;
+            let array = Array3::from_shape_vec((samples, trials, width), values);
+            let array = array.map_err(|e| Error::input("stages", e, "please report this"))?;
+            write_inside(dir, name, &arrays::npy(&array))?;
+        }
+        Ok(())
+    }
+}
+
+fn wide(values: &[f32]) -> Vec<f64> {
+    values.iter().map(|&v| v.into()).collect()
+}
+
+/// Means and log variances: f32 by contract, whoever computes them.
+fn posterior(file: &WeightFile, given: Option<&GivenPosterior>, images: &[f32]) -> (Vec<f64>, Vec<f64>) {
+    let narrow = |v: Vec<f64>| -> Vec<f64> { v.into_iter().map(|v| f64::from(v as f32)).collect() };
+    match given {
+        Some(GivenPosterior { posterior, .. }) => (wide(&posterior.mu), wide(&posterior.logvar)),
+        None => {
+            let (mu, logvar) = reference::encode(&file.weights, &wide(images));
+            (narrow(mu), narrow(logvar))
+        }
     }
 }
 

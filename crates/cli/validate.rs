@@ -2,26 +2,42 @@
 
 use crate::{
     args::{self, Chosen, DeviceArgs},
+    exchange,
     kernel::precision,
     model::{ModelArgs, ReadingArgs},
     sample,
     selection::Selection,
     ui,
+    verdicts::{self, Judged, Outcome},
 };
 use clap::Args;
-use retrial_check::{Accuracy, Case, Kernel, QUANTILES, Verdict, accuracy, cases, cases_of};
-use retrial_spec::{Device, Error, Precision, Problem, Result, Shape, Variant};
-use serde_json::json;
-use std::{path::PathBuf, process::ExitCode};
+use retrial_check::{Accuracy, Case, Kernel, QUANTILES, accuracy, by_variants, cases, cases_of, conformance, random};
+use retrial_spec::{Device, Error, Precision, Problem, Result, Shape, Variant, text::visible};
+use serde_json::{Value, json};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 /// Hold every kernel of a device against the f64 reference
 ///
 /// Runs each kernel over shapes chosen to break tiles and prints the largest difference beside its bound. Exits 1 when
 /// a case fails, with the command that reruns it.
+///
+/// Kernels written elsewhere, in Triton, JAX or anything that reads NumPy files, are held against the same references: --dump
+/// writes every case's inputs and what is expected of it, and --against judges what the kernel wrote, by the same bounds, the
+/// same test for bias, and the same band of ambiguous trials for counts. cases.json (schema 1) lists kernel, shape, samples,
+/// trials, first trial, temperature, seed, FLOPs, bytes and bounds of each case, and name, type, shape and file of each array.
+///
+/// The ways of the wgsl device, which all give the same bytes, are forced by the environment variable RETRIAL_WGSL: words out
+/// of plain, skip or dense, double or single, device or host, screen or full, with commas between them.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  retrial validate\n  retrial validate --kernel score\n  \
                         retrial validate --device wgsl --adapter llvmpipe\n  \
-                        retrial validate --kernel decode --shape 97-61-7 --samples 3 --trials 50")]
+                        retrial validate --kernel decode --shape 97-61-7 --samples 3 --trials 50\n  \
+                        retrial validate --random 20\n  retrial validate --kernel decode --dump cases\n  \
+                        retrial validate --against cases --precision f16")]
 pub struct Validate {
     #[command(flatten)]
     device: DeviceArgs,
@@ -29,8 +45,11 @@ pub struct Validate {
     #[arg(long)]
     kernel: Option<String>,
     /// One shape of your own, pixels-hidden-latent, instead of the built-in ones
-    #[arg(long)]
+    #[arg(long, group = "own")]
     shape: Option<String>,
+    /// This many random sizes instead of the built-in ones: widths log-uniform up to 1024-512-64, up to 6 samples x 200 trials
+    #[arg(long, value_name = "N", group = "own", value_parser = clap::value_parser!(u16).range(1..))]
+    random: Option<u16>,
     /// Samples of your own shape
     #[arg(long, default_value_t = 3, requires = "shape")]
     samples: usize,
@@ -43,9 +62,9 @@ pub struct Validate {
     /// Temperature of your own shape
     #[arg(long, default_value_t = 1.0, requires = "shape", allow_hyphen_values = true)]
     temperature: f64,
-    /// Seed of model, images and noise of your own shape
-    #[arg(long, default_value_t = 11, requires = "shape")]
-    seed: u64,
+    /// Seed of model, images and noise of your own shape (default: 11), or of random sizes (default: another each time)
+    #[arg(long, requires = "own")]
+    seed: Option<u64>,
     /// Only this precision of score (default: every one; at your own shape f32)
     #[arg(long, value_parser = precision)]
     precision: Option<Precision>,
@@ -57,6 +76,15 @@ pub struct Validate {
     /// Data for these weights
     #[arg(long, default_value = "fashion-mnist", requires = "weights")]
     data: String,
+    /// Write the cases to a directory, for a kernel that is written elsewhere: inputs, what is expected, and cases.json
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["weights", "json"])]
+    dump: Option<PathBuf>,
+    /// Write into a directory that is not empty
+    #[arg(long, requires = "dump")]
+    force: bool,
+    /// Judge what such a kernel wrote in that directory; --precision says in what it computed
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["dump", "own", "weights", "device", "adapter"])]
+    against: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -64,83 +92,57 @@ pub struct Validate {
 
 impl Validate {
     pub fn run(&self) -> Result<ExitCode> {
+        if let Some(dir) = &self.against {
+            return self.judge(dir);
+        }
         let chosen = self.device.open()?;
         let backend = chosen.backend.as_ref();
         let cases = self.cases(backend.device())?;
-        let mut rows = vec![
-            ["kernel", "precision", "shape", "samples", "trials", "max error", "of bound", "verdict"]
-                .map(String::from)
-                .to_vec(),
-        ];
-        let (mut results, mut failures) = (vec![], vec![]);
-        for case in &cases {
-            let run = case.run(backend);
-            let mut row = vec![
-                case.name(),
-                case.precision().to_string(),
-                case.shape.to_string(),
-                case.samples.to_string(),
-                case.trials.to_string(),
-            ];
-            let verdict = match run {
-                // An implementation may have no room for a model; the next one of its precision then has.
-                Err(refused) if refused.is_input() && case.variant.is_some() => {
-                    row.extend(["-".into(), "-".into(), "no room".into()]);
-                    rows.push(row);
-                    continue;
-                }
-                other => other?,
-            };
-            match &verdict {
-                Verdict::Agrees(a) => {
-                    row.extend([format!("{:.1e}", a.max_error), format!("{:.0} %", 100.0 * a.used), "ok".into()])
-                }
-                Verdict::Differs(_) => row.extend(["-".into(), "-".into(), "FAILED".into()]),
-            }
-            rows.push(row);
-            let command = case.command(&self.device.flags(backend.device()));
-            results.push(json!({
-                "kernel": case.kernel.name(),
-                "variant": case.variant.as_ref().map(|variant| &variant.kernel),
-                "precision": case.precision(),
-                "shape": case.shape,
-                "samples": case.samples,
-                "trials": case.trials,
-                "max_error": verdict.agreement().map(|a| a.max_error),
-                "of_bound": verdict.agreement().map(|a| a.used),
-                "fault": verdict.fault().map(ToString::to_string),
-                "command": command,
-            }));
-            if let Verdict::Differs(fault) = verdict {
-                failures.push(format!("{} {}: {fault}\n  rerun: {command}\n", case.name(), case.shape));
-            }
+        if let Some(dir) = &self.dump {
+            let mut cases = cases;
+            cases.iter_mut().for_each(|case| case.variant = None);
+            cases.dedup_by_key(|case| (case.kernel, case.shape, case.samples, case.first));
+            exchange::dump(&cases, dir, self.force)?;
+            return Ok(ExitCode::SUCCESS);
         }
+        let judged: Vec<Judged> = conformance(backend, &cases)?
+            .results
+            .into_iter()
+            .map(|(case, verdict)| Judged {
+                name: case.name(),
+                command: case.command(&self.device.flags(backend.device())),
+                outcome: verdict.map_or(Outcome::NoRoom, Outcome::Judged),
+                case,
+            })
+            .collect();
         let accuracies = self.accuracies(&chosen)?;
+        self.print(&backend.device().to_string(), json!(backend.device()), &judged, &accuracies)
+    }
+
+    /// Judges what another kernel wrote.
+    fn judge(&self, dir: &Path) -> Result<ExitCode> {
+        let kernel: Option<Kernel> = self.kernel.as_deref().map(str::parse).transpose()?;
+        let wanted = |found| kernel.is_none_or(|kernel| kernel == found);
+        let judged = exchange::against(dir, self.precision.unwrap_or(Precision::F32), wanted)?;
+        let dir = dir.display().to_string();
+        self.print(&format!("what was written in {}", visible(&dir)), json!(dir), &judged, &[])
+    }
+
+    fn print(&self, title: &str, device: Value, judged: &[Judged], accuracies: &[Accuracy]) -> Result<ExitCode> {
+        let passed = judged.iter().all(|judged| judged.fault().is_none());
         if self.json {
-            ui::print_json(&json!({
-                "device": backend.device(),
-                "passed": failures.is_empty(),
-                "cases": results,
-                "accuracy": accuracies,
-            }))?;
+            let cases = verdicts::objects(judged);
+            ui::print_json(&json!({ "device": device, "passed": passed, "cases": cases, "accuracy": accuracies }))?;
         } else {
-            let passed = results.len() - failures.len();
-            ui::print(&format!(
-                "{}\n{}\n{passed} of {} cases passed\n{}",
-                backend.device(),
-                ui::table(&rows),
-                results.len(),
-                accuracy_table(&accuracies)
-            ))?;
+            ui::print(&format!("{title}\n{}{}", verdicts::table(judged), accuracy_table(accuracies)))?;
         }
-        failures.iter().flat_map(|failure| failure.lines()).for_each(ui::tell);
-        Ok(if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok(if verdicts::tell(judged) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
     /// What each precision costs, of the implementations of `score` that were run; none of a shape of one's own.
     fn accuracies(&self, chosen: &Chosen) -> Result<Vec<Accuracy>> {
         let backend = chosen.backend.as_ref();
-        if self.shape.is_some() {
+        if self.shape.is_some() || self.random.is_some() {
             return Ok(vec![]);
         }
         let selection = Selection::of(self.kernel.as_deref(), backend.device())?;
@@ -162,6 +164,16 @@ impl Validate {
         variants.iter().filter_map(of).collect()
     }
 
+    /// The seed of random sizes, told where it was not asked for.
+    fn fresh_seed(&self) -> u64 {
+        self.seed.unwrap_or_else(|| {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            let seed = now.as_nanos() as u64 % 1_000_000_007;
+            ui::note(format_args!("random sizes of --seed {seed}"));
+            seed
+        })
+    }
+
     fn cases(&self, device: &Device) -> Result<Vec<Case>> {
         let selection = Selection::of(self.kernel.as_deref(), device)?;
         let in_precision = |variant: &Variant| self.precision.is_none_or(|wanted| wanted == variant.precision);
@@ -173,7 +185,11 @@ impl Validate {
         };
         let wanted = |case: &Case| case.variant.as_ref().is_none_or(|variant| variants.contains(variant));
         let Some(shape) = &self.shape else {
-            let all = cases_of(device).into_iter().filter(|case| selection.has(case.kernel));
+            let all = match self.random {
+                None => cases_of(device),
+                Some(count) => by_variants(random(count.into(), self.fresh_seed()), device),
+            };
+            let all = all.into_iter().filter(|case| selection.has(case.kernel));
             return Ok(all.filter(wanted).collect());
         };
         let widths: Option<Vec<usize>> = shape.split('-').map(|w| w.parse().ok()).collect();
@@ -182,14 +198,15 @@ impl Validate {
         };
         let shape = Shape { pixels, hidden, latent }.check()?;
         // The reference is slow: an unbounded case would look like a hang.
-        if self.samples == 0 || self.trials == 0 || self.samples.saturating_mul(self.trials) > 1 << 20 {
+        if self.samples == 0 || self.trials == 0 || self.samples.saturating_mul(self.trials) > exchange::MOST_TRIALS {
             let got = format!("{} samples x {} trials", self.samples, self.trials);
             return Err(Error::input("case", got, "must be at least 1 x 1 and at most 2^20 trials in all"));
         }
         if self.first.checked_add(self.trials as u64).is_none() {
             return Err(Error::input("first trial", self.first, "the last trial must be below 2^64"));
         }
-        let Self { samples, trials, first, temperature, seed, .. } = *self;
+        let Self { samples, trials, first, temperature, .. } = *self;
+        let seed = self.seed.unwrap_or(11);
         let precision = self.precision.unwrap_or(Precision::F32);
         let case = |kernel| Case { kernel, shape, samples, trials, first, temperature, seed, variant: None };
         let (mut cases, variants) = (vec![], variants.iter().filter(|variant| variant.precision == precision));

@@ -1,62 +1,10 @@
-use crate::{Agreement, Band, Fault, Tolerance, Verdict, compare, images, weights};
+//! One kernel at one size: what goes in, what must come out, and who is held against it.
+
+use crate::{Agreement, Band, Fault, Kernel, Tolerance, Verdict, compare, images, weights};
 use retrial_reference as reference;
 use retrial_spec::{
-    Backend, Device, Error, Noise, Posterior, Precision, Problem, Result, Shape, Tally, Variant, Weights, tally::Record,
+    Backend, Device, Noise, Posterior, Precision, Problem, Result, Shape, Tally, Variant, Weights, tally::Record,
 };
-use std::{fmt, str::FromStr};
-
-/// The kernels, by the one name each has in every place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kernel {
-    /// Images to posterior means and log variances.
-    Encode,
-    /// Noise to latents.
-    SampleLatent,
-    /// Latents to pixels.
-    Decode,
-    /// Pixels to errors.
-    L2Error,
-    /// Errors to a tally.
-    PassAtK,
-    /// Errors to the Gram matrix.
-    Correlation,
-    /// `sample_latent` to `pass_at_k`, fused.
-    Score,
-}
-
-impl Kernel {
-    /// All kernels, in the order of the pipeline.
-    pub const ALL: [Self; 7] =
-        [Self::Encode, Self::SampleLatent, Self::Decode, Self::L2Error, Self::PassAtK, Self::Correlation, Self::Score];
-
-    /// The name in files, flags and tables.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Encode => "encode",
-            Self::SampleLatent => "sample_latent",
-            Self::Decode => "decode",
-            Self::L2Error => "l2_error",
-            Self::PassAtK => "pass_at_k",
-            Self::Correlation => "correlation",
-            Self::Score => "score",
-        }
-    }
-}
-
-impl fmt::Display for Kernel {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-impl FromStr for Kernel {
-    type Err = Error;
-    fn from_str(name: &str) -> Result<Self> {
-        let names: Vec<_> = Self::ALL.iter().map(|k| k.name()).collect();
-        let found = Self::ALL.into_iter().find(|k| k.name() == name);
-        found.ok_or_else(|| Error::input("kernel", name, format!("must be one of {}", names.join(", "))))
-    }
-}
 
 /// One kernel at one size. Everything that determines its numbers is here.
 #[derive(Clone, Debug)]
@@ -81,7 +29,12 @@ pub struct Case {
 
 /// The cases of a device: every kernel, and `score` by each implementation that the device has.
 pub fn cases_of(device: &Device) -> Vec<Case> {
-    let (scores, others): (Vec<_>, Vec<_>) = cases().into_iter().partition(|case| case.kernel == Kernel::Score);
+    by_variants(cases(), device)
+}
+
+/// Cases of which those of `score` are run by each implementation of a device.
+pub fn by_variants(cases: Vec<Case>, device: &Device) -> Vec<Case> {
+    let (scores, others): (Vec<_>, Vec<_>) = cases.into_iter().partition(|case| case.kernel == Kernel::Score);
     let by = |variant: &Variant| scores.iter().map(|case| case.by(variant)).collect::<Vec<_>>();
     others.into_iter().chain(device.variants.iter().flat_map(by)).collect()
 }
@@ -113,6 +66,29 @@ pub fn cases() -> Vec<Case> {
         variant: None,
     })
     .collect()
+}
+
+/// Cases of random size, one of each kernel for each of `count` draws: widths log-uniform up to 1024-512-64, 1 to 6 samples,
+/// 1 to 200 trials, the first of them at 0, anywhere below 2^20, around 2^32 or beyond 2^40, temperatures 0 once in eight
+/// draws and else uniform up to 3. The same seed draws the same cases.
+pub fn random(count: usize, seed: u64) -> Vec<Case> {
+    let mut stream = retrial_spec::rng::Stream::new(seed, 3);
+    let mut all = vec![];
+    for _ in 0..count {
+        let mut width = |most: f64| (most.powf(stream.uniform()).round() as usize).max(1);
+        let shape = Shape { pixels: width(1024.0), hidden: width(512.0), latent: width(64.0) };
+        let (samples, trials) = (1 + stream.below(6) as usize, 1 + stream.below(200) as usize);
+        let first = match stream.below(4) {
+            0 => 0,
+            1 => stream.below(1 << 20),
+            2 => (1 << 32) - stream.below(200),
+            _ => (1 << 40) + stream.below(1 << 40),
+        };
+        let temperature = if stream.below(8) == 0 { 0.0 } else { 3.0 * stream.uniform() };
+        let case = |kernel| Case { kernel, shape, samples, trials, first, temperature, seed, variant: None };
+        all.extend(Kernel::ALL.map(case));
+    }
+    all
 }
 
 impl Case {
@@ -220,28 +196,19 @@ impl Case {
     /// right is computed without it.
     pub fn run_on(&self, backend: &dyn Backend, problem: &Problem) -> Result<Verdict> {
         let trials = self.first..self.first.saturating_add(self.trials as u64);
-        let (weights, images) = (weights(self.shape, self.seed), images(self.shape, self.samples, self.seed));
         let tolerance = self.tolerance(backend.device().double);
         let verdict = match self.kernel {
             Kernel::Encode => {
                 let got = backend.encode(problem.weights(), problem.images())?;
-                let (mu, logvar) = reference::encode(&weights, &wide(&images));
-                compare(&[got.mu, got.logvar].concat(), &[mu, logvar].concat(), tolerance)
+                compare(&[got.mu, got.logvar].concat(), &self.want(), tolerance)
             }
             Kernel::SampleLatent => {
-                let got = backend.sample_latent(problem, Noise::Trials(trials))?;
-                compare(&got, &self.latents(&posterior(&weights, &images)), tolerance)
+                compare(&backend.sample_latent(problem, Noise::Trials(trials))?, &self.want(), tolerance)
             }
-            Kernel::Decode => {
-                let latents = narrow(&self.latents(&posterior(&weights, &images)));
-                let got = backend.decode(problem.weights(), &latents)?;
-                compare(&got, &reference::decode(&weights, &wide(&latents)), tolerance)
-            }
+            Kernel::Decode => compare(&backend.decode(problem.weights(), &self.latents())?, &self.want(), tolerance),
             Kernel::L2Error => {
-                let latents = self.latents(&posterior(&weights, &images));
-                let outputs = narrow(&reference::decode(&weights, &latents));
-                let got = backend.l2_error(problem.images(), &outputs, self.shape.pixels)?;
-                compare(&got, &reference::l2_error(&wide(&images), &wide(&outputs), self.shape.pixels), tolerance)
+                let got = backend.l2_error(problem.images(), &self.outputs(), self.shape.pixels)?;
+                compare(&got, &self.want(), tolerance)
             }
             Kernel::PassAtK => {
                 let errors = self.some_errors();
@@ -250,14 +217,10 @@ impl Case {
                 self.judge_exactly(&tally, &errors)
             }
             Kernel::Correlation => {
-                let errors = self.some_errors();
-                let got = backend.correlation(&errors, self.samples)?;
-                compare(&got, &reference::correlation(&wide(&errors), self.samples), tolerance)
+                compare(&backend.correlation(&self.some_errors(), self.samples)?, &self.want(), tolerance)
             }
             Kernel::Score => {
-                let Posterior { mu, logvar } = posterior(&weights, &images);
-                let posterior = (&wide(&mu)[..], &wide(&logvar)[..]);
-                let want = reference::score(&weights, &wide(&images), posterior, self.temperature, &self.normals());
+                let want = self.want();
                 let mut scorer = match &self.variant {
                     Some(variant) => backend.load_variant(problem, variant)?,
                     None => backend.load(problem, Precision::F32)?,
@@ -269,6 +232,33 @@ impl Case {
             }
         };
         Ok(verdict.into())
+    }
+
+    /// The model and the images.
+    pub(crate) fn model(&self) -> (Weights, Vec<f32>) {
+        (weights(self.shape, self.seed), images(self.shape, self.samples, self.seed))
+    }
+
+    /// The values that the reference makes of the inputs, row-major: of `encode` means and log variances one after the other,
+    /// of `score` errors; none of `pass_at_k`, which only counts.
+    pub(crate) fn want(&self) -> Vec<f64> {
+        let (weights, images) = self.model();
+        match self.kernel {
+            Kernel::Encode => {
+                let (mu, logvar) = reference::encode(&weights, &wide(&images));
+                [mu, logvar].concat()
+            }
+            Kernel::SampleLatent => self.wide_latents(),
+            Kernel::Decode => reference::decode(&weights, &wide(&self.latents())),
+            Kernel::L2Error => reference::l2_error(&wide(&images), &wide(&self.outputs()), self.shape.pixels),
+            Kernel::PassAtK => vec![],
+            Kernel::Correlation => reference::correlation(&wide(&self.some_errors()), self.samples),
+            Kernel::Score => {
+                let Posterior { mu, logvar } = posterior(&weights, &images);
+                let posterior = (&wide(&mu)[..], &wide(&logvar)[..]);
+                reference::score(&weights, &wide(&images), posterior, self.temperature, &self.normals())
+            }
+        }
     }
 
     /// Holds every number of a tally against the errors `[N, W]` that went in: all are integers or copies.
@@ -332,19 +322,35 @@ impl Case {
     }
 
     /// Normals `[N, W, latent]` of this case's trials, by the reference.
-    fn normals(&self) -> Vec<f64> {
+    pub(crate) fn normals(&self) -> Vec<f64> {
         let trials = || self.first..self.first.saturating_add(self.trials as u64);
         let pairs = (0..self.samples as u32).flat_map(|sample| trials().map(move |trial| (sample, trial)));
         pairs.flat_map(|(sample, trial)| reference::normals(self.seed, sample, trial, self.shape.latent)).collect()
     }
 
-    /// Latents `[N, W, latent]` by the reference.
-    fn latents(&self, Posterior { mu, logvar }: &Posterior) -> Vec<f64> {
-        reference::sample_latent(&wide(mu), &wide(logvar), self.temperature, &self.normals(), self.shape.latent)
+    /// The posterior of the images by the reference.
+    pub(crate) fn posterior(&self) -> Posterior {
+        let (weights, images) = self.model();
+        posterior(&weights, &images)
+    }
+
+    fn wide_latents(&self) -> Vec<f64> {
+        let Posterior { mu, logvar } = self.posterior();
+        reference::sample_latent(&wide(&mu), &wide(&logvar), self.temperature, &self.normals(), self.shape.latent)
+    }
+
+    /// Latents `[N, W, latent]` for `decode`.
+    pub(crate) fn latents(&self) -> Vec<f32> {
+        narrow(&self.wide_latents())
+    }
+
+    /// Pixels `[N, W, pixels]` for `l2_error`.
+    pub(crate) fn outputs(&self) -> Vec<f32> {
+        narrow(&reference::decode(&self.model().0, &self.wide_latents()))
     }
 
     /// Errors `[N, W]` for the kernels that only read them: positive, correlated across samples, with ties.
-    fn some_errors(&self) -> Vec<f32> {
+    pub(crate) fn some_errors(&self) -> Vec<f32> {
         let mut stream = retrial_spec::rng::Stream::new(self.seed, 2);
         (0..self.samples * self.trials).map(|i| 1.0 + (i % 5) as f32 * 0.125 + stream.below(64) as f32 / 64.0).collect()
     }
@@ -356,11 +362,11 @@ fn posterior(weights: &Weights, images: &[f32]) -> Posterior {
     Posterior { mu: narrow(&mu), logvar: narrow(&logvar) }
 }
 
-fn wide(values: &[f32]) -> Vec<f64> {
+pub(crate) fn wide(values: &[f32]) -> Vec<f64> {
     values.iter().map(|&v| v.into()).collect()
 }
 
-fn narrow(values: &[f64]) -> Vec<f32> {
+pub(crate) fn narrow(values: &[f64]) -> Vec<f32> {
     values.iter().map(|&v| v as f32).collect()
 }
 

@@ -11,12 +11,17 @@ mod accuracy;
 mod case;
 mod compare;
 mod condition;
+mod conformance;
+pub mod exchange;
 mod fault;
+mod kernel;
 mod model;
 pub mod prove;
 
 pub use accuracy::{Accuracy, CountBias, QUANTILES, accuracy};
-pub use case::{Case, Kernel, cases, cases_of, thresholds};
+pub use case::{Case, by_variants, cases, cases_of, random, thresholds};
 pub use compare::{Band, Tolerance, compare};
+pub use conformance::{Report, conformance};
 pub use fault::{Agreement, Fault, Verdict};
+pub use kernel::Kernel;
 pub use model::{images, weights};

@@ -22,7 +22,9 @@ macro_rules! modules {
 const MODULES: &[(&str, &str)] = &modules![
     "analysis.js",
     "best.js",
+    "bindings.js",
     "breath.js",
+    "computing.js",
     "counts.js",
     "coverage.js",
     "decoder.js",
@@ -48,6 +50,7 @@ const MODULES: &[(&str, &str)] = &modules![
     "special.js",
     "svg.js",
     "tally.js",
+    "thresholds.js",
     "view.js",
     "window.js",
     "words.js",

@@ -18,7 +18,7 @@ import { proveDecoder, proveKernels } from "retrial/proof.js";
  * @typedef {object} Wanted
  * @property {import("retrial/model.js").Model} model
  * @property {bigint} seed
- * @property {number[]} bins whose lower edges are the thresholds
+ * @property {number} count of thresholds
  * @property {import("retrial/decoder.js").Decoder} decoder
  * @property {boolean} javascript do without the GPU
  */
@@ -29,7 +29,7 @@ import { proveDecoder, proveKernels } from "retrial/proof.js";
  * @param {(device: GPUDevice) => void} opened is told of a device before it computes
  * @returns {Promise<Computing>}
  */
-export async function compute({ model, seed, bins, decoder, javascript }, opened) {
+export async function compute({ model, seed, count, decoder, javascript }, opened) {
     const own = decoder.alike(BigInt(model.about.seed), model.about.temperature);
     const found = javascript ? { notice: "" } : await open(opened);
     if ("notice" in found) {
@@ -40,7 +40,7 @@ export async function compute({ model, seed, bins, decoder, javascript }, opened
     const { device, adapter } = found;
     // JavaScript is proven while the kernels compile.
     const [sampler, proof] = await Promise.all([
-        GpuSampler.create(found, model, seed, bins),
+        GpuSampler.create(found, model, seed, count),
         proveDecoder(model, own),
     ]);
     const kernels = proof.passed ? await proveKernels(sampler.kernels) : proof;

@@ -4,6 +4,7 @@ import { compute } from "retrial/computing.js";
 import { pilot } from "retrial/pilot.js";
 import { Rate } from "retrial/rate.js";
 import { edge, nearestEdge } from "retrial/tally.js";
+import { edgesAt, edgesOf, SHARES } from "retrial/thresholds.js";
 
 /** @typedef {"proving" | "running" | "paused" | "stopped" | "failed" | "lost"} Phase */
 /** @typedef {import("retrial/proof.js").Proof} Proof */
@@ -25,13 +26,10 @@ export class Experiment {
     tally = null;
     /** @type {Record<string, string | number>} */
     adapter = {};
-    /** The decoder of this temperature, for drawing. */
-    decoder;
     rate = new Rate();
-    /** Edges at which the kernels count too. */
-    bins;
-    /** The bin whose lower edge is the threshold. */
-    bin;
+    bins; // at whose lower edges the kernels count too
+    /** The bin whose lower edge is the threshold; 0 until errors suggest one. */
+    bin = 0;
 
     /** @type {import("retrial/computing.js").Computing["sampler"] | null} */
     #sampler = null;
@@ -58,8 +56,8 @@ export class Experiment {
         this.decoder = decoder;
         this.changed = changed;
         this.temperature = model.about.temperature;
-        this.bins = [...new Set(model.about.thresholds.map(nearestEdge))].sort((a, b) => a - b);
-        this.bin = this.bins[Math.floor(this.bins.length / 2)];
+        this.bins = edgesOf(model.about.thresholds);
+        if (this.bins.length > 0) this.bin = this.bins[Math.floor(this.bins.length / 2)];
     }
 
     /** How trials are computed. */
@@ -89,7 +87,10 @@ export class Experiment {
         this.#set("proving");
         try {
             const early = this.#stale ? this.#restart() : null; // while the kernels compile
-            const computing = await compute({ ...this, javascript }, (device) => this.#watch(device));
+            const computing = await compute(
+                { ...this, count: this.bins.length || SHARES.length, javascript },
+                (device) => this.#watch(device),
+            );
             await early;
             if (this.phase !== "proving") return; // the device reported something in the meantime
             this.proof = computing.proof;
@@ -97,7 +98,7 @@ export class Experiment {
             this.notice = computing.notice;
             if (!this.proof.passed) return this.#fail(`The check failed: ${this.proof.faults.join("; ")}.`);
             this.#sampler = computing.sampler;
-            if (this.tally) await this.#sampler.begin(this.tally, this.temperature);
+            if (this.tally) await this.#sampler.begin(this.tally, this.temperature, this.bins);
             this.#set("stopped");
         } catch (error) {
             this.#fail(error);
@@ -123,7 +124,7 @@ export class Experiment {
         if (this.phase === "running" || this.phase === "paused") this.#set("stopped");
     }
 
-    /** Stops until the page is seen again. */
+    /** Stops, until the page is seen again. */
     pause() {
         if (this.phase === "running") this.#set("paused");
     }
@@ -151,17 +152,14 @@ export class Experiment {
     async runTo(trials) {
         this.#target = trials;
         this.#again = true; // windows under way may be longer
-        await new Promise((/** @type {(value?: undefined) => void} */ resolve) => {
-            this.#reached.push(resolve);
-            if (this.phase === "running") return;
-            this.start();
-        });
+        const { promise, resolve } = /** @type {PromiseWithResolvers<void>} */ (Promise.withResolvers());
+        this.#reached.push(resolve);
+        this.start();
+        await promise;
     }
 
     /** Ends the device, as a driver that crashes does. */
-    loseDevice() {
-        this.#device?.destroy();
-    }
+    loseDevice = () => this.#device?.destroy();
 
     async #loop() {
         if (this.#looping) return;
@@ -172,10 +170,10 @@ export class Experiment {
             this.changed();
         } catch (error) {
             // A lost device says so itself.
-            if (this.phase === "running" && !(await this.#isLost())) this.#fail(error);
-        } finally {
-            this.#looping = false;
+            if (!(await this.#isLost())) this.#fail(error);
         }
+        this.#looping = false;
+        if (this.phase === "running") this.#loop(); // started again while it came to rest
     }
 
     async #turn() {
@@ -189,7 +187,7 @@ export class Experiment {
         if (tally === null) return; // the temperature changed again
         if (this.#again) {
             this.#again = false;
-            await sampler.begin(tally, this.temperature);
+            await sampler.begin(tally, this.temperature, this.bins);
         }
         if (tally.trials >= this.#target) {
             this.#target = LAST;
@@ -209,9 +207,11 @@ export class Experiment {
     async #restart() {
         const { temperature } = this;
         this.decoder.setTemperature(temperature);
-        const tally = await pilot(this.decoder, this.model.samples, () => this.temperature !== temperature);
-        if (tally === null) return;
-        this.tally = tally;
+        const first = await pilot(this.decoder, this.model.samples, () => this.temperature !== temperature);
+        if (first === null) return;
+        if (this.model.about.thresholds.length === 0) this.bins = edgesAt(first.errors, SHARES);
+        this.bin ||= this.bins[0];
+        this.tally = first.tally;
         this.#stale = false;
         this.changed();
     }

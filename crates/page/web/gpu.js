@@ -2,7 +2,7 @@
 // for the host nor the host for the GPU.
 
 import { staging } from "retrial/bindings.js";
-import { BATCHES, Kernels, READ, ROOM } from "retrial/kernels.js";
+import { BATCHES, Kernels, READ } from "retrial/kernels.js";
 import { plan } from "retrial/layout.js";
 import { scales } from "retrial/model.js";
 import { Pace } from "retrial/pace.js";
@@ -53,6 +53,8 @@ export class GpuSampler {
     #finished = 0;
     #mostTiles;
     #temperature = 1;
+    /** @type {number[]} */
+    #bins = [];
 
     /**
      * @param {Kernels} kernels
@@ -69,11 +71,11 @@ export class GpuSampler {
      * @param {import("retrial/device.js").Opened} opened
      * @param {import("retrial/model.js").Model} model
      * @param {bigint} seed
-     * @param {number[]} bins whose lower edges are the thresholds
+     * @param {number} count of thresholds
      */
-    static async create(opened, model, seed, bins) {
-        const cut = plan(model.about.shape, opened.limits);
-        return new GpuSampler(await Kernels.create(opened, model, cut, bins), seed);
+    static async create(opened, model, seed, count) {
+        const cut = plan(model.about.shape, model.samples, opened.limits);
+        return new GpuSampler(await Kernels.create(opened, model, cut, count), seed);
     }
 
     get kernels() {
@@ -90,14 +92,16 @@ export class GpuSampler {
      * Continues after the trials of a tally. What is under way is forgotten.
      * @param {import("retrial/tally.js").Tally} tally
      * @param {number} temperature
+     * @param {number[]} bins whose lower edges are the thresholds
      */
-    async begin(tally, temperature) {
+    async begin(tally, temperature, bins) {
         await Promise.all(this.#flights.map((flight) => flight.mapped));
         this.#flights.splice(0).forEach(free);
         this.#sending = null;
         this.#tally = tally;
         this.#temperature = temperature;
-        this.#kernels.begin(scales(this.#kernels.model.logvar, temperature), tally);
+        this.#bins = bins;
+        this.#kernels.begin(scales(this.#kernels.model.logvar, temperature), tally, bins);
     }
 
     /**
@@ -182,19 +186,19 @@ export class GpuSampler {
     async #take({ slot, window, tiles, entries, sums }) {
         const words = new Uint32Array(entries.getMappedRange().slice(0));
         const count = words[0];
-        if (count > ROOM) {
+        if (count > this.#kernels.room) {
             // More than there is room for: the window is sampled again, in submissions that cannot find so many.
-            this.#mostTiles = Math.floor(ROOM / FINDS);
-            await this.begin(this.#tally, this.#temperature);
+            this.#mostTiles = Math.max(1, Math.floor(this.#kernels.room / FINDS));
+            await this.begin(this.#tally, this.#temperature, this.#bins);
             return;
         }
         window.found.push(words.subarray(4, 4 + 4 * Math.min(count, READ)));
         if (count > READ) window.found.push(await this.#more(slot, count - READ));
         window.done += tiles;
         if (sums !== null) {
-            const { model: { samples }, bins } = this.#kernels;
+            const { samples } = this.#kernels.model;
             const all = new Uint32Array(sums.getMappedRange().slice(0));
-            foldWindow(this.#tally, window, all.subarray(0, samples * BINS), all.subarray(samples * BINS), bins);
+            foldWindow(this.#tally, window, all.subarray(0, samples * BINS), all.subarray(samples * BINS), this.#bins);
         }
     }
 

@@ -10,7 +10,7 @@ export const BATCHES = 32;
 const APART = 256;
 
 /** Entries that `found` holds, and those that are read without a look at their number. */
-export const ROOM = 1 << 16;
+const ROOM = 1 << 16;
 export const READ = 1 << 10;
 
 /** @typedef {{ first: bigint, trials: number, tile: number, tiles: number }} Batch tiles of a window, from `tile` on */
@@ -24,18 +24,20 @@ export class Kernels {
     #buffers = {};
     /** @type {Slot[]} */
     slots = [];
+    /** Entries that a submission may find. */
+    room = ROOM;
 
     /**
      * @param {GPUDevice} device
      * @param {import("retrial/model.js").Model} model
      * @param {import("retrial/layout.js").Plan} plan
-     * @param {number[]} bins whose lower edges are the thresholds
+     * @param {number} count of thresholds
      */
-    constructor(device, model, plan, bins) {
+    constructor(device, model, plan, count) {
         this.device = device;
         this.plan = plan;
         this.model = model;
-        this.bins = bins;
+        this.count = count;
     }
 
     /**
@@ -43,10 +45,10 @@ export class Kernels {
      * @param {import("retrial/device.js").Opened} opened
      * @param {import("retrial/model.js").Model} model
      * @param {import("retrial/layout.js").Plan} plan
-     * @param {number[]} bins
+     * @param {number} count
      */
-    static async create(opened, model, plan, bins) {
-        const kernels = new Kernels(opened.device, model, plan, bins);
+    static async create(opened, model, plan, count) {
+        const kernels = new Kernels(opened.device, model, plan, count);
         const compiling = kernels.#compile(opened.subgroups);
         await kernels.#upload();
         await compiling;
@@ -86,13 +88,12 @@ export class Kernels {
     }
 
     async #upload() {
-        const { model, plan, device, bins } = this;
+        const { model, plan, device, count } = this;
         const { latent, hidden, pixels } = model.about.shape;
         const { samples } = model;
         const w3 = await tiled(model.w3, latent, 8, plan.hidden, latent);
         const w4 = await tiled(model.w4, hidden, 8 * plan.ty, plan.pixels, plan.hidden);
         const lanes = plan.tiles * plan.trials;
-        const thresholds = Uint32Array.from(bins, (bin) => bitsOf(edge(bin)));
         /** Sizes in bytes of what the host does not write. @type {Record<string, number>} */
         const empty = {
             scale: 4 * samples * latent,
@@ -100,7 +101,8 @@ export class Kernels {
             flags: 4 * plan.tiles * Math.ceil(plan.hidden / 32),
             units: 4 * plan.tiles * (1 + plan.hidden),
             errors: 4 * lanes,
-            counts: 4 * samples * bins.length,
+            thresholds: 4 * count,
+            counts: 4 * samples * count,
             histogram: 4 * samples * BINS,
             bins: 4 * samples,
             before: 8 * samples,
@@ -117,7 +119,6 @@ export class Kernels {
             w4,
             b4: padded(model.b4, plan.pixels, DARK),
             images: paddedRows(model.images, samples, pixels, plan.pixels),
-            thresholds,
         };
         for (const [name, values] of Object.entries(given)) {
             this.#buffers[name] = storage(device, values.byteLength);
@@ -147,14 +148,16 @@ export class Kernels {
      * Starts from what a tally holds, at a temperature. Nothing is under way.
      * @param {Float32Array<ArrayBuffer>} scale
      * @param {import("retrial/tally.js").Tally} tally
+     * @param {number[]} bins whose lower edges are the thresholds
      */
-    begin(scale, tally) {
+    begin(scale, tally, bins) {
         const { queue } = this.device;
         const extremes = tally.rows.flatMap(({ best, worst }) => [
             best ? bitsOf(best.error) : 0x7f800000,
             worst ? bitsOf(worst.error) + 1 : 0,
         ]);
         queue.writeBuffer(this.#buffers.scale, 0, scale.subarray(0, this.#buffers.scale.size / 4));
+        queue.writeBuffer(this.#buffers.thresholds, 0, Uint32Array.from(bins, (bin) => bitsOf(edge(bin))));
         queue.writeBuffer(this.#buffers.bins, 0, tally.firstBins);
         queue.writeBuffer(this.#buffers.after, 0, Uint32Array.from(extremes));
         const encoder = this.device.createCommandEncoder();
@@ -176,12 +179,12 @@ export class Kernels {
      * @param {Batch[]} batches
      */
     encode(encoder, slot, seed, batches) {
-        const { model: { samples }, plan, bins } = this;
+        const { model: { samples }, plan, count, room } = this;
         const blocks = new Uint32Array(2 * APART / 4 * batches.length);
         batches.forEach(({ first, trials, tile, tiles }, i) => {
             const skip = tile % samples, piece = Math.floor(tile / samples);
             const score = [...halves(seed), ...halves(first), tiles, skip, samples, piece, trials, 0];
-            const tally = [tiles, skip, samples, piece, trials, 0, bins.length, bins.length, ROOM, 1, 1, 0];
+            const tally = [tiles, skip, samples, piece, trials, 0, count, count, room, 1, 1, 0];
             blocks.set([...score, plan.hidden, plan.pixels], 2 * i * APART / 4);
             blocks.set(tally, (2 * i + 1) * APART / 4);
         });

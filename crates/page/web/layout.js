@@ -1,6 +1,7 @@
 // How a model is laid out for the kernels of shaders/score.wgsl. Pure arithmetic, as crates/wgsl/src/plan.rs.
 
 import { Breath } from "retrial/breath.js";
+import { BINS } from "retrial/tally.js";
 
 /** A bias that makes a padding pixel exactly 0, so that it adds nothing to an error against 0. */
 export const DARK = -1e30;
@@ -39,10 +40,11 @@ export const workgroupBytes = (tx, ty, depth, stages) => 32 * depth * (tx + ty) 
  * The tile with the least padding of pixels, and among those with the most threads. A software adapter gets short loops:
  * it unrolls them, and takes as long to compile them as to run many trials.
  * @param {{ pixels: number, hidden: number, latent: number }} shape
+ * @param {number} samples
  * @param {{ workgroupMemory: number, invocations: number, binding: number, software: boolean }} limits
  * @returns {Plan}
  */
-export function plan(shape, limits) {
+export function plan(shape, samples, limits) {
     const tx = 16;
     const fitting = [16, 15, 14, 13, 12, 11, 10, 9, 8]
         .flatMap((ty) => (limits.software ? [4] : [16, 8]).map((depth) => ({ ty, depth })))
@@ -59,7 +61,8 @@ export function plan(shape, limits) {
     const two = !limits.software && workgroupBytes(tx, ty, depth, 2) <= limits.workgroupMemory;
     const trials = 8 * tx, hidden = multiple(shape.hidden, 16), pixels = least;
     const tiles = Math.floor(Math.min(HIDDEN_BYTES, limits.binding) / (4 * trials * hidden));
-    if (4 * hidden * pixels > limits.binding || tiles < 1) {
+    const largest = Math.max(hidden * pixels, samples * Math.max(pixels, shape.latent, BINS));
+    if (4 * largest > limits.binding || tiles < 1) {
         throw new Error(`buffers of ${limits.binding} bytes are too small`);
     }
     return { tx, ty, depth, stages: two ? 2 : 1, trials, hidden, pixels, tiles };

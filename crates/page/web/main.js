@@ -14,8 +14,28 @@ const asked = new URLSearchParams(location.hash.slice(1));
 /** Whether the visitor wants the page to keep still. */
 const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
 
-const model = await readModel((id) => byId(id).textContent ?? "", Number(asked.get("samples") ?? Infinity));
-const seed = BigInt.asUintN(64, BigInt(asked.get("seed") ?? model.about.seed));
+/** Says what nothing else has caught. @param {string} message */
+function report(message) {
+    byId("status").textContent = `The page failed: ${message}.`;
+    byId("status").classList.add("fault");
+}
+addEventListener("error", ({ error, message }) => report(error instanceof Error ? error.message : message));
+addEventListener("unhandledrejection", ({ reason }) => report(reason instanceof Error ? reason.message : `${reason}`));
+
+/**
+ * A whole number that the address asks for.
+ * @param {string} name
+ * @param {string} otherwise
+ */
+function wholeOf(name, otherwise) {
+    const text = asked.get(name) ?? otherwise;
+    if (!/^\d{1,20}$/.test(text)) throw new Error(`${name} in the address must be a whole number, not "${text}"`);
+    return BigInt(text);
+}
+
+const most = Number(wholeOf("samples", `${2 ** 32}`));
+const model = await readModel((id) => byId(id).textContent ?? "", most);
+const seed = BigInt.asUintN(64, wholeOf("seed", model.about.seed));
 const decoder = await Decoder.create(model, seed, model.about.temperature);
 const experiment = new Experiment(model, seed, decoder, () => view.update());
 const view = new View(experiment);
@@ -104,6 +124,9 @@ const hook = {
 };
 Object.assign(globalThis, { retrial: hook });
 
-/** @type {HTMLInputElement} */ (byId("temperature")).value = `${experiment.temperature}`;
+const slider = /** @type {HTMLInputElement} */ (byId("temperature"));
+slider.min = `${Math.min(Number(slider.min), experiment.temperature)}`;
+slider.max = `${Math.max(Number(slider.max), experiment.temperature)}`;
+slider.value = `${experiment.temperature}`;
 view.update();
 await begin(asked.has("fallback"));

@@ -5,7 +5,7 @@ import { Breath } from "retrial/breath.js";
 import { firstBin, Tally } from "retrial/tally.js";
 
 /** Trials of each sample. */
-export const PILOT = 4;
+export const PILOT = 2;
 
 /**
  * Errors `[samples, trials]` from trial `first` on; null where `cancelled` says so.
@@ -27,7 +27,7 @@ export async function errorsOf(decoder, samples, first, trials, cancelled) {
 }
 
 /**
- * The tally of the first few trials; null where `cancelled` says so.
+ * The errors of the first few trials, and their tally; null where `cancelled` says so.
  * @param {import("retrial/decoder.js").Decoder} decoder
  * @param {number} samples
  * @param {() => boolean} cancelled
@@ -41,7 +41,7 @@ export async function pilot(decoder, samples, cancelled) {
     );
     const tally = new Tally(firstBins);
     addErrors(tally, errors, PILOT);
-    return tally;
+    return { errors, tally };
 }
 
 /**

@@ -5,7 +5,8 @@ import { Breath } from "retrial/breath.js";
 import { staging } from "retrial/bindings.js";
 import { READ } from "retrial/kernels.js";
 import { scales } from "retrial/model.js";
-import { BINS, edge, firstBin, nearestEdge, Tally } from "retrial/tally.js";
+import { BINS, edge, firstBin, Tally } from "retrial/tally.js";
+import { edgesAt, SHARES } from "retrial/thresholds.js";
 import { foldWindow } from "retrial/window.js";
 
 /**
@@ -57,7 +58,7 @@ export async function proveDecoder(model, decoder) {
             await breath.take();
         }
         errors.push(row);
-        const bins = model.about.thresholds.map(nearestEdge);
+        const bins = edgesAt(row, SHARES);
         const wrong = bins.some((bin) =>
             Number(tally.below(0, bin)) !== row.filter((error) => error < edge(bin)).length
         );
@@ -72,13 +73,15 @@ export async function proveDecoder(model, decoder) {
  * @param {import("retrial/kernels.js").Kernels} kernels
  */
 export async function proveKernels(kernels) {
-    const { model, bins } = kernels;
+    const { model, count } = kernels;
     const { first, trials, samples } = model.about.golden;
     const scale = scales(model.logvar, model.about.temperature);
     const errors = [], faults = [];
     for (const [s, sample] of samples.entries()) {
-        const from = firstBin(model.golden.subarray(s * trials, (s + 1) * trials));
-        kernels.begin(scale, new Tally(new Uint32Array(model.samples).fill(from)));
+        const golden = model.golden.subarray(s * trials, (s + 1) * trials);
+        const from = firstBin(golden);
+        const bins = edgesAt(golden, Array.from({ length: count }, (_, i) => (i + 1) / (count + 1)));
+        kernels.begin(scale, new Tally(new Uint32Array(model.samples).fill(from)), bins);
         const read = await run(kernels, sample);
         errors.push(read.errors);
         const host = new Tally([from]), device = new Tally([from]);
@@ -100,7 +103,7 @@ export async function proveKernels(kernels) {
  * @param {number} sample
  */
 async function run(kernels, sample) {
-    const { device, plan, model, bins, read, slots: [slot] } = kernels;
+    const { device, plan, model, count, read, slots: [slot] } = kernels;
     const { golden, seed } = model.about;
     const sources = [read.errors, slot.found, read.histogram, read.counts];
     const sizes = [4 * plan.trials, 16 + 16 * READ, read.histogram.size, read.counts.size];
@@ -126,7 +129,7 @@ async function run(kernels, sample) {
         for (let at = 0; at < entries.length; at += 4) entries[at] -= sample;
         found.push(entries);
         histogram = words[2].subarray(sample * BINS, (sample + 1) * BINS);
-        counts = words[3].subarray(sample * bins.length, (sample + 1) * bins.length);
+        counts = words[3].subarray(sample * count, (sample + 1) * count);
     }
     return { errors: errors.slice(0, golden.trials), found, histogram, counts };
 }

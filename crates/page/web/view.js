@@ -3,6 +3,7 @@
 import { Analysis } from "retrial/analysis.js";
 import { Best } from "retrial/best.js";
 import { drawCoverage, drawErrors } from "retrial/figures.js";
+import { PILOT } from "retrial/pilot.js";
 import { edge } from "retrial/tally.js";
 import { percent, rough, whole } from "retrial/words.js";
 
@@ -154,7 +155,7 @@ export class View {
             ...gpu.map((
                 [name, value],
             ) => [name.replaceAll("_", " "), typeof value === "number" ? amount(name, value) : value]),
-            ["trials 1 to 4", mode === "webgpu" ? "JavaScript, to place the histograms" : ""],
+            [`trials 1 to ${PILOT}`, mode === "webgpu" ? "JavaScript, to place the histograms" : ""],
             ["precision", mode === "webgpu" ? "f32" : "f64, errors rounded to f32"],
             ["images", `${samples}`],
             ["model", `${about.shape.pixels}-${about.shape.hidden}-${about.shape.latent}`],

@@ -15,7 +15,7 @@ mod sample_latent;
 mod score;
 
 pub use correlation::{correlation, trial_correlation};
-pub use decode::decode;
+pub use decode::{decode, hidden};
 pub use encode::encode;
 pub use l2_error::l2_error;
 pub use pass_at_k::{Outcome, histogram, pass_at_k, records, worst};

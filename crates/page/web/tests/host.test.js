@@ -5,9 +5,10 @@ import { DARK, padded, paddedRows, plan, tiled, workgroupBytes } from "retrial/l
 import { fromBase64, scales } from "retrial/model.js";
 import { trialNormals } from "retrial/normals.js";
 import { Pace } from "retrial/pace.js";
-import { addErrors, pilot } from "retrial/pilot.js";
+import { addErrors, PILOT, pilot } from "retrial/pilot.js";
 import { compare } from "retrial/proof.js";
-import { Tally } from "retrial/tally.js";
+import { edge, Tally } from "retrial/tally.js";
+import { edgesAt, edgesOf } from "retrial/thresholds.js";
 
 const PAPER = { pixels: 784, hidden: 400, latent: 20 };
 const LEAST = { workgroupMemory: 16384, invocations: 256, binding: 128 << 20, software: false };
@@ -27,11 +28,11 @@ Deno.test("the pace settles below the target", () => {
 });
 
 Deno.test("the paper's model has no padding, and two stages where there is room", () => {
-    const least = plan(PAPER, LEAST);
+    const least = plan(PAPER, 400, LEAST);
     assert.deepEqual([least.tx, least.ty, least.depth, least.stages], [16, 14, 16, 1]);
     assert.deepEqual([least.hidden, least.pixels, least.trials], [400, 784, 128]);
-    assert.equal(plan(PAPER, { ...LEAST, workgroupMemory: 32768 }).stages, 2);
-    assert.equal(plan(PAPER, { ...LEAST, workgroupMemory: 32768, software: true }).stages, 1);
+    assert.equal(plan(PAPER, 400, { ...LEAST, workgroupMemory: 32768 }).stages, 2);
+    assert.equal(plan(PAPER, 400, { ...LEAST, workgroupMemory: 32768, software: true }).stages, 1);
 });
 
 Deno.test("every shape fits the least device", () => {
@@ -39,7 +40,7 @@ Deno.test("every shape fits the least device", () => {
         for (const hidden of [1, 5, 400, 401, 1024]) {
             for (const latent of [1, 20, 128]) {
                 for (const limits of [LEAST, { ...LEAST, workgroupMemory: 32768 }]) {
-                    const p = plan({ pixels, hidden, latent }, limits);
+                    const p = plan({ pixels, hidden, latent }, 400, limits);
                     assert.ok(workgroupBytes(p.tx, p.ty, p.depth, p.stages) <= limits.workgroupMemory);
                     assert.ok(p.tx * p.ty <= limits.invocations && p.pixels % (8 * p.ty) === 0 && p.pixels >= pixels);
                     assert.ok(p.hidden % p.depth === 0 && p.hidden >= hidden && p.tiles >= 1);
@@ -48,8 +49,19 @@ Deno.test("every shape fits the least device", () => {
             }
         }
     }
-    assert.throws(() => plan(PAPER, { ...LEAST, workgroupMemory: 4096 }), /4096/);
-    assert.throws(() => plan(PAPER, { ...LEAST, binding: 1 << 20 }), /1048576/);
+    assert.throws(() => plan(PAPER, 400, { ...LEAST, workgroupMemory: 4096 }), /4096/);
+    assert.throws(() => plan(PAPER, 400, { ...LEAST, binding: 1 << 20 }), /1048576/);
+    assert.throws(() => plan(PAPER, 60_000, LEAST), /134217728/);
+});
+
+Deno.test("thresholds are edges, increasing, named or by shares of errors", () => {
+    assert.deepEqual(edgesOf([2, 1, 1.001, 1.5]), [0x3f80, 0x3fc0, 0x4000]);
+    const errors = Array.from({ length: 1000 }, (_, i) => 1 + i / 1000);
+    for (const [i, bin] of edgesAt(errors, [0.1, 0.5]).entries()) {
+        const share = errors.filter((error) => error < edge(bin)).length / 1000;
+        assert.ok(Math.abs(share - [0.1, 0.5][i]) < 0.01, `${share}`);
+    }
+    assert.deepEqual(edgesAt([1, 1], [0.1, 0.2, 0.9]), [0x3f81, 0x3f82, 0x3f83]);
 });
 
 Deno.test("weights are tiled, and padded with nothing", async () => {
@@ -157,9 +169,9 @@ Deno.test("a proof fails by an error that is off, missing or no number", () => {
 Deno.test("the first trials are tallied, unless something came in between", async () => {
     const model = small();
     const decoder = await Decoder.create(model, 9n, 1.5);
-    const tally = await pilot(decoder, 2, () => false);
-    assert.equal(tally?.trials, 4n);
-    assert.equal(tally?.rows[1].records[0].error, Math.fround(plain(model, 9n, 1, 0n)));
+    const first = await pilot(decoder, 2, () => false);
+    assert.equal(first?.tally.trials, BigInt(PILOT));
+    assert.equal(first?.tally.rows[1].records[0].error, Math.fround(plain(model, 9n, 1, 0n)));
     assert.equal(await pilot(decoder, 2, () => true), null);
 });
 

@@ -7,7 +7,7 @@ use retrial_theory::{
     coverage::{Counts, Scope, unbiased},
     fit::{Kind, Law},
     npmle::{Atom, Npmle, npmle},
-    plan::{Paired, Design, Population},
+    plan::{Design, Paired, Population},
     simulate,
 };
 

@@ -1,0 +1,32 @@
+// Thresholds where nobody named any.
+
+import { binOf, nearestEdge } from "retrial/tally.js";
+
+/** Thresholds of one dispatch of the kernels, at most. */
+const MOST = 1024;
+
+/** Shares of the errors that succeed, where thresholds follow from errors. */
+export const SHARES = [0.01, 0.1, 0.5];
+
+/**
+ * The edges closest to some thresholds, each once, increasing.
+ * @param {number[]} thresholds
+ */
+export function edgesOf(thresholds) {
+    return [...new Set(thresholds.map(nearestEdge))].sort((a, b) => a - b).slice(0, MOST);
+}
+
+/**
+ * Edges below which about such shares of some errors lie, increasing.
+ * @param {Iterable<number>} errors
+ * @param {number[]} shares
+ */
+export function edgesAt(errors, shares) {
+    const sorted = Float32Array.from(errors).sort();
+    let last = 0;
+    return shares.map((share) => {
+        const at = Math.min(sorted.length - 1, Math.floor(share * sorted.length));
+        last = Math.max(last + 1, binOf(sorted[at]) + 1);
+        return last;
+    });
+}
