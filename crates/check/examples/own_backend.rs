@@ -9,14 +9,14 @@ use retrial_spec::{
 };
 use std::ops::Range;
 
-/// Computes in f32, one value after the other.
+/// One value after the other, summed in f64.
 struct Plain {
     device: Device,
 }
 
 fn layer<'l>(of: &'l Linear, x: &'l [f32]) -> impl Iterator<Item = f32> + 'l {
-    let sum = move |row: &[f32]| row.iter().zip(x).map(|(w, x)| w * x).sum::<f32>();
-    of.weight.chunks(of.inputs).zip(&of.bias).map(move |(row, bias)| sum(row) + bias)
+    let sum = move |row: &[f32]| row.iter().zip(x).map(|(w, x)| f64::from(w * x)).sum::<f64>();
+    of.weight.chunks(of.inputs).zip(&of.bias).map(move |(row, bias)| sum(row) as f32 + bias)
 }
 
 fn relu(values: impl Iterator<Item = f32>) -> Vec<f32> {
