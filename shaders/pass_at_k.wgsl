@@ -13,14 +13,14 @@
 //
 // Shapes     errors [tiles, TRIALS], not negative, in the order of `score`: tile i holds piece
 //            `piece + (skip + i) / samples` of sample (skip + i) % samples, lanes from trial `trials` on hold none;
-//            thresholds [stride], increasing, in pieces of at most 1,024, each in a dispatch of its own: `floor` is the
+//            thresholds [stride], increasing, in pieces of at most AT_ONCE, each in a dispatch of its own: `floor` is the
 //            threshold before them, and only the first, which is `whole`, makes more than counts; counts [N, stride];
-//            histogram [N, 1024] with bins [N], where `histogram_too`; before, after [N, 2]: bits of the least error before
+//            histogram [N, BINS] with bins [N], where `histogram_too`; before, after [N, 2]: bits of the least error before
 //            this dispatch and before the next, and one more than the bits of the largest; found [room], whose `count`
 //            counts also those that had no room. Sums are added to, `after` of one dispatch is `before` of the next
 // Grid       a workgroup of 64 per 4,096 trials of a sample, samples fastest, folded; TRIALS is a multiple of 64
 // Variants   `tally` is shared/tally.wgsl, or shared/tally_subgroup.wgsl where the adapter has subgroups
-// Memory     8.3 KiB of workgroup memory
+// Memory     4 (BINS + AT_ONCE) + 264 bytes of workgroup memory: 8.3 KiB
 // Barriers   three, reached by every invocation
 // Bound      memory: 4 bytes a trial. Integer atomics commute, so sums do not depend on the order of workgroups
 
@@ -54,20 +54,21 @@ struct Found {
 @group(0) @binding(7) var<storage, read_write> after: array<atomic<u32>>;
 @group(0) @binding(8) var<storage, read_write> found: Found;
 
-// Trials of a tile.
+// Trials of a tile, bins of a sample, thresholds of a dispatch.
 override TRIALS: u32 = 128u;
+override BINS: u32 = 1024u;
+override AT_ONCE: u32 = 1024u;
 
 const SIZE = 64u; // invocations, and trials of a step
 const STEPS = 64u; // steps of a block
-const BINS = 1024u;
 const NONE = 0xffffffffu;
 const INFINITE = 0x7f800000u;
 const RECORD = 0u;
 const STRAY = 1u;
 const WORST = 2u;
 
-var<workgroup> block_counts: array<atomic<u32>, 1024>;
-var<workgroup> block_bins: array<atomic<u32>, 1024>;
+var<workgroup> block_counts: array<atomic<u32>, AT_ONCE>;
+var<workgroup> block_bins: array<atomic<u32>, BINS>;
 var<workgroup> step_leasts: array<atomic<u32>, 64>;
 var<workgroup> block_most: atomic<u32>;
 var<workgroup> first_most: atomic<u32>;
@@ -87,6 +88,8 @@ fn pass_at_k(
         return; // the whole workgroup
     }
     let sample = (p.skip + slot) % p.samples;
+    // The first trial of the block: pieces of a sample follow one another.
+    let start = (p.piece + (p.skip + first) / p.samples) * TRIALS;
     for (var t = local; t < p.count; t += SIZE) {
         atomicStore(&block_counts[t], 0u);
     }
@@ -104,8 +107,8 @@ fn pass_at_k(
     var most_trial = 0u;
     // As many steps for every invocation: those of a subgroup work together.
     for (var step = 0u; step < STEPS; step++) {
-        let trial = trial_of(first, step) + local;
-        let bits = bits_of(first, step, local);
+        let trial = start + step * SIZE + local;
+        let bits = bits_of(first, start, step, local);
         var bucket = p.count;
         if bits >= INFINITE {
             if bits != NONE && p.whole != 0u {
@@ -158,13 +161,13 @@ fn pass_at_k(
     for (var step = 0u; step < STEPS; step++) {
         let least = atomicLoad(&step_leasts[step]);
         if least < record {
-            let bits = bits_of(first, step, local);
+            let bits = bits_of(first, start, step, local);
             var beaten = bits >= record;
             for (var lane = 0u; lane < local && !beaten; lane++) {
-                beaten = bits_of(first, step, lane) <= bits;
+                beaten = bits_of(first, start, step, lane) <= bits;
             }
             if !beaten {
-                find(sample, trial_of(first, step) + local, bits, RECORD);
+                find(sample, start + step * SIZE + local, bits, RECORD);
             }
             record = least;
         }
@@ -180,20 +183,11 @@ fn pass_at_k(
     }
 }
 
-// The tile that holds a step's trials, from the first tile of its block.
-fn tile_of(first: u32, step: u32) -> u32 {
-    return first + step * SIZE / TRIALS * p.samples;
-}
-
-// The first trial of a step.
-fn trial_of(first: u32, step: u32) -> u32 {
-    return (p.piece + (p.skip + tile_of(first, step)) / p.samples) * TRIALS + step * SIZE % TRIALS;
-}
-
-// Bits of the error of a step's lane, NONE where there is no trial; those of no finite number are not below INFINITE.
-fn bits_of(first: u32, step: u32, lane: u32) -> u32 {
-    let tile = tile_of(first, step);
-    if tile >= p.tiles || trial_of(first, step) + lane >= p.trials {
+// Bits of the error of a step's lane, in a block from some tile and trial on; NONE where there is no trial. Those of no finite
+// number are not below INFINITE.
+fn bits_of(first: u32, start: u32, step: u32, lane: u32) -> u32 {
+    let tile = first + step * SIZE / TRIALS * p.samples;
+    if tile >= p.tiles || start + step * SIZE + lane >= p.trials {
         return NONE;
     }
     let bits = errors[tile * TRIALS + step * SIZE % TRIALS + lane];

@@ -21,8 +21,8 @@
 //            b4 [pixels], P = 8 TY, or one of each per sample, `own` vectors of pixels apart; listed [1 + tiles T], the first
 //            of which is their number; errors [tiles, T]. The host pads hidden to DEPTH with zeros and pixels to P with
 //            pixels that are exactly 0, so there are no edges here; errors of lanes without a trial are the largest float
-// Grid       `hidden`: a workgroup (32, 8) per 32 trials; `alive`: 64 per tile; `score`: (TX, TY) per tile. All folded
-// Memory     `hidden`: LATENT * 32 * 4 bytes of workgroup memory, 16 KiB at the most allowed 128 dimensions;
+// Grid       `hidden`: a workgroup (LANES, 8) per LANES trials, a divisor of T; `alive`: 64 per tile; `score`: (TX, TY) per tile. All folded
+// Memory     `hidden`: LATENT LANES * 4 bytes of workgroup memory, 16 KiB at 32 lanes and the most allowed 128 dimensions;
 //            `score`: (8 TX + 8 TY) DEPTH STAGES * 4 + 32 TX bytes: 15,872 at (16, 14, 16, 1)
 // Barriers   all in loops whose bounds are constants or come from buffers that are only read
 // Tile       8 x 8 sums a thread: four vec4 loads from workgroup memory feed 64 FMA. TY = 14 divides 784 pixels
@@ -69,6 +69,7 @@ struct Params {
 @group(0) @binding(16) var<storage, read_write> passing: array<atomic<u32>>;
 
 override LATENT: u32 = 20u;
+override LANES: u32 = 32u;
 override TX: u32 = 16u;
 override TY: u32 = 14u;
 override DEPTH: u32 = 16u;
@@ -80,7 +81,6 @@ const ALL = 0u;
 const SCREEN = 1u;
 const LIST = 2u;
 
-const LANES = 32u;
 const FAR = 0x1.fffffep+127f;
 
 // Where the trial of a lane of a tile lies among those of the dispatch.
@@ -107,7 +107,7 @@ fn used(tile: u32) -> bool {
 
 var<workgroup> z: array<f32, LANES * LATENT>; // [LATENT][LANES]
 
-@compute @workgroup_size(32, 8)
+@compute @workgroup_size(LANES, 8)
 fn hidden(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,

@@ -9,7 +9,7 @@ const waiting = [];
 channel.port1.onmessage = () => waiting.shift()?.();
 
 /** Lets everything else that waits run first. A message is not held back for milliseconds, as a timer is. */
-function yieldOnce() {
+export function yieldOnce() {
     return new Promise((/** @type {(value?: undefined) => void} */ resolve) => {
         waiting.push(resolve);
         channel.port2.postMessage(0);

@@ -64,13 +64,13 @@ export class Kernels {
             code: subgroups ? about.shaders.pass_at_k_subgroup : about.shaders.pass_at_k,
         });
         const SKIP = 1, PASS = 0;
-        const { tx: TX, ty: TY, depth: DEPTH, stages: STAGES } = plan;
+        const { tx: TX, ty: TY, depth: DEPTH, lanes: LANES, stages: STAGES } = plan;
         /** @type {[string, GPUShaderModule, Record<string, number>][]} */
         const entries = [
-            ["hidden", score, { LATENT: about.shape.latent, TX, SKIP, PASS }],
+            ["hidden", score, { LATENT: about.shape.latent, LANES, TX, SKIP, PASS }],
             ["alive", score, { DEPTH }],
             ["score", score, { TX, TY, DEPTH, STAGES, SKIP, PASS }],
-            ["pass_at_k", tally, { TRIALS: plan.trials }],
+            ["pass_at_k", tally, { TRIALS: plan.trials, BINS, AT_ONCE: this.count }],
         ];
         const compiling = entries.map(async ([entryPoint, module, constants]) => {
             const layout = device.createPipelineLayout({ bindGroupLayouts: [layoutOf(device, entryPoint)] });
@@ -196,7 +196,7 @@ export class Kernels {
             const slots = Math.min(tiles, samples);
             // A workgroup tallies 4,096 trials of a sample.
             const blocks = slots * Math.ceil(tiles / (4096 / plan.trials * samples));
-            this.#dispatch(pass, slot, "hidden", 2 * i, tiles * plan.trials / 32);
+            this.#dispatch(pass, slot, "hidden", 2 * i, tiles * plan.trials / plan.lanes);
             this.#dispatch(pass, slot, "alive", 2 * i, tiles);
             this.#dispatch(pass, slot, "score", 2 * i, tiles);
             this.#dispatch(pass, slot, "pass_at_k", 2 * i + 1, blocks);

@@ -14,6 +14,7 @@ const HIDDEN_BYTES = 64 << 20;
  * @property {number} tx threads across trials
  * @property {number} ty threads across pixels
  * @property {number} depth hidden units in workgroup memory
+ * @property {number} lanes trials of a workgroup of `hidden`
  * @property {number} stages
  * @property {number} trials of a tile
  * @property {number} hidden units, padded to whole steps
@@ -37,24 +38,24 @@ const multiple = (n, step) => Math.ceil(n / step) * step;
 export const workgroupBytes = (tx, ty, depth, stages) => 32 * depth * (tx + ty) * stages + 32 * tx;
 
 /**
- * The tile with the least padding of pixels, and among those with the most threads. A software adapter gets short loops:
- * it unrolls them, and takes as long to compile them as to run many trials.
+ * The tile with the least padding of pixels, and among those with the most threads. A software adapter gets little workgroup
+ * memory: browsers zero it, and some such adapters compile a store for each word of it.
  * @param {{ pixels: number, hidden: number, latent: number }} shape
  * @param {number} samples
  * @param {{ workgroupMemory: number, invocations: number, binding: number, software: boolean }} limits
  * @returns {Plan}
  */
 export function plan(shape, samples, limits) {
-    const tx = 16;
+    const [tx, lanes] = limits.software ? [8, 16] : [16, 32];
     const fitting = [16, 15, 14, 13, 12, 11, 10, 9, 8]
-        .flatMap((ty) => (limits.software ? [4] : [16, 8]).map((depth) => ({ ty, depth })))
+        .flatMap((ty) => (limits.software ? [8] : [16, 8]).map((depth) => ({ ty, depth })))
         .filter(({ ty, depth }) =>
             tx * ty <= limits.invocations && workgroupBytes(tx, ty, depth, 1) <= limits.workgroupMemory
         )
         .map((tile) => ({ ...tile, padded: multiple(shape.pixels, 8 * tile.ty) }));
     const least = Math.min(...fitting.map((tile) => tile.padded));
     const best = fitting.find((tile) => tile.padded === least);
-    if (best === undefined || 128 * shape.latent > limits.workgroupMemory) {
+    if (best === undefined || 4 * lanes * shape.latent > limits.workgroupMemory) {
         throw new Error(`workgroups of ${limits.invocations} with ${limits.workgroupMemory} bytes are too small`);
     }
     const { ty, depth } = best;
@@ -65,7 +66,7 @@ export function plan(shape, samples, limits) {
     if (4 * largest > limits.binding || tiles < 1) {
         throw new Error(`buffers of ${limits.binding} bytes are too small`);
     }
-    return { tx, ty, depth, stages: two ? 2 : 1, trials, hidden, pixels, tiles };
+    return { tx, ty, depth, lanes, stages: two ? 2 : 1, trials, hidden, pixels, tiles };
 }
 
 /**

@@ -1,6 +1,6 @@
 // What the page carries: the decoder, the images' posteriors, the images, and what is to be proven.
 
-import { Breath } from "retrial/breath.js";
+import { Breath, yieldOnce } from "retrial/breath.js";
 
 /**
  * @typedef {object} About
@@ -61,7 +61,10 @@ export async function fromBase64(text) {
 export async function readModel(text, most) {
     /** @type {About} */
     const about = JSON.parse(text("about"));
-    const bytes = async (/** @type {string} */ id) => (await fromBase64(text(id))).buffer;
+    const bytes = async (/** @type {string} */ id) => {
+        await yieldOnce();
+        return (await fromBase64(text(id))).buffer;
+    };
     const floats = async (/** @type {string} */ id) => new Float32Array(await bytes(id));
     const images = about.images === "u8" ? unit(new Uint8Array(await bytes("images"))) : await floats("images");
     return {

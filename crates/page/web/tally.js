@@ -3,8 +3,8 @@
 
 import { Counts } from "retrial/counts.js";
 
-/** Bins of a sample's histogram, as in shaders/pass_at_k.wgsl; errors outside of them are kept one by one. */
-export const BINS = 1024;
+/** Bins of a sample's histogram, four octaves; errors outside of them are kept one by one. */
+export const BINS = 512;
 
 const float = new Float32Array(1);
 const word = new Uint32Array(float.buffer);

@@ -23,7 +23,9 @@ const BELOW = 128;
 
 export class View {
     #experiment;
-    #scheduled = false;
+    /** What is still to be drawn, and whether all of it has changed since. @type {(() => void)[]} */
+    #due = [];
+    #again = false;
     #best = new Best(byId("best"));
     #analysis = new Analysis(() => this.update());
     /** What the details say. */
@@ -38,14 +40,19 @@ export class View {
         setInterval(() => this.#tick(), TICK);
     }
 
-    /** Draws in the next frame. */
+    /** Draws from the next frame on. */
     update() {
-        if (this.#scheduled) return;
-        this.#scheduled = true;
-        requestAnimationFrame(() => {
-            this.#scheduled = false;
-            this.#draw();
-        });
+        if (this.#due.length > 0) {
+            this.#again = true;
+            return;
+        }
+        this.#due = [
+            () => this.#numbersPart(),
+            () => this.#coveragePart(),
+            () => this.#errorsPart(),
+            () => this.#best.draw(this.#shown, this.#experiment),
+        ];
+        requestAnimationFrame(() => this.#draw());
     }
 
     /** Between windows, only how far this one is changes. */
@@ -54,20 +61,42 @@ export class View {
         byId("progress").setAttribute("value", `${phase === "running" ? progress : 0}`);
     }
 
+    /** One part after the other, a frame each, so that no frame takes long; how things stand, in all of them. */
     #draw() {
-        const { phase, proof, tally, bin } = this.#experiment;
         this.#controls();
+        this.#due.shift()?.();
+        if (this.#due.length > 0) {
+            requestAnimationFrame(() => this.#draw());
+        } else if (this.#again) {
+            this.#again = false;
+            this.update();
+        }
+    }
+
+    /** What is shown: nothing before the proof. */
+    get #shown() {
+        const { phase, proof, tally } = this.#experiment;
+        return proof?.passed && phase !== "failed" ? tally : null;
+    }
+
+    #numbersPart() {
+        const shown = this.#shown;
         this.#details();
-        const shown = proof?.passed && phase !== "failed" ? tally : null;
         this.#numbers(shown);
         if (shown) this.#range(shown);
-        this.#analysis.follow(shown, bin);
+        this.#analysis.follow(shown, this.#experiment.bin);
+    }
+
+    #coveragePart() {
         const { points, law } = this.#analysis.result;
         drawCoverage(byId("coverage"), points, law);
-        if (shown) drawErrors(byId("errors"), shown.pooled(), bin);
-        else byId("errors").replaceChildren();
-        this.#best.draw(shown, this.#experiment);
         this.#caption(law);
+    }
+
+    #errorsPart() {
+        const shown = this.#shown;
+        if (shown) drawErrors(byId("errors"), shown.pooled(), this.#experiment.bin);
+        else byId("errors").replaceChildren();
     }
 
     #controls() {

@@ -1,6 +1,10 @@
 //! The shaders' texts and the layouts of their parameters.
 
-use crate::{passes::Pass, plan::Tile};
+use crate::{
+    passes::Pass,
+    plan::Tile,
+    tally::{AT_ONCE, BINS},
+};
 use bytemuck::{Pod, Zeroable};
 use std::mem::offset_of;
 
@@ -90,7 +94,11 @@ impl Shader {
                 ways.map(set).collect()
             }
             // Trials of a tile of `score`, and of the kernel by itself.
-            ("pass_at_k", _) => [128.0, 256.0].map(|trials| vec![("TRIALS", trials)]).to_vec(),
+            ("pass_at_k", _) => {
+                let sizes = [(128.0, AT_ONCE as f64), (256.0, AT_ONCE as f64)];
+                let set = |(trials, at_once)| vec![("TRIALS", trials), ("BINS", BINS as f64), ("AT_ONCE", at_once)];
+                sizes.map(set).to_vec()
+            }
             _ => vec![vec![]],
         }
     }

@@ -13,10 +13,11 @@ use retrial_spec::{
     tally::{Histogram, Record},
 };
 
-/// Thresholds of one dispatch, what its workgroup memory holds; trials of a block; bins of a sample: as in `pass_at_k.wgsl`.
-const AT_ONCE: usize = 1024;
+/// Thresholds of one dispatch, what its workgroup memory holds; bins of a sample.
+pub(crate) const AT_ONCE: usize = 1024;
+pub(crate) const BINS: usize = 1024;
+/// Trials of a block, as in `pass_at_k.wgsl`.
 const BLOCK: usize = 4096;
-const BINS: usize = 1024;
 const INFINITE: u32 = f32::INFINITY.to_bits();
 /// Kinds of entries.
 const RECORD: u32 = 0;
@@ -112,10 +113,12 @@ impl DeviceTally {
             return Ok(None);
         }
         let text = if gpu.subgroups() { source::PASS_AT_K_SUBGROUP } else { source::PASS_AT_K };
+        let constants = [("TRIALS", per_tile), ("BINS", BINS as u64), ("AT_ONCE", AT_ONCE as u64)];
+        let constants = constants.map(|(name, value)| (name, value as f64));
         let limit = thresholds.last().filter(|_| counts_only).map_or(INFINITE, |t| t.to_bits());
         let bounds = [limit, 0].repeat(samples);
         Ok(Some(Self {
-            pipeline: gpu.pipeline(text, "pass_at_k", &[("TRIALS", per_tile as f64)])?,
+            pipeline: gpu.pipeline(text, "pass_at_k", &constants)?,
             trials,
             per_tile: per_tile as usize,
             first_bins: first_bins.to_vec(),

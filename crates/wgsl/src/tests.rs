@@ -124,7 +124,7 @@ const WRONG_TALLIES: [Mutant; 12] = [
     ("full", ["p.base + t], count);", "p.base + t], count + 1u);"]),
     ("full", ["let bin = (bits >> 16u)", "let bin = (bits >> 16u) + 1u"]),
     ("full", ["if least < record {", "if least < record && step != 1u {"]),
-    ("full", ["beaten = bits_of(first, step, lane) <= bits;", "beaten = true;"]),
+    ("full", ["beaten = bits_of(first, start, step, lane) <= bits;", "beaten = true;"]),
     ("full", ["+ local, bits, RECORD", "+ local + 1u, bits, RECORD"]),
     ("full", ["&& block_worst > before", "&& block_worst < before"]),
     ("full", ["atomicMin(&first_most, most_trial);", "atomicMin(&first_most, most_trial + 1u);"]),

@@ -126,7 +126,7 @@ Deno.test({ name: "the kernels pass their proof, those for hardware too", ignore
     for (const software of [true, false]) {
         const { sampler, device } = await open(undefined, software);
         const { depth, stages } = sampler.kernels.plan;
-        assert.deepEqual([depth, stages], software ? [4, 1] : [16, 2]);
+        assert.deepEqual([depth, stages], software ? [8, 1] : [16, 2]);
         const proof = await proveKernels(sampler.kernels);
         assert.deepEqual(proof.faults, []);
         assert.ok(proof.passed && proof.worst > 0 && proof.errors === 400);

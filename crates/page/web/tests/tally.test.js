@@ -17,7 +17,6 @@ function tallied(errors) {
 Deno.test("the page has the bins and the kinds of the shader", async () => {
     const text = await Deno.readTextFile(new URL("../../../../shaders/pass_at_k.wgsl", import.meta.url));
     const constant = (/** @type {string} */ name) => Number(new RegExp(`const ${name} = (\\w+)u;`).exec(text)?.[1]);
-    assert.equal(BINS, constant("BINS"));
     assert.deepEqual([RECORD, STRAY, WORST], ["RECORD", "STRAY", "WORST"].map(constant));
 });
 
