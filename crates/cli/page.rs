@@ -25,6 +25,8 @@ use std::path::PathBuf;
 /// shows a number; one without runs a slow JavaScript twin. Coverage, errors and best reconstructions grow while one looks;
 /// temperature and threshold can be moved.
 ///
+/// Behind a # the page's address takes fallback (no GPU, though there is one), samples=40 (the first images only) and seed=7.
+///
 /// The model is that of a run, that of --weights, or else one that is trained first, as retrial reproduce does. What the page
 /// exports, retrial fit reads (counts as CSV) and retrial merge --check holds against a run of the same trials (JSON).
 #[derive(Args)]

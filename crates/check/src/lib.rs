@@ -4,7 +4,8 @@
 //! FLOPs and bytes, and the command that reruns it. Tests, benchmarks and `retrial validate` share the same cases.
 //! It computes what is right with the twins of `retrial_reference` alone, from the posterior and the seed on: of the
 //! [`Problem`](retrial_spec::Problem) that a backend is given it uses nothing, so a wrong one is found too.
-//! [`compare`] and [`Band`] judge; they have failing tests of their own, because a comparator that cannot fail is
+//! [`conformance`] runs them all on any backend (`examples/own_backend.rs` has one), [`exchange`] hands them to kernels of other
+//! languages. [`compare`] and [`Band`] judge; they have failing tests of their own, because a comparator that cannot fail is
 //! worse than none.
 
 mod accuracy;
