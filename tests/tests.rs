@@ -18,6 +18,7 @@ mod directories;
 mod discovery;
 mod emulated;
 mod encode;
+mod examples;
 mod exchange;
 mod faults;
 mod figures;

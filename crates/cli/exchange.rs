@@ -82,7 +82,7 @@ pub fn dump(cases: &[Case], out: &Path, force: bool) -> Result<()> {
             let expected = write("want", &numbers)?;
             outputs.push(File::new(&numbers, format!("got.{}.npy", numbers.name), Some(expected)));
         }
-        let tolerance = case.tolerance(true);
+        let tolerance = case.bound();
         dump.cases.push(Dumped {
             folder: within,
             kernel: case.kernel.name().into(),

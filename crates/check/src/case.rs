@@ -139,12 +139,16 @@ impl Case {
             // products are rounded to f32 and the sums of up to 1024 of them too.
             Kernel::Correlation if double => (1e-14 * self.trials as f64, 1e-13),
             Kernel::Correlation => (u * 8.0 * root(self.trials), u * 32.0),
-            // Weights and hidden units rounded to 11 bits before they are multiplied.
-            Kernel::Score if self.precision() == Precision::F16 => (2f64.powi(-11) * 8.0, 2f64.powi(-11)),
-            // Two roundings by up to 2^-9 of each product, at random: a sum of them, of root sum square 4 at most in the
-            // models of these cases, is off by about 2^-8, an error by a fraction of that.
-            Kernel::Score if self.precision() == Precision::Bf16 => (2f64.powi(-7), 0.0),
-            Kernel::Score => (u * (4.0 + root(hidden)), u * (4.0 + root(pixels))),
+            Kernel::Score => match self.precision() {
+                Precision::F64 | Precision::F32 | Precision::F16x3 => {
+                    (u * (4.0 + root(hidden)), u * (4.0 + root(pixels)))
+                }
+                // Weights and hidden units rounded to 11 bits before they are multiplied.
+                Precision::F16 => (2f64.powi(-11) * 8.0, 2f64.powi(-11)),
+                // Two roundings by up to 2^-9 of each product, at random: a sum of them, of root sum square 4 at most in
+                // the models of these cases, is off by about 2^-8, an error by a fraction of that.
+                Precision::Bf16 => (2f64.powi(-7), 0.0),
+            },
         };
         Tolerance { absolute, relative }
     }

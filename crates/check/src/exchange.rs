@@ -110,10 +110,16 @@ impl Case {
         }
     }
 
+    /// The bound that what came out is judged by.
+    pub fn bound(&self) -> Tolerance {
+        // Who writes a kernel elsewhere may add up in f32.
+        self.tolerance(self.kernel != Kernel::Correlation)
+    }
+
     /// Judges what came out, in the order of [`expected`](Self::expected), by the bounds of any backend. Counts of `score` may
     /// differ by trials whose errors are within the bound of a threshold.
     pub fn judge_outputs(&self, outputs: &[Vec<f64>]) -> Verdict {
-        let tolerance = self.tolerance(true);
+        let tolerance = self.bound();
         let verdict = match (self.kernel, outputs) {
             (Kernel::PassAtK, [successes, firsts]) => {
                 let errors = wide(&self.some_errors());
@@ -124,8 +130,6 @@ impl Case {
                 let values = compare(errors, &want, tolerance);
                 values.and_then(|a| self.judge_counts(&want, [successes, firsts], tolerance).map(|_| a))
             }
-            // Who writes a kernel elsewhere may add up in f32.
-            (Kernel::Correlation, [gram]) => compare(gram, &self.want(), self.tolerance(false)),
             (_, values) => compare(&values.concat(), &self.want(), tolerance),
         };
         verdict.into()
@@ -141,6 +145,10 @@ impl Case {
         for counts in [successes, firsts] {
             if counts.len() != self.samples * limits.len() {
                 return Err(Fault::Length { got: counts.len(), want: self.samples * limits.len() });
+            }
+            // A count is a whole number, and no NaN.
+            if let Some(at) = counts.iter().position(|&count| !(count >= 0.0 && count.fract() == 0.0)) {
+                return Err(Fault::Value { at, got: counts[at], want: counts[at].round(), allowed: 0.0 });
             }
         }
         for (sample, errors) in errors.chunks(self.trials).enumerate() {
@@ -202,6 +210,8 @@ mod tests {
                 let at = wrong[array].len() / 2;
                 wrong[array][at] += 3.0;
                 assert!(case.judge_outputs(&wrong).fault().is_some(), "{} {array}", case.name());
+                wrong[array][at] = f64::NAN;
+                assert!(case.judge_outputs(&wrong).fault().is_some(), "{} {array} NaN", case.name());
                 wrong[array] = right[array].clone();
                 wrong[array].pop();
                 assert!(case.judge_outputs(&wrong).fault().is_some(), "{} {array} short", case.name());
