@@ -78,9 +78,42 @@ fn what_is_no_dump_is_refused() {
     refuses(&format!("validate --against {path} --shape 1-1-1"), &["--shape"]);
     refuses("validate --seed 3", &["--seed"]);
     let write = |cases: &Value| fs::write(Path::new(&path).join("cases.json"), cases.to_string()).unwrap();
-    cases["cases"][0]["trials"] = (1u64 << 40).into();
+    for (field, value, words) in [
+        ("trials", (1u64 << 40).into(), "trials of all samples"),
+        ("samples", 1_000_000.into(), "trials of all samples 33000000"),
+        ("first", u64::MAX.into(), "last trial"),
+        ("temperature", (-1.0).into(), "temperature -1"),
+        ("folder", "../x".into(), "a case in \"../x\""),
+        ("folder", "/etc".into(), "a case in"),
+        ("folder", "x".repeat(100_000).into(), "a case in"),
+        ("shape", serde_json::json!({ "pixels": 4096, "hidden": 1, "latent": 1 }), ""),
+    ] {
+        let before = cases["cases"][0][field].clone();
+        cases["cases"][0][field] = value;
+        write(&cases);
+        if !words.is_empty() {
+            refuses(&format!("validate --against {path}"), &[words]);
+        }
+        cases["cases"][0][field] = before;
+    }
+    // Neither links nor anything else that leads elsewhere.
     write(&cases);
-    refuses(&format!("validate --against {path}"), &["1099511627776 trials"]);
+    #[cfg(unix)]
+    {
+        let folder = Path::new(&path).join(cases["cases"][0]["folder"].as_str().unwrap());
+        let file = folder.join("got.mu.npy");
+        let elsewhere = dir.path().join("mu.npy");
+        fs::rename(&file, &elsewhere).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, &file).unwrap();
+        let out = retrial(&format!("validate --against {path}"));
+        let said = String::from_utf8_lossy(&out.stderr);
+        assert!(out.status.code() == Some(1) && said.contains("got.mu.npy: is not a file"), "{said}");
+    }
+    refuses(
+        &format!("validate --device cpu --kernel correlation --shape 1-1-1 --samples 100000 --trials 1 --dump {path}2"),
+        &["values of an array"],
+    );
+    refuses("validate --random 1 --samples 3", &["--samples"]);
     cases["schema"] = 2.into();
     write(&cases);
     refuses(&format!("validate --against {path}"), &["schema 2"]);

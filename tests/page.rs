@@ -101,6 +101,8 @@ fn what_it_cannot_show_is_refused() {
         (format!("page --rename a=b --out {out}"), &["--weights"]),
         (format!("page nowhere --out {out}"), &["nowhere"]),
         (format!("page nowhere --seed 3 --out {out}"), &["--seed"]),
+        (format!("page nowhere --epochs 3 --out {out}"), &["--epochs"]),
+        (format!("page --weights {weights} --hidden 3 --out {out}"), &["--hidden"]),
         ("page".into(), &["--out"]),
     ] {
         refuses(&args, words);
@@ -142,15 +144,19 @@ fn it_samples_in_a_browser() {
         let [edges, differ] = ["edges", "differ"].map(|key| told[key].as_u64().unwrap());
         assert!(edges > 1000 && differ * 100 < edges, "{told}");
 
-        let mut other = read.clone();
-        let counts = other["histogram"]["counts"][3].as_array_mut().unwrap();
-        let middle = counts.len() / 2;
-        counts[middle] = (counts[middle].as_u64().unwrap() + 50).into();
+        // The errors of one sample turned around; then one of them lost.
         let changed = dir.path().join("changed.json");
+        let mut other = read.clone();
+        other["histogram"]["counts"][3].as_array_mut().unwrap().reverse();
         fs::write(&changed, other.to_string()).unwrap();
         let out = crate::cli::retrial(&format!("merge {run} --check {}", changed.display()));
         let said = String::from_utf8_lossy(&out.stderr);
         assert!(out.status.code() == Some(1) && said.contains("sample 3"), "{said}");
+        let counts = other["histogram"]["counts"][3].as_array_mut().unwrap();
+        let last = counts.iter().rposition(|count| count.as_u64() > Some(0)).unwrap();
+        counts[last] = (counts[last].as_u64().unwrap() - 1).into();
+        fs::write(&changed, other.to_string()).unwrap();
+        refuses(&format!("merge {run} --check {}", changed.display()), &["sample 3 counts", "must be all"]);
         other["seed"] = "99".into();
         fs::write(&changed, other.to_string()).unwrap();
         refuses(&format!("merge {run} --check {}", changed.display()), &["seed 99", "the run has 1"]);

@@ -14,7 +14,10 @@ use retrial_engine::arrays::{Element, npy};
 use retrial_spec::{Error, Precision, Result, Shape, Variant};
 use retrial_vae::{Array, file::read_up_to};
 use serde::{Deserialize, Serialize};
-use std::path::Path;
+use std::{
+    fs::{self, Metadata},
+    path::{Component, Path},
+};
 
 /// Of `cases.json`. It changes when a reader of this one would go wrong.
 const SCHEMA: u32 = 1;
@@ -22,6 +25,41 @@ const SCHEMA: u32 = 1;
 const MOST: u64 = 64 << 20;
 /// Most trials of a case: the reference is slow, and an unbounded case would look like a hang.
 pub const MOST_TRIALS: usize = 1 << 20;
+
+/// Most values of an array, and most operations of the reference, of a case in files: minutes, and 1 GiB.
+const MOST_VALUES: u64 = 1 << 27;
+const MOST_FLOPS: u64 = 1 << 38;
+/// Counts are exact in files up to here, whatever type an array has.
+const EXACT: u64 = 1 << 53;
+
+/// Refuses a case that is too large for files, with what is too large and what it may be.
+fn fits(case: &Case) -> Result<(), (String, String)> {
+    let Shape { pixels, hidden, latent } = case.shape;
+    let rows = (case.samples as u64).saturating_mul(case.trials as u64);
+    let widest = match case.kernel {
+        Kernel::Correlation => (case.samples as u64).saturating_mul(case.samples as u64).max(rows),
+        _ => rows.saturating_mul(pixels.max(latent) as u64),
+    };
+    let values = widest.max((pixels.max(latent) * hidden) as u64);
+    let refuse =
+        |what: &str, got: u64, most: u64| Err((format!("{what} {got}"), format!("must be at most {most} in files")));
+    if !(1..=MOST_TRIALS as u64).contains(&rows) {
+        return refuse("trials of all samples", rows, MOST_TRIALS as u64);
+    }
+    if values > MOST_VALUES {
+        return refuse("values of an array", values, MOST_VALUES);
+    }
+    if case.flops() > MOST_FLOPS {
+        return refuse("operations", case.flops(), MOST_FLOPS);
+    }
+    if case.first.saturating_add(case.trials as u64) > EXACT {
+        return refuse("last trial", case.first.saturating_add(case.trials as u64), EXACT);
+    }
+    if !(0.0..=1e6).contains(&case.temperature) {
+        return Err((format!("temperature {}", case.temperature), "must be 0 to 1000000".into()));
+    }
+    Ok(())
+}
 
 /// `cases.json`.
 #[derive(Serialize, Deserialize)]
@@ -64,6 +102,9 @@ struct File {
 
 /// Writes cases to a directory.
 pub fn dump(cases: &[Case], out: &Path, force: bool) -> Result<()> {
+    for case in cases {
+        fits(case).map_err(|(got, limit)| Error::input(format!("case of {}", case.kernel), got, limit))?;
+    }
     let folder = FolderArgs { out: Some(out.into()), force }.create()?;
     let folder = folder.ok_or_else(|| Error::input("--dump", "no directory", "name one"))?;
     let mut dump = Dump { schema: SCHEMA, retrial: env!("CARGO_PKG_VERSION").into(), cases: vec![] };
@@ -129,7 +170,12 @@ pub fn against(dir: &Path, precision: Precision, wanted: impl Fn(Kernel) -> bool
             Err(fault) => Outcome::Unfit(fault.to_string()),
         };
         let name = dumped.folder.clone();
-        judged.push(Judged { command: format!("retrial validate --against {}", dir.display()), name, case, outcome });
+        let command = format!(
+            "retrial validate --against {:?} --kernel {} --precision {precision}",
+            dir.display().to_string(),
+            case.kernel
+        );
+        judged.push(Judged { command, name, case, outcome });
     }
     if judged.is_empty() {
         return Err(Error::file(&file, "has no such case", "dump cases of this kernel, or drop --kernel"));
@@ -140,26 +186,34 @@ pub fn against(dir: &Path, precision: Precision, wanted: impl Fn(Kernel) -> bool
 impl Dumped {
     fn case(&self, file: &Path, precision: Precision) -> Result<Case> {
         let Self { shape, samples, trials, first, temperature, seed, .. } = *self;
-        let fits = (1..=MOST_TRIALS).contains(&samples.saturating_mul(trials))
-            && first.checked_add(trials as u64).is_some()
-            && temperature.is_finite()
-            && temperature >= 0.0;
-        if !fits {
-            let fault =
-                format!("{}: {samples} samples x {trials} trials from {first} at T = {temperature}", self.folder);
-            return Err(Error::file(file, fault, "no such case was dumped; dump again"));
-        }
         let (kernel, shape) = (self.kernel.parse()?, shape.check()?);
         let variant = (kernel == Kernel::Score).then(|| Variant::new("", precision));
-        Ok(Case { kernel, shape, samples, trials, first, temperature, seed, variant })
+        let case = Case { kernel, shape, samples, trials, first, temperature, seed, variant };
+        let fix = |limit| format!("{limit}; no such case was dumped, dump again");
+        fits(&case).map_err(|(got, limit)| Error::file(file, format!("has a case of {got}"), fix(limit)))?;
+        let mut parts = Path::new(&self.folder).components();
+        let plain =
+            matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None)) && self.folder.len() < 256;
+        if !plain {
+            let name: String = self.folder.chars().take(60).collect();
+            return Err(Error::file(
+                file,
+                format!("has a case in {name:?}"),
+                "must be a folder of the directory; dump again",
+            ));
+        }
+        Ok(case)
     }
 
     /// What the kernel wrote.
     fn outputs(&self, dir: &Path, case: &Case) -> Result<Vec<Vec<f64>>> {
+        // All are there before anything is computed.
+        let folder = dir.join(&self.folder);
+        let file = |name: &str| folder.join(format!("got.{name}.npy"));
+        real(&folder, Metadata::is_dir, "a folder")?;
+        case.outputs().iter().try_for_each(|name| real(&file(name), Metadata::is_file, "a file"))?;
         let read = |numbers: Numbers| {
-            // Names are this program's, not the file's: nothing outside of the folder is read.
-            let path = dir.join(Path::new(&self.folder).file_name().unwrap_or_default());
-            let path = path.join(format!("got.{}.npy", numbers.name));
+            let path = file(&numbers.name);
             let array = Array::open(&path)?;
             if array.shape() != numbers.shape {
                 let fault = format!("has shape {:?}", array.shape());
@@ -169,6 +223,12 @@ impl Dumped {
         };
         case.expected().into_iter().map(read).collect()
     }
+}
+
+/// Refuses what is a link or otherwise not what it should be: nothing outside of the directory is read, and no pipe.
+fn real(path: &Path, is: impl Fn(&Metadata) -> bool, what: &str) -> Result<()> {
+    let found = fs::symlink_metadata(path).map_err(Error::io("read", path))?;
+    if is(&found) { Ok(()) } else { Err(Error::file(path, format!("is not {what}"), "no link is followed there")) }
 }
 
 impl File {

@@ -38,6 +38,8 @@ struct Bins {
 
 /// How well an export and a run agree.
 pub struct Agreement {
+    /// Samples that were compared: the first of the run, all of the export.
+    pub samples: usize,
     /// Edges of bins, in all samples, at which the numbers of errors below were compared.
     pub edges: usize,
     /// At how many of them they differ.
@@ -78,7 +80,17 @@ pub fn check(path: &Path, manifest: &Manifest, state: &State) -> Result<Agreemen
         let limit = "the run only counted; sample it again without --counts-only, to have a histogram to check";
         return Err(Error::input(path.display(), "counts of all errors", limit));
     }
-    let mut agreement = Agreement { edges: 0, differ: 0, largest: 0, fault: None };
+    let mut agreement = Agreement { samples, edges: 0, differ: 0, largest: 0, fault: None };
+    let counted = state.trials().count();
+    for (sample, counts) in histogram.counts.iter().enumerate() {
+        let all = counts.iter().fold(0u64, |sum, &count| sum.saturating_add(count));
+        let fits = histogram.first_bin.saturating_add(counts.len()) <= Histogram::BINS;
+        if all != counted || !fits {
+            let fault = format!("sample {sample} counts {all} errors from bin {} on", histogram.first_bin);
+            let fix = format!("must be all {counted} trials, in bins below {}; export again", Histogram::BINS);
+            return Err(Error::file(path, fault, fix));
+        }
+    }
     for (sample, (row, counts)) in state.tally.rows().iter().zip(&histogram.counts).enumerate() {
         agreement.add(sample, row, histogram.first_bin, counts);
     }

@@ -79,7 +79,7 @@ impl Merge {
 
     /// Holds an export against the runs, and says how they agree.
     fn checked(&self, path: &Path, manifest: &Manifest, state: &State) -> Result<()> {
-        let Agreement { edges, differ, largest, fault } = exported::check(path, manifest, state)?;
+        let Agreement { samples, edges, differ, largest, fault } = exported::check(path, manifest, state)?;
         if let Some(fault) = fault {
             return Err(Error::Device {
                 device: format!("page of {}", path.display()),
@@ -88,7 +88,9 @@ impl Merge {
             });
         }
         if self.json && self.out.is_none() {
-            return ui::print_json(&serde_json::json!({ "edges": edges, "differ": differ, "largest": largest }));
+            return ui::print_json(
+                &serde_json::json!({ "samples": samples, "edges": edges, "differ": differ, "largest": largest }),
+            );
         }
         let verdict = format!(
             "agrees: {} of {} counts are the same, the others differ by at most {largest}",
@@ -99,7 +101,11 @@ impl Merge {
             ui::tell(format_args!("{} {verdict}", path.display()));
             return Ok(());
         }
-        let trials = format!("{} per sample, {} samples", ui::thousands(state.trials().count()), manifest.data.samples);
+        let trials = format!(
+            "{} per sample, {samples} of {} samples",
+            ui::thousands(state.trials().count()),
+            manifest.data.samples
+        );
         ui::print(&ui::facts(&[("Trials", trials), ("Page", verdict)]))
     }
 

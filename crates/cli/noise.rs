@@ -4,7 +4,7 @@ use crate::ui;
 use clap::Args;
 use ndarray::Array3;
 use retrial_engine::arrays;
-use retrial_spec::{Error, Result, rng::trial_normals};
+use retrial_spec::{Error, Result, rng::trial_normals, text::visible};
 use retrial_vae::file::write_to;
 use std::path::PathBuf;
 
@@ -36,8 +36,8 @@ pub struct Noise {
     out: PathBuf,
 }
 
-/// Most normals of a file: 4 GiB.
-const MOST: u64 = 1 << 30;
+/// Most normals of a file: 512 MiB, of which there are two copies. More is written in parts, by --first.
+const MOST: u64 = 1 << 27;
 
 impl Noise {
     pub fn run(&self) -> Result<()> {
@@ -45,7 +45,11 @@ impl Noise {
         let values = u64::from(samples).checked_mul(trials).and_then(|pairs| pairs.checked_mul(latent as u64));
         if !values.is_some_and(|values| (1..=MOST).contains(&values)) {
             let got = format!("{samples} samples x {trials} trials x {latent} dimensions");
-            return Err(Error::input("noise", got, format!("must be at least 1 x 1 x 1 and at most {MOST} in all")));
+            return Err(Error::input(
+                "noise",
+                got,
+                format!("must be at least 1 x 1 x 1 and at most {MOST} in all; write parts with --first"),
+            ));
         }
         let Some(end) = first.checked_add(trials) else {
             return Err(Error::input("first trial", first, format!("{trials} more end beyond 2^64 - 1")));
@@ -58,7 +62,8 @@ impl Noise {
             row.iter_mut().zip(&normals).for_each(|(to, normal)| *to = *normal);
         }
         write_to(&self.out, &arrays::npy(&noise))?;
-        let out = self.out.display();
+        let out = self.out.display().to_string();
+        let out = visible(&out);
         ui::print(&format!("{out}  {samples} x {trials} x {latent} normals of trials from {first} on, seed {seed}\n"))
     }
 }

@@ -34,10 +34,10 @@ use std::path::PathBuf;
                         retrial page --weights w.safetensors --data images.npy --samples 100 --temperature 2 --out page.html")]
 pub struct Page {
     /// A run whose model, data, temperature, seed and thresholds the page begins with
-    #[arg(value_name = "RUN", conflicts_with_all = ["weights", "data", "samples", "temperature", "seed", "thresholds"])]
+    #[arg(value_name = "RUN", conflicts_with_all = ["weights", "data", "samples", "temperature", "seed", "thresholds", "renames", "mu", "logvar", "epochs", "batch", "learning_rate", "hidden", "latent"])]
     run: Option<PathBuf>,
     /// Weights, as retrial sample reads them (default: trained first)
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["epochs", "batch", "learning_rate", "hidden", "latent"])]
     weights: Option<PathBuf>,
     #[command(flatten)]
     reading: ReadingArgs,
@@ -62,6 +62,10 @@ pub struct Page {
     json: bool,
 }
 
+/// Numbers of a buffer that WebGPU promises on any device, 128 MiB; bins of a sample's histogram on the page.
+const PROMISED: usize = 1 << 25;
+const BINS: usize = 512;
+
 impl Page {
     pub fn run(&self) -> Result<()> {
         let (made, temperature, seed, thresholds) = self.made()?;
@@ -72,6 +76,13 @@ impl Page {
             None => cpu.encode(&model.weights, images.values())?,
         };
         let problem = problem(model, given.as_ref(), images, &cpu, temperature, seed)?;
+        let (pixels, samples) = (problem.shape().pixels, problem.samples());
+        let most = PROMISED / pixels.max(BINS);
+        if samples > most {
+            let limit =
+                format!("must be at most {most} of {pixels} pixels, for which any GPU has room; take --samples {most}");
+            return Err(Error::input("samples of a page", samples, limit));
+        }
         let sha256 = [&*model.sha256, images.sha256()];
         let html = Html { problem: &problem, posterior: &posterior, sha256, thresholds: &thresholds }.html();
         write_to(&self.out, html.as_bytes())?;

@@ -2,6 +2,7 @@
 
 use crate::{
     args::{DataArgs, DeviceArgs},
+    folder::{Folder, FolderArgs},
     kernel::KernelArgs,
     model::ModelArgs,
     sample::problem,
@@ -12,10 +13,7 @@ use ndarray::{Array2, Array3};
 use retrial_engine::arrays;
 use retrial_reference as reference;
 use retrial_spec::{Error, Noise, Precision, Result, Variant, text::visible};
-use retrial_vae::{
-    Array, GivenPosterior, WeightFile,
-    file::{write_inside, write_to},
-};
+use retrial_vae::{Array, GivenPosterior, WeightFile, file::write_to};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -53,6 +51,9 @@ pub struct Score {
     /// units) and y.npy (pixels), to find the stage at which another kernel goes wrong
     #[arg(long, value_name = "DIR")]
     dump: Option<PathBuf>,
+    /// Write the stages into a directory that is not empty
+    #[arg(long, requires = "dump")]
+    force: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -88,6 +89,7 @@ impl Score {
             let limit = format!("must be at most {MOST_DUMPED} of all stages; take fewer trials or samples");
             return Err(Error::input("--dump", format!("{values} values"), limit));
         }
+        let folder = FolderArgs { out: self.dump.clone(), force: self.force }.create()?;
         let given = self.model.posterior(samples, &file)?;
         let chosen = self.device.open()?;
         // Built for the reference too: it checks the temperature and the ranges.
@@ -106,8 +108,8 @@ impl Score {
             }
         };
         write_to(&self.out, &errors)?;
-        if let Some(dir) = &self.dump {
-            self.write_stages(dir, &file, given.as_ref(), images.values(), &noise)?;
+        if let Some(folder) = &folder {
+            self.write_stages(folder, &file, given.as_ref(), images.values(), &noise)?;
         }
         if self.json {
             return ui::print_json(&json!({
@@ -131,7 +133,7 @@ impl Score {
     /// Writes latents, hidden units and pixels by the reference.
     fn write_stages(
         &self,
-        dir: &Path,
+        folder: &Folder,
         file: &WeightFile,
         given: Option<&GivenPosterior>,
         images: &[f32],
@@ -142,14 +144,13 @@ impl Score {
         let z = reference::sample_latent(&mu, &logvar, self.temperature, &wide(noise), shape.latent);
         let (h, y) = (reference::hidden(&file.weights, &z), reference::decode(&file.weights, &z));
         let samples = mu.len() / shape.latent;
-        std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
         for (name, values, width) in
             [("z.npy", z, shape.latent), ("h.npy", h, shape.hidden), ("y.npy", y, shape.pixels)]
         {
             let trials = values.len() / samples / width;
             let array = Array3::from_shape_vec((samples, trials, width), values);
             let array = array.map_err(|e| Error::input("stages", e, "please report this"))?;
-            write_inside(dir, name, &arrays::npy(&array))?;
+            folder.write(name, arrays::npy(&array))?;
         }
         Ok(())
     }

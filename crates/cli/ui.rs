@@ -149,9 +149,10 @@ pub fn table(rows: &[Vec<String>]) -> String {
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let mut text = String::new();
     for row in &rows {
-        let cells = row.iter().zip(&widths).enumerate().map(|(c, (cell, &width))| match c {
-            0 => format!("{cell:<width$}"),
-            _ => format!("{cell:>width$}"),
+        // By hand: a width of the formatter's has 16 bits, and a name may be as long as a file.
+        let cells = row.iter().zip(&widths).enumerate().map(|(c, (cell, &width))| {
+            let pad = " ".repeat(width - cell.chars().count());
+            if c == 0 { format!("{cell}{pad}") } else { format!("{pad}{cell}") }
         });
         let line: Vec<String> = cells.collect();
         text += line.join("  ").trim_end();

@@ -51,16 +51,16 @@ pub struct Validate {
     #[arg(long, value_name = "N", group = "own", value_parser = clap::value_parser!(u16).range(1..))]
     random: Option<u16>,
     /// Samples of your own shape
-    #[arg(long, default_value_t = 3, requires = "shape")]
+    #[arg(long, default_value_t = 3, requires = "shape", conflicts_with = "random")]
     samples: usize,
     /// Trials of your own shape
-    #[arg(long, default_value_t = 65, requires = "shape")]
+    #[arg(long, default_value_t = 65, requires = "shape", conflicts_with = "random")]
     trials: usize,
     /// First trial of your own shape
-    #[arg(long, default_value_t = 0, requires = "shape")]
+    #[arg(long, default_value_t = 0, requires = "shape", conflicts_with = "random")]
     first: u64,
     /// Temperature of your own shape
-    #[arg(long, default_value_t = 1.0, requires = "shape", allow_hyphen_values = true)]
+    #[arg(long, default_value_t = 1.0, requires = "shape", conflicts_with = "random", allow_hyphen_values = true)]
     temperature: f64,
     /// Seed of model, images and noise of your own shape (default: 11), or of random sizes (default: another each time)
     #[arg(long, requires = "own")]

@@ -59,6 +59,7 @@ impl Judged {
             _ => None,
         };
         json!({
+            "name": self.name,
             "kernel": case.kernel.name(),
             "variant": case.variant.as_ref().map(|variant| &variant.kernel),
             "precision": case.precision(),

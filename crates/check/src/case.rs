@@ -211,7 +211,7 @@ impl Case {
             }
             Kernel::Decode => compare(&backend.decode(problem.weights(), &self.latents())?, &self.want(), tolerance),
             Kernel::L2Error => {
-                let got = backend.l2_error(problem.images(), &self.outputs(), self.shape.pixels)?;
+                let got = backend.l2_error(problem.images(), &self.pixels(), self.shape.pixels)?;
                 compare(&got, &self.want(), tolerance)
             }
             Kernel::PassAtK => {
@@ -254,7 +254,7 @@ impl Case {
             }
             Kernel::SampleLatent => self.wide_latents(),
             Kernel::Decode => reference::decode(&weights, &wide(&self.latents())),
-            Kernel::L2Error => reference::l2_error(&wide(&images), &wide(&self.outputs()), self.shape.pixels),
+            Kernel::L2Error => reference::l2_error(&wide(&images), &wide(&self.pixels()), self.shape.pixels),
             Kernel::PassAtK => vec![],
             Kernel::Correlation => reference::correlation(&wide(&self.some_errors()), self.samples),
             Kernel::Score => {
@@ -349,7 +349,7 @@ impl Case {
     }
 
     /// Pixels `[N, W, pixels]` for `l2_error`.
-    pub(crate) fn outputs(&self) -> Vec<f32> {
+    pub(crate) fn pixels(&self) -> Vec<f32> {
         narrow(&reference::decode(&self.model().0, &self.wide_latents()))
     }
 

@@ -75,7 +75,7 @@ impl Case {
             Kernel::Encode => [vec![images], layers("encoder")].concat(),
             Kernel::SampleLatent => [posterior(), vec![noise()]].concat(),
             Kernel::Decode => [vec![f32s("z", &[n * w, latent], self.latents())], layers("decoder")].concat(),
-            Kernel::L2Error => vec![images, f32s("y", &[n, w, pixels], self.outputs())],
+            Kernel::L2Error => vec![images, f32s("y", &[n, w, pixels], self.pixels())],
             Kernel::PassAtK => {
                 let errors = self.some_errors();
                 vec![limits(&errors), f32s("errors", &[n, w], errors)]
@@ -85,6 +85,19 @@ impl Case {
                 let limits = limits(&narrow(&self.want()));
                 [vec![images, noise(), limits], posterior(), layers("decoder")].concat()
             }
+        }
+    }
+
+    /// Names of what must come out.
+    pub fn outputs(&self) -> &'static [&'static str] {
+        match self.kernel {
+            Kernel::Encode => &["mu", "logvar"],
+            Kernel::SampleLatent => &["z"],
+            Kernel::Decode => &["y"],
+            Kernel::L2Error => &["errors"],
+            Kernel::PassAtK => &["successes", "first_success"],
+            Kernel::Correlation => &["gram"],
+            Kernel::Score => &["errors", "successes", "first_success"],
         }
     }
 
@@ -201,6 +214,8 @@ mod tests {
     fn what_is_expected_passes_and_what_is_not_fails() {
         for case in cases().into_iter().filter(|case| case.shape.pixels < 100 && case.trials > 1) {
             let right = outputs(&case);
+            let names: Vec<String> = case.expected().into_iter().map(|numbers| numbers.name).collect();
+            assert_eq!(names, case.outputs());
             for (numbers, values) in case.expected().iter().zip(&right) {
                 assert_eq!(numbers.shape.iter().product::<usize>(), values.len(), "{} {}", case.name(), numbers.name);
             }

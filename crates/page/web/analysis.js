@@ -39,15 +39,18 @@ export class Analysis {
         if (before !== tally) this.result = NOTHING;
         if (this.#busy) return;
         this.#busy = true;
-        let wanted = null;
-        while (wanted !== this.#wanted) {
-            wanted = this.#wanted;
-            const result = wanted.tally ? await inSlices(analyse(wanted.tally, wanted.bin)) : NOTHING;
-            // Of another threshold of the same trials, or fewer trials, it still is what was true a moment ago.
-            if (wanted.tally === this.#wanted.tally) this.result = result;
-            this.#changed();
+        try {
+            let wanted = null;
+            while (wanted !== this.#wanted) {
+                wanted = this.#wanted;
+                const result = wanted.tally ? await inSlices(analyse(wanted.tally, wanted.bin)) : NOTHING;
+                // Of another threshold of the same trials, or fewer trials, it still is what was true a moment ago.
+                if (wanted.tally === this.#wanted.tally) this.result = result;
+                this.#changed();
+            }
+        } finally {
+            this.#busy = false;
         }
-        this.#busy = false;
     }
 }
 

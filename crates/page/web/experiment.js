@@ -131,7 +131,8 @@ export class Experiment {
 
     /** @param {number} temperature */
     setTemperature(temperature) {
-        if (!(temperature >= 0 && temperature <= 10) || temperature === this.temperature) return;
+        const most = Math.max(10, this.model.about.temperature);
+        if (!(temperature >= 0 && temperature <= most) || temperature === this.temperature) return;
         this.temperature = temperature;
         this.tally = null;
         this.#stale = true;

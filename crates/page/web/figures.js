@@ -53,7 +53,7 @@ export function drawCoverage(host, points, law) {
  */
 export function drawErrors(host, { from, counts }, bin) {
     const total = counts.reduce((sum, count) => sum + count, 0);
-    const low = edge(Math.min(from, bin) - 2), high = edge(Math.max(from + counts.length, bin) + 2);
+    const low = edge(Math.max(0, Math.min(from, bin) - 2)), high = edge(Math.max(from + counts.length, bin) + 2);
     // Bins grow with the error: a density does not show their steps.
     const densities = Array.from(counts, (count, i) => count / total / (edge(from + i + 1) - edge(from + i)));
     const most = Math.max(1e-9, ...densities);

@@ -17,6 +17,7 @@ const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
 /** Says what nothing else has caught. @param {string} message */
 function report(message) {
     byId("status").textContent = `The page failed: ${message}.`;
+    byId("status").dataset.final = "";
     byId("status").classList.add("fault");
 }
 addEventListener("error", ({ error, message }) => report(error instanceof Error ? error.message : message));
@@ -34,8 +35,10 @@ function wholeOf(name, otherwise) {
 }
 
 const most = Number(wholeOf("samples", `${2 ** 32}`));
+if (most === 0) throw new Error("samples in the address must be at least 1");
 const model = await readModel((id) => byId(id).textContent ?? "", most);
-const seed = BigInt.asUintN(64, wholeOf("seed", model.about.seed));
+const seed = wholeOf("seed", model.about.seed);
+if (seed >= 2n ** 64n) throw new Error(`seed in the address must be below 2^64, not ${seed}`);
 const decoder = await Decoder.create(model, seed, model.about.temperature);
 const experiment = new Experiment(model, seed, decoder, () => view.update());
 const view = new View(experiment);
@@ -77,7 +80,8 @@ byId("threshold").addEventListener("input", ({ target }) => {
 document.addEventListener("keydown", (event) => {
     const { target } = event;
     // A button has its own use for the space bar.
-    if (event.key !== " " || event.repeat || target instanceof HTMLButtonElement) return;
+    const modified = event.ctrlKey || event.shiftKey || event.altKey || event.metaKey;
+    if (event.key !== " " || event.repeat || modified || target instanceof HTMLButtonElement) return;
     event.preventDefault();
     toggle();
 });

@@ -30,7 +30,9 @@ export class Pace {
      * @param {number} time
      */
     took(tiles, time) {
-        const rate = tiles / Math.max(time, 1e-3);
+        let rate = tiles / Math.max(time, 1e-3);
+        // A submission that waited for the host to look says nothing of the device.
+        if (this.rate > 0) rate = Math.min(rate, 2 * this.rate);
         this.rate = this.rate === 0 ? rate : 0.7 * this.rate + 0.3 * rate;
         this.#next = Math.max(1, Math.min(Math.floor(0.8 * TARGET * rate), Math.max(2 * tiles, this.#next)));
     }

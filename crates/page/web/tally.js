@@ -49,7 +49,7 @@ export function nearestEdge(threshold) {
 }
 
 /**
- * The first of 1024 bins, eight octaves, around some errors.
+ * The first of BINS bins, four octaves, around some errors.
  * @param {Iterable<number>} errors
  */
 export function firstBin(errors) {
@@ -155,7 +155,7 @@ export class Tally {
     }
 
     /**
-     * Adds histograms `[samples, 1024]`.
+     * Adds histograms `[samples, BINS]`.
      * @param {Uint32Array} counts
      */
     addBins(counts) {

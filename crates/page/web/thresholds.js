@@ -13,7 +13,8 @@ export const SHARES = [0.01, 0.1, 0.5];
  * @param {number[]} thresholds
  */
 export function edgesOf(thresholds) {
-    return [...new Set(thresholds.map(nearestEdge))].sort((a, b) => a - b).slice(0, MOST);
+    const bins = thresholds.map((threshold) => Math.max(2, nearestEdge(threshold)));
+    return [...new Set(bins)].sort((a, b) => a - b).slice(0, MOST);
 }
 
 /**

@@ -104,8 +104,10 @@ export class View {
         const ready = phase === "running" || phase === "stopped" || phase === "paused";
         const status = byId("status");
         const words = this.#status();
-        if (status.textContent !== words) status.textContent = words; // said once
-        status.classList.toggle("fault", phase === "failed" || phase === "lost");
+        // Said once; what nobody caught stays.
+        const final = status.dataset.final !== undefined;
+        if (!final && status.textContent !== words) status.textContent = words;
+        status.classList.toggle("fault", final || phase === "failed" || phase === "lost");
         byId("notice").hidden = notice === "";
         byId("notice").textContent = `${notice} Until then, JavaScript makes the same trials, at a small rate.`;
         const toggle = byId("toggle");

@@ -13,7 +13,7 @@ const INFINITE = 0x7f800000;
  * Adds a window to a tally; throws, and adds nothing, where its sums do not agree.
  * @param {import("retrial/tally.js").Tally} tally
  * @param {{ first: bigint, trials: number, found: Uint32Array[] }} window
- * @param {Uint32Array} histograms `[samples, 1024]`
+ * @param {Uint32Array} histograms `[samples, BINS]`
  * @param {Uint32Array} counts `[samples, thresholds]`, by bucket
  * @param {number[]} bins whose lower edges are the thresholds
  */

@@ -45,8 +45,8 @@ struct Slot {
 /// What was tallied so far, by which is decided what is checked and screened.
 #[derive(Default)]
 struct Tallied {
-    /// Runs of tiles: in full, and screened.
-    runs: [u64; 2],
+    /// Runs of tiles of each group: in full, and screened.
+    runs: Vec<[u64; 2]>,
     /// Trials per sample that were only counted.
     counted: u64,
     /// The largest threshold that the screens are for, and those of all groups.
@@ -98,6 +98,7 @@ impl<'a> GpuScorer<'a> {
             pace: Pace::new(16),
             tallied: Tallied::default(),
         };
+        scorer.tallied.runs = vec![[0; 2]; scorer.groups.len()];
         scorer.choose(choices)?;
         Ok(scorer)
     }
@@ -200,8 +201,9 @@ impl<'a> GpuScorer<'a> {
             tally =
                 DeviceTally::begin(gpu, shape, thresholds, counts_only, &first_bins(self.problem, samples.clone()))?;
         }
-        let runs = &mut self.tallied.runs[usize::from(screen.is_some())];
-        let checked = tally.is_some() && runs.is_multiple_of(CHECK_EVERY);
+        // What may be wrong is checked: the device's tally, and a screen whoever tallies.
+        let runs = &mut self.tallied.runs[group][usize::from(screen.is_some())];
+        let checked = (tally.is_some() || screen.is_some()) && runs.is_multiple_of(CHECK_EVERY);
         *runs += 1;
         let host = tally.is_none();
         let (mut made, mut again) = (empty.rows()[samples.clone()].to_vec(), empty.rows()[samples.clone()].to_vec());
@@ -214,38 +216,34 @@ impl<'a> GpuScorer<'a> {
                 })
             })
         };
-        let errors = host || (checked && screen.is_none());
-        self.run(group, span, Run { tally: tally.as_mut(), screen, errors }, |tiles, landed, tally| {
-            if let Some(tally) = tally {
-                match &landed.entries {
-                    Some(entries) => tally.add(gpu, entries, [samples.start as u64, span.first], &mut made)?,
-                    None => fold(&mut made, landed.errors.len(), |sample, row| {
-                        pieces(tiles, sample, samples.len(), span, shape[1], |offset, at| {
-                            finite(gpu, samples.start + sample, &landed.errors[at.clone()])?;
-                            tally.look(sample, span.first + offset, &landed.errors[at], row);
-                            Ok(())
-                        })
-                    })?,
+        let beside = checked && !host && screen.is_none();
+        let run = Run { tally: tally.as_mut(), screen, errors: host || beside };
+        self.run(group, span, run, |tiles, landed, tally| {
+            match (tally, &landed.entries) {
+                (None, _) => whole(tiles, &landed.errors, &mut made)?,
+                (Some(tally), Some(entries)) => {
+                    tally.add(gpu, entries, [samples.start as u64, span.first], &mut made)?;
                 }
+                (Some(tally), None) => fold(&mut made, landed.errors.len(), |sample, row| {
+                    pieces(tiles, sample, samples.len(), span, shape[1], |offset, at| {
+                        finite(gpu, samples.start + sample, &landed.errors[at.clone()])?;
+                        tally.look(sample, span.first + offset, &landed.errors[at], row);
+                        Ok(())
+                    })
+                })?,
             }
-            if errors {
-                whole(tiles, &landed.errors, &mut again)?;
-            }
-            Ok(())
+            if beside { whole(tiles, &landed.errors, &mut again) } else { Ok(()) }
         })?;
         if let Some(tally) = &tally {
             tally.add_sums(gpu, &mut made)?;
         }
-        if checked && !errors {
+        if checked && !beside {
             // What was screened is held against the full kernel, and so the screening with it.
             self.run(group, span, Run { errors: true, ..Run::default() }, |tiles, landed, _| {
                 whole(tiles, &landed.errors, &mut again)
             })?;
         }
         self.tallied.screens = screens;
-        if host {
-            return Ok(again);
-        }
         if checked {
             for (sample, (made, again)) in made.iter().zip(&again).enumerate() {
                 compare(samples.start + sample, thresholds, None, made, again)
@@ -272,7 +270,8 @@ impl<'a> GpuScorer<'a> {
             Few::plan(self.gpu, problem, group, plan, threshold, trials.start, forced == Some(true))
         };
         let planned = self.groups.iter().map(few).collect::<Result<_>>()?;
-        (self.tallied.screens, self.tallied.runs[1]) = (Some((threshold, planned)), 0);
+        self.tallied.screens = Some((threshold, planned));
+        self.tallied.runs.iter_mut().for_each(|runs| runs[1] = 0);
         Ok(())
     }
 }

@@ -199,7 +199,8 @@ impl DeviceTally {
     /// Adds to a row what entries would have told of consecutive trials, had there been room for them.
     pub fn look(&self, sample: usize, first: u64, errors: &[f32], row: &mut Row) {
         let limit = self.thresholds.last().filter(|_| self.counts_only).map_or(f32::INFINITY, |&limit| limit);
-        for (trial, error) in (first..).zip(errors.iter().map(|error| error + 0.0)) {
+        // The errors come first, so that none is left when trials end at `u64::MAX`.
+        for (error, trial) in errors.iter().map(|error| error + 0.0).zip(first..) {
             if error < limit {
                 row.add_candidate(Record { trial, error });
             }
