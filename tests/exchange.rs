@@ -165,6 +165,11 @@ fn noise_and_stages_are_those_of_a_run() {
         let sum: f64 = pixels.iter().zip(images.image(sample)).map(|(y, &x)| (y - f64::from(x)).powi(2)).sum();
         assert!((sum.sqrt() - f64::from(*error)).abs() < 1e-4);
     }
+    #[cfg(target_os = "linux")]
+    {
+        let out = retrial("noise --samples 2 --trials 3 --latent 4 --out /dev/stdout");
+        assert!(out.status.success() && out.stdout.starts_with(b"\x93NUMPY") && out.stdout.len() == 128 + 4 * 24);
+    }
     refuses(&format!("noise --samples 0 --trials 1 --out {eps}"), &["at least 1 x 1 x 1"]);
     refuses(&format!("noise --samples 4000000000 --trials 4000000000 --out {eps}"), &["at most"]);
     refuses(&format!("noise --samples 1 --trials 9 --first 18446744073709551610 --out {eps}"), &["2^64"]);

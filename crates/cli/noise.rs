@@ -64,6 +64,9 @@ impl Noise {
         write_to(&self.out, &arrays::npy(&noise))?;
         let out = self.out.display().to_string();
         let out = visible(&out);
-        ui::print(&format!("{out}  {samples} x {trials} x {latent} normals of trials from {first} on, seed {seed}\n"))
+        ui::print_of(
+            &self.out,
+            &format!("{out}  {samples} x {trials} x {latent} normals of trials from {first} on, seed {seed}\n"),
+        )
     }
 }

@@ -98,11 +98,17 @@ impl Page {
                 "data_sha256": images.sha256(),
             }));
         }
-        ui::print(&ui::facts(&[
-            ("Page", format!("{out}, {megabytes:.1} MB")),
-            ("Model", format!("{}, {} samples, T = {temperature}, seed {seed}", problem.shape(), problem.samples())),
-            ("Next", format!("open {out} in a browser; it needs nothing else")),
-        ]))
+        ui::print_of(
+            &self.out,
+            &ui::facts(&[
+                ("Page", format!("{out}, {megabytes:.1} MB")),
+                (
+                    "Model",
+                    format!("{}, {} samples, T = {temperature}, seed {seed}", problem.shape(), problem.samples()),
+                ),
+                ("Next", format!("open {out} in a browser; it needs nothing else")),
+            ]),
+        )
     }
 
     /// What the page is about: model, data, temperature, seed, thresholds.

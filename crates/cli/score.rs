@@ -122,7 +122,7 @@ impl Score {
             }));
         }
         let out = self.out.display().to_string();
-        ui::print(&format!("{}  {samples} x {trials} errors by {variant} of {by}\n", visible(&out)))
+        ui::print_of(&self.out, &format!("{}  {samples} x {trials} errors by {variant} of {by}\n", visible(&out)))
     }
 
     fn reference(&self, file: &WeightFile, given: Option<&GivenPosterior>, images: &[f32], noise: &[f32]) -> Vec<f64> {

@@ -7,7 +7,9 @@ use retrial_spec::{
 use std::{
     borrow::Cow,
     fmt::Display,
+    fs,
     io::{self, BufWriter, Write},
+    path::Path,
     process,
     sync::{
         Mutex, PoisonError, TryLockError,
@@ -129,6 +131,16 @@ fn written(result: io::Result<()>) -> Result<()> {
         Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(Error::io("write", "standard output")(e)),
         _ => Ok(()),
     }
+}
+
+/// Prints what became of an output: beside it, where that went to stdout or a pipe.
+pub fn print_of(out: &Path, text: &str) -> Result<()> {
+    let apart = fs::metadata(out).is_ok_and(|found| !found.is_file());
+    if !apart {
+        return print(text);
+    }
+    text.lines().for_each(tell);
+    Ok(())
 }
 
 /// Lines in which what a terminal would obey is written otherwise.

@@ -99,20 +99,19 @@ impl<'a> GpuScorer<'a> {
             tallied: Tallied::default(),
         };
         scorer.tallied.runs = vec![[0; 2]; scorer.groups.len()];
-        scorer.choose(choices)?;
+        // On a software adapter compiling them costs more than a trial tells: it takes the first.
+        if choices.len() > 1 && !gpu.limits.software {
+            scorer.take_fastest(&choices)?;
+        }
         Ok(scorer)
     }
 
-    /// Takes the fastest of some ways, by a trial of each. All give the same bytes, so that chance may choose. On a software
-    /// adapter compiling them costs more than a trial tells: it takes the first.
-    fn choose(&mut self, choices: Vec<Choice>) -> Result<()> {
-        if choices.len() == 1 || self.gpu.limits.software {
-            return Ok(());
-        }
+    /// Takes the fastest of some ways, by a trial of each. All give the same bytes, so that chance may choose.
+    fn take_fastest(&mut self, choices: &[Choice]) -> Result<()> {
         let tiles = Tiles::new(0, TRIED.min(self.passes.plan.tiles) as usize, self.groups[0].samples.len());
         let span = Span { first: 0, trials: SPAN, given: None };
         let mut best = (Duration::MAX, self.passes.choice);
-        for choice in choices {
+        for &choice in choices {
             self.passes.choice = choice;
             let mut time = Duration::MAX;
             for _ in 0..3 {
@@ -377,5 +376,24 @@ impl Fused for GpuScorer<'_> {
         let (trials, total) =
             (self.passes.plan.tile.trials(), if self.gpu.limits.software { 1 << 10 } else { 1 << 22 });
         (total / self.problem.samples() as u64).next_multiple_of(trials).clamp(trials, 1 << 22)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use retrial_spec::Shape;
+
+    /// As a GPU does when a model is loaded; llvmpipe would take the first.
+    #[test]
+    fn a_trial_of_each_way_chooses_one() {
+        let Some(wgsl) = crate::tests::software(None) else { return };
+        let problem = crate::tests::problem(Shape { pixels: 97, hidden: 61, latent: 7 }, 3);
+        let mut scorer = GpuScorer::new(&wgsl, &problem, Precision::F32).unwrap();
+        let errors = scorer.errors(Noise::Trials(5..200)).unwrap();
+        let choices = wgsl.gpu.wanted.choices(true).unwrap();
+        scorer.take_fastest(&choices).unwrap();
+        assert!(choices.len() == 4 && choices.contains(&scorer.passes.choice));
+        assert!(scorer.errors(Noise::Trials(5..200)).unwrap() == errors);
     }
 }
