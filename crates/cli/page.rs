@@ -12,7 +12,7 @@ use crate::{
 use clap::Args;
 use retrial_cpu::Cpu;
 use retrial_engine::run;
-use retrial_page::Page as Html;
+use retrial_page::{Page as Html, most_samples};
 use retrial_spec::{Backend, Error, Result, Tally};
 use retrial_vae::{WeightFile, file::write_to};
 use serde_json::json;
@@ -62,10 +62,6 @@ pub struct Page {
     json: bool,
 }
 
-/// Numbers of a buffer that WebGPU promises on any device, 128 MiB; bins of a sample's histogram on the page.
-const PROMISED: usize = 1 << 25;
-const BINS: usize = 512;
-
 impl Page {
     pub fn run(&self) -> Result<()> {
         let (made, temperature, seed, thresholds) = self.made()?;
@@ -77,7 +73,7 @@ impl Page {
         };
         let problem = problem(model, given.as_ref(), images, &cpu, temperature, seed)?;
         let (pixels, samples) = (problem.shape().pixels, problem.samples());
-        let most = PROMISED / pixels.max(BINS);
+        let most = most_samples(pixels);
         if samples > most {
             let limit =
                 format!("must be at most {most} of {pixels} pixels, for which any GPU has room; take --samples {most}");

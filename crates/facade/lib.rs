@@ -51,7 +51,7 @@
 //! |---|---|---|---|
 //! | normals of the counter | `normals.rs`, 16 lanes are 16 trials | `shared/normals.wgsl`, in `hidden` | `normals.cuh` |
 //! | hidden units | `score.rs`, kept in cache | `hidden` of `score.wgsl`, through a buffer | `score.cu`, `score_mma.cuh`, `score_wgmma.cu`, in shared memory |
-//! | units that are 0 left out | list of a block of 32 | `alive`, a list of a tile | in a tile, by a list or by what was rounded to 0 |
+//! | units that are 0 left out | list of a block of 32 | `alive`, a list of a tile | a list of a block, in `score.cu` alone |
 //! | pixels, squares, error | `panel.rs`, sums in registers | `score` | the same file |
 //! | tally | `scorer.rs`, [`Row`](spec::Row) | `pass_at_k.wgsl` with `tally.rs` | `pass_at_k.cu` with `tally.rs` |
 //!

@@ -63,6 +63,16 @@ const PROOF_FIRST: u64 = (1 << 32) - PROOF_TRIALS / 2;
 /// What an error may differ by from the reference's, relative: noise differs by 1e-6 or so between compilers.
 const TOLERANCE: f64 = 1e-5;
 
+/// Numbers of a buffer that WebGPU promises on any device, 128 MiB.
+const PROMISED: usize = 1 << 25;
+/// Bins of a sample's histogram, as in `tally.js`.
+const BINS: usize = 512;
+
+/// Samples of so many pixels that a page has room for on any GPU.
+pub fn most_samples(pixels: usize) -> usize {
+    PROMISED / pixels.max(BINS)
+}
+
 /// What a page is about.
 #[derive(Clone, Copy)]
 pub struct Page<'a> {
@@ -204,6 +214,13 @@ mod tests {
     #[test]
     fn no_text_ends_its_element() {
         assert_eq!(inline(&json!("a</script>")), r#""a\u003c/script>""#);
+    }
+
+    #[test]
+    fn there_is_room_for_what_the_modules_keep() {
+        let (_, tally) = MODULES.iter().find(|(name, _)| *name == "tally.js").unwrap();
+        assert!(tally.contains(&format!("export const BINS = {BINS};")));
+        assert_eq!([most_samples(1), most_samples(784)], [65_536, 42_799]);
     }
 
     /// Whoever adds a module must name it here.

@@ -31,7 +31,7 @@ pub struct Adapter {
     pub invocations: u32,
     /// Whether shaders may use half precision.
     pub f16: bool,
-    /// Whether it has subgroup operations (reported; no shader needs them).
+    /// Whether it has subgroup operations (the tally uses them where there are; nothing needs them).
     pub subgroups: bool,
     /// Whether device times can be taken; wall time is used otherwise.
     pub timestamps: bool,

@@ -1,8 +1,8 @@
 //! The WGSL backend: any GPU with Vulkan, Metal or Direct3D 12, through wgpu.
 //!
 //! The kernels are in `shaders/`. Everything is cut to the adapter's limits (`plan`) and to submissions of 50 ms, so
-//! that no display freezes and no operating system resets the device. The host folds the errors of one submission while
-//! the device computes the next. A trial's error has one fixed order of operations: on one adapter, windows and
+//! that no display freezes and no operating system resets the device. The device tallies its
+//! errors, and the host adds what was found in one submission while the device computes the next. A trial's error has one fixed order of operations: on one adapter, windows and
 //! submissions do not change a bit of a result.
 
 mod adapter;

@@ -6,7 +6,7 @@ use crate::{
     plan::{Plan, Tile},
     screen::Few,
     source,
-    tally::Tiles,
+    tally::{Tiles, first_bins},
 };
 use retrial_spec::{Precision, Problem, Result, model::DARK, rng};
 use std::ops::Range;
@@ -38,6 +38,8 @@ impl Pass<'_> {
 /// Samples whose images share a buffer.
 pub(crate) struct Group {
     pub samples: Range<usize>,
+    /// Where the histograms of the samples begin.
+    pub first_bins: Vec<u32>,
     mu: wgpu::Buffer,
     scale: wgpu::Buffer,
     images: wgpu::Buffer,
@@ -52,7 +54,8 @@ impl Group {
         let latent = problem.shape().latent;
         let part = |values: &[f32]| gpu.upload(&values[samples.start * latent..samples.end * latent]);
         let (mu, scale) = (part(problem.mus())?, part(problem.scales())?);
-        Ok(Self { samples, mu, scale, images: gpu.upload(&images)? })
+        let first_bins = first_bins(problem, samples.clone());
+        Ok(Self { samples, first_bins, mu, scale, images: gpu.upload(&images)? })
     }
 }
 

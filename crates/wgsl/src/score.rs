@@ -7,7 +7,7 @@ use crate::{
     passes::{Group, Pass, Passes, Span},
     plan::{Pace, plan},
     screen::{Few, PILOT},
-    tally::{DeviceTally, Entry, Found, Tiles, finite, first_bins},
+    tally::{DeviceTally, Entry, Found, Tiles, finite},
 };
 use retrial_spec::{
     Error, Fused, Noise, Precision, Problem, Result, Row, Tally,
@@ -108,20 +108,30 @@ impl<'a> GpuScorer<'a> {
 
     /// Takes the fastest of some ways, by a trial of each. All give the same bytes, so that chance may choose.
     fn take_fastest(&mut self, choices: &[Choice]) -> Result<()> {
-        let tiles = Tiles::new(0, TRIED.min(self.passes.plan.tiles) as usize, self.groups[0].samples.len());
-        let span = Span { first: 0, trials: SPAN, given: None };
+        // Tiles enough to tell ways apart, which a small GPU has long before a large one.
+        let (mut count, most) = (16, TRIED.min(self.passes.plan.tiles));
+        while count < most && self.time(count)? < TELLING {
+            count = most.min(2 * count);
+        }
         let mut best = (Duration::MAX, self.passes.choice);
         for &choice in choices {
             self.passes.choice = choice;
             let mut time = Duration::MAX;
             for _ in 0..3 {
-                self.submit(0, span, tiles, &mut Run { errors: true, ..Run::default() }, 0)?;
-                time = time.min(self.gpu.finish::<f32>(&mut self.slots[0].staging)?.1); // the first compiles
+                time = time.min(self.time(count)?); // the first compiles
             }
             best = if time < best.0 { (time, choice) } else { best };
         }
         self.passes.choice = best.1;
         Ok(())
+    }
+
+    /// What some tiles of the first group take.
+    fn time(&mut self, count: u64) -> Result<Duration> {
+        let tiles = Tiles::new(0, count.min(self.passes.plan.tiles) as usize, self.groups[0].samples.len());
+        let span = Span { first: 0, trials: SPAN, given: None };
+        self.submit(0, span, tiles, &mut Run { errors: true, ..Run::default() }, 0)?;
+        Ok(self.gpu.finish::<f32>(&mut self.slots[0].staging)?.1)
     }
 
     /// Scores a span of a group's samples, two submissions in flight, and hands over what comes back of each.
@@ -197,8 +207,7 @@ impl<'a> GpuScorer<'a> {
         let shape = [span.trials, self.passes.plan.tile.trials()];
         let mut tally = None;
         if gpu.wanted.device_tally != Some(false) {
-            tally =
-                DeviceTally::begin(gpu, shape, thresholds, counts_only, &first_bins(self.problem, samples.clone()))?;
+            tally = DeviceTally::begin(gpu, shape, thresholds, counts_only, &self.groups[group].first_bins)?;
         }
         // What may be wrong is checked: the device's tally, and a screen whoever tallies.
         let runs = &mut self.tallied.runs[group][usize::from(screen.is_some())];
@@ -275,8 +284,10 @@ impl<'a> GpuScorer<'a> {
     }
 }
 
-/// Tiles that each way is tried on: a few milliseconds of a large GPU.
+/// Most tiles that each way is tried on, a few milliseconds of a large GPU, and a time that tells: far from the 50 ms of a
+/// submission.
 const TRIED: u64 = 256;
+const TELLING: Duration = Duration::from_millis(5);
 
 /// Hands over the pieces of a sample in a submission: the first trial of the span, and where its errors lie.
 fn pieces(
