@@ -2,12 +2,9 @@
 
 use crate::ui;
 use clap::Args;
-use retrial_cpu::Cpu;
-use retrial_cuda::Cuda;
-use retrial_spec::{Backend, Device, Error, Result};
+use retrial_devices::{DeviceRequest, KernelRequest, Opened};
+use retrial_spec::{Precision, Result};
 use retrial_vae::{Images, data::FASHION_MNIST};
-use retrial_wgsl::Wgsl;
-use std::sync::OnceLock;
 
 /// Where to compute.
 #[derive(Args, Clone)]
@@ -23,98 +20,48 @@ pub struct DeviceArgs {
     pub threads: Option<usize>,
 }
 
-/// A backend, and why it was chosen.
-pub struct Chosen {
-    pub backend: Box<dyn Backend>,
-    pub why: String,
-    /// Whether `auto` came to it because a faster one did not open.
-    fallback: bool,
-    threads: Option<usize>,
-    /// What judges other devices, and stands in for them.
-    cpu: OnceLock<Cpu>,
-}
-
-impl Chosen {
-    fn wanted(backend: impl Backend + 'static, why: &str) -> Self {
-        let (backend, cpu) = (Box::new(backend), OnceLock::new());
-        Self { backend, why: why.into(), fallback: false, threads: None, cpu }
-    }
-
-    fn fallback(backend: impl Backend + 'static, why: String) -> Self {
-        Self { fallback: true, why, ..Self::wanted(backend, "") }
-    }
-
-    /// The CPU, whatever was chosen.
-    pub fn cpu(&self) -> Result<&Cpu> {
-        if self.cpu.get().is_none() {
-            self.cpu.set(Cpu::new(self.threads)?).ok();
-        }
-        self.cpu.get().ok_or_else(|| Error::input("cpu", "none", "report it as a bug"))
-    }
-}
-
 impl DeviceArgs {
-    /// What follows `--device` to get this device again.
-    pub fn flags(&self, device: &Device) -> String {
-        let adapter = self.adapter.as_ref().map(|a| format!(" --adapter {a}"));
-        let backend = if self.device.starts_with("cuda:") { &self.device } else { &device.backend };
-        format!("{backend}{}", adapter.unwrap_or_default())
-    }
-
     /// Opens the device, and says why where it is not the GPU that was hoped for.
-    pub fn open(&self) -> Result<Chosen> {
-        let chosen = self.choose()?;
-        if chosen.fallback {
-            ui::note(format_args!("device auto took {}, since {}", chosen.backend.device(), chosen.why));
+    pub fn open(&self) -> Result<Opened> {
+        let opened = self.request().open()?;
+        if opened.fallback {
+            ui::note(format_args!("device auto took {}, since {}", opened.backend.device(), opened.why));
         }
-        Ok(chosen)
+        Ok(opened)
     }
 
-    /// Opens the device.
-    pub fn choose(&self) -> Result<Chosen> {
-        Ok(Chosen { threads: self.threads, ..self.pick()? })
+    /// What the flags ask for.
+    pub fn request(&self) -> DeviceRequest {
+        let Self { device, adapter, threads } = self.clone();
+        DeviceRequest { device, adapter, threads }
     }
+}
 
-    fn pick(&self) -> Result<Chosen> {
-        let adapter = self.adapter.as_deref();
-        let cpu = || Ok(Chosen::wanted(Cpu::new(self.threads)?, "asked for by name"));
-        let wgsl = |why| Ok(Chosen::wanted(Wgsl::new(adapter)?, why));
-        let cuda = |index| Ok(Chosen::wanted(Cuda::new(index)?, "asked for by name"));
-        let (name, number) = self.device.split_once(':').map_or((&*self.device, None), |(name, n)| (name, Some(n)));
-        match (name, number) {
-            ("cpu" | "cuda", _) if adapter.is_some() => Err(Error::input(
-                "adapter",
-                adapter.unwrap_or_default(),
-                format!("the {name} device has none; drop it or use wgsl"),
-            )),
-            ("cpu", None) => cpu(),
-            ("wgsl", None) => wgsl("asked for by name"),
-            ("cuda", None) => cuda(Some(0)),
-            ("cuda", Some("all")) => cuda(None),
-            ("cuda", Some(number)) => match number.parse() {
-                Ok(index) => cuda(Some(index)),
-                Err(_) => Err(Error::input("device", &self.device, "must be cuda, cuda:all or cuda:N with N from 0")),
-            },
-            ("auto", None) if adapter.is_some() => wgsl("its adapter was asked for"),
-            ("auto", None) => self.automatic(),
-            _ => Err(Error::input("device", &self.device, "must be auto, cuda, wgsl or cpu; see retrial info")),
-        }
+/// What to compute with.
+#[derive(Args, Clone)]
+pub struct KernelArgs {
+    /// Precision: f32, f16x3 (f32 grade), f16 or bf16, as the device computes (default: f32, or what --kernel computes in)
+    #[arg(long, value_parser = precision)]
+    pub precision: Option<Precision>,
+    /// Implementation of score, as retrial info lists them (default: the fastest that proves right on this model)
+    #[arg(long, value_name = "NAME")]
+    pub kernel: Option<String>,
+}
+
+impl KernelArgs {
+    /// What the flags ask for.
+    pub fn request(&self) -> KernelRequest {
+        KernelRequest { precision: self.precision, kernel: self.kernel.clone() }
     }
+}
 
-    /// The first of CUDA, a real GPU adapter and the CPU that opens, and why those before it did not.
-    fn automatic(&self) -> Result<Chosen> {
-        let no_cuda = match Cuda::new(Some(0)) {
-            Ok(gpu) => return Ok(Chosen::wanted(gpu, "the first CUDA GPU")),
-            Err(Error::Device { fault, .. }) => fault,
-            Err(other) => return Err(other),
-        };
-        match Wgsl::new(None) {
-            Ok(gpu) => Ok(Chosen::fallback(gpu, no_cuda)),
-            Err(Error::Device { fault, .. }) => {
-                Ok(Chosen::fallback(Cpu::new(self.threads)?, format!("{no_cuda}; {fault}")))
-            }
-            Err(other) => Err(other),
+/// A precision that some device computes in.
+pub fn precision(name: &str) -> Result<Precision, String> {
+    match name.parse() {
+        Ok(Precision::F64) | Err(_) => {
+            Err("must be f32, f16x3, f16 or bf16; the f64 reference is slow, and retrial score alone offers it".into())
         }
+        Ok(precision) => Ok(precision),
     }
 }
 

@@ -3,8 +3,7 @@
 mod work;
 
 use crate::{
-    args::{self, DeviceArgs},
-    kernel::precision,
+    args::{self, DeviceArgs, precision},
     model::{ModelArgs, ReadingArgs},
     selection::Selection,
     ui,

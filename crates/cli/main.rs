@@ -18,12 +18,12 @@ mod folder;
 mod forecast;
 mod info;
 mod input;
-mod kernel;
 mod laws;
 mod made;
 mod merge;
 mod model;
 mod noise;
+#[cfg(feature = "wgsl")]
 mod page;
 mod plan;
 mod policy;
@@ -83,6 +83,7 @@ enum Command {
     Tail(tail::Tail),
     Score(score::Score),
     Noise(noise::Noise),
+    #[cfg(feature = "wgsl")]
     Page(page::Page),
     Coverage(coverage::Coverage),
     Compare(compare::Compare),
@@ -126,6 +127,7 @@ fn obey(command: &Command, job: Option<&ranks::Job>) -> Result<ExitCode> {
         Command::Tail(c) => c.run(),
         Command::Score(c) => c.run(),
         Command::Noise(c) => c.run(),
+        #[cfg(feature = "wgsl")]
         Command::Page(c) => c.run(),
         Command::Coverage(c) => return c.run(),
         Command::Compare(c) => c.run(),

@@ -1,7 +1,7 @@
 //! `retrial merge`
 
 use crate::{
-    args::{Chosen, DeviceArgs},
+    args::DeviceArgs,
     exported::{self, Agreement},
     made::{self, Made},
     sample::{Pipeline, SampleArgs},
@@ -143,7 +143,7 @@ impl Merge {
         if device.device == "auto" {
             device.device.clone_from(&manifest.device.backend);
         }
-        let chosen: Chosen = match device.open() {
+        let chosen = match device.open() {
             Ok(chosen) => chosen,
             Err(fault) => {
                 let out = out.display();

@@ -13,7 +13,8 @@ pub use without_mpi::{Job, crew, device, join};
 
 #[cfg(feature = "mpi")]
 mod with_mpi {
-    use crate::{args::DeviceArgs, kernel::KernelArgs, sample::SampleArgs, ui};
+    use crate::{args::DeviceArgs, sample::SampleArgs, ui};
+    use retrial_devices::{KernelRequest, cuda_devices};
     use retrial_engine::{
         Manifest,
         sample::{Alone, Crew},
@@ -47,11 +48,11 @@ mod with_mpi {
                     DeviceArgs { device: setup.device.clone(), adapter: setup.adapter.clone(), threads: setup.threads };
                 let chosen = self.own(&asked).open()?;
                 let problem = setup.problem(manifest.temperature, manifest.seed)?;
-                let kernel = KernelArgs {
+                let kernel = KernelRequest {
                     precision: Some(manifest.variant.precision),
                     kernel: Some(manifest.variant.kernel.clone()),
                 };
-                let (mut scorer, _) = kernel.load(&chosen, &problem)?;
+                let (mut scorer, _) = kernel.load(&chosen, &problem, &mut |text| ui::note(text))?;
                 let pace = Pace { window: setup.window, delivery: Duration::from_secs_f64(0.5 * setup.checkpoint) };
                 service.run(&mut scorer, &manifest.state()?, pace, &ui::interrupted)
             })
@@ -63,7 +64,7 @@ mod with_mpi {
             let cores = thread::available_parallelism().map_or(1, NonZero::get);
             let threads = asked.threads.or(Some((cores / ranks).max(1)));
             let device = match &*asked.device {
-                "cuda" => format!("cuda:{}", local % retrial_cuda::devices().map_or(1, |all| all.len().max(1))),
+                "cuda" => format!("cuda:{}", local % cuda_devices().max(1)),
                 other => other.into(),
             };
             DeviceArgs { device, threads, ..asked.clone() }

@@ -1,8 +1,7 @@
 //! `retrial sample`, and what it shares with `retrial reproduce`.
 
 use crate::{
-    args::{Chosen, DataArgs, DeviceArgs},
-    kernel::KernelArgs,
+    args::{DataArgs, DeviceArgs, KernelArgs},
     made::Made,
     model::{ModelArgs, ReadingArgs},
     progress::Terminal,
@@ -13,6 +12,7 @@ use crate::{
     ui,
 };
 use clap::Args;
+use retrial_devices::Opened;
 use retrial_engine::{
     DataInfo, Ledger, Manifest, ModelInfo, RunDir, Shard, State, TrainingInfo, arrays,
     lock::Sampling,
@@ -218,7 +218,7 @@ pub struct Pipeline<'a> {
     pub made: Made,
     /// The run that goes on.
     pub earlier: Option<Manifest>,
-    pub chosen: Chosen,
+    pub chosen: Opened,
     pub training: Option<TrainingInfo>,
     pub out: &'a Path,
     /// The directory, where it was taken for the training.
@@ -238,10 +238,10 @@ impl Pipeline<'_> {
         let seed = args.seed.or(before.map(|m| m.seed)).unwrap_or(1);
         let problem = problem(model, given.as_ref(), images, backend, temperature, seed)?;
         let kernel = match before {
-            Some(before) => args.kernel.as_before(before, backend.device())?,
-            None => args.kernel.clone(),
+            Some(before) => args.kernel.request().as_before(&before.variant, backend.device())?,
+            None => args.kernel.request(),
         };
-        let (mut scorer, device) = kernel.load(&chosen, &problem)?;
+        let (mut scorer, device) = kernel.load(&chosen, &problem, &mut |text| ui::note(text))?;
         let mut dir = match dir {
             Some(dir) => dir,
             None => RunDir::create(out, existing(args.force, args.resumes()))?,

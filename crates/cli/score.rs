@@ -3,13 +3,13 @@
 use crate::{
     args::{DataArgs, DeviceArgs},
     folder::{Folder, FolderArgs},
-    kernel::KernelArgs,
     model::ModelArgs,
     sample::problem,
     ui,
 };
 use clap::Args;
 use ndarray::{Array2, Array3};
+use retrial_devices::KernelRequest;
 use retrial_engine::arrays;
 use retrial_reference as reference;
 use retrial_spec::{Error, Noise, Precision, Result, Variant, text::visible};
@@ -94,7 +94,7 @@ impl Score {
         let chosen = self.device.open()?;
         // Built for the reference too: it checks the temperature and the ranges.
         let problem = problem(&file, given.as_ref(), &images, chosen.backend.as_ref(), self.temperature, 0)?;
-        let kernel = KernelArgs { precision: self.precision, kernel: self.kernel.clone() };
+        let kernel = KernelRequest { precision: self.precision, kernel: self.kernel.clone() };
         let (errors, by, variant) = match self.precision {
             Some(Precision::F64) => {
                 let errors = self.reference(&file, given.as_ref(), images.values(), &noise);
@@ -102,7 +102,7 @@ impl Score {
                 (arrays::npy(&matrix(errors, samples, trials)?), "reference".to_string(), variant)
             }
             _ => {
-                let (mut scorer, device) = kernel.load(&chosen, &problem)?;
+                let (mut scorer, device) = kernel.load(&chosen, &problem, &mut |text| ui::note(text))?;
                 let (errors, variant) = (scorer.errors(Noise::Given(&noise))?, scorer.variant().clone());
                 (arrays::npy(&matrix(errors, samples, trials)?), device.to_string(), variant)
             }

@@ -21,7 +21,7 @@ impl Selection {
             return Ok(Self::Variant(name.into()));
         }
         let kernels = Kernel::ALL.map(Kernel::name).join(", ");
-        let limit = format!("must be one of {kernels}, or of score's {}", names(device).join(", "));
+        let limit = format!("must be one of {kernels}, or of score's {}", device.kernels().join(", "));
         Err(Error::input("kernel", name, limit))
     }
 
@@ -66,15 +66,4 @@ impl Selection {
 /// The implementation of `score` that a device takes for a precision, unless told otherwise.
 fn first(device: &Device, precision: Precision) -> Option<Variant> {
     device.variants.iter().find(|variant| variant.precision == precision).cloned()
-}
-
-/// The names of a device's implementations of `score`, each once.
-pub fn names(device: &Device) -> Vec<&str> {
-    let mut names: Vec<&str> = vec![];
-    for variant in &device.variants {
-        if !names.contains(&&*variant.kernel) {
-            names.push(&variant.kernel);
-        }
-    }
-    names
 }

@@ -1,10 +1,9 @@
 //! `retrial tail`
 
 use crate::{
-    args::{Chosen, DataArgs, DeviceArgs},
+    args::{DataArgs, DeviceArgs, KernelArgs},
     figures,
     input::threads,
-    kernel::KernelArgs,
     model::ModelArgs,
     progress::Terminal,
     sample::problem,
@@ -13,6 +12,7 @@ use crate::{
     ui,
 };
 use clap::Args;
+use retrial_devices::Opened;
 use retrial_engine::{
     DataInfo, ModelInfo, RunDir,
     tail::{Asked, Decoder, Law, Reached, coverage_csv, csv},
@@ -96,7 +96,7 @@ impl Tail {
         let given = self.model.posterior(images.samples(), &model)?;
         let chosen = self.device.open()?;
         let problem = problem(&model, given.as_ref(), &images, chosen.backend.as_ref(), self.temperature, self.seed)?;
-        let (scorer, device) = self.kernel.load(&chosen, &problem)?;
+        let (scorer, device) = self.kernel.request().load(&chosen, &problem, &mut |text| ui::note(text))?;
         let (variant, device) = (scorer.variant().clone(), device.clone());
         drop(scorer);
         let backend = computes(&chosen, &device.backend)?;
@@ -199,7 +199,7 @@ impl Tail {
 }
 
 /// The backend that a variant was loaded on.
-fn computes<'a>(chosen: &'a Chosen, backend: &str) -> Result<&'a dyn Backend> {
+fn computes<'a>(chosen: &'a Opened, backend: &str) -> Result<&'a dyn Backend> {
     let first = chosen.backend.as_ref();
     Ok(if first.device().backend == backend { first } else { chosen.cpu()? })
 }

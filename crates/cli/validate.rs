@@ -1,9 +1,8 @@
 //! `retrial validate`
 
 use crate::{
-    args::{self, Chosen, DeviceArgs},
+    args::{self, DeviceArgs, precision},
     exchange,
-    kernel::precision,
     model::{ModelArgs, ReadingArgs},
     sample,
     selection::Selection,
@@ -12,6 +11,7 @@ use crate::{
 };
 use clap::Args;
 use retrial_check::{Accuracy, Case, Kernel, QUANTILES, accuracy, by_variants, cases, cases_of, conformance, random};
+use retrial_devices::Opened;
 use retrial_spec::{Device, Error, Precision, Problem, Result, Shape, Variant, text::visible};
 use serde_json::{Value, json};
 use std::{
@@ -111,7 +111,7 @@ impl Validate {
             .into_iter()
             .map(|(case, verdict)| Judged {
                 name: case.name(),
-                command: case.command(&self.device.flags(backend.device())),
+                command: case.command(&self.device.request().flags(backend.device())),
                 outcome: verdict.map_or(Outcome::NoRoom, Outcome::Judged),
                 case,
             })
@@ -141,7 +141,7 @@ impl Validate {
     }
 
     /// What each precision costs, of the implementations of `score` that were run; none of a shape of one's own.
-    fn accuracies(&self, chosen: &Chosen) -> Result<Vec<Accuracy>> {
+    fn accuracies(&self, chosen: &Opened) -> Result<Vec<Accuracy>> {
         let backend = chosen.backend.as_ref();
         if self.shape.is_some() || self.random.is_some() {
             return Ok(vec![]);

@@ -24,15 +24,16 @@
 //!
 //! ```text
 //!                 the command line (crates/cli)        this library
-//!         counts      mpi            page
-//!           |          |              |
-//!         engine <-----+              |          report
-//!           |  \                      |
-//!         theory  vae      check     wgsl    cuda    cpu      emulator (tests only)
-//!            \     |       /   \      |       |      /
-//!             \    |   reference      |       |     /
-//!              +---+-------+----------+-------+----+
-//!                               spec
+//!         counts      mpi            page         devices
+//!           |          |              |          /   |   \
+//!         engine <-----+              |         /    |    \       report
+//!           |  \                      |        /     |     \
+//!         theory  vae      check <----|-------+      |      \
+//!            \     |       /   \      |              |       \
+//!             \    |   reference     wgsl          cuda      cpu      emulator (tests only)
+//!              \   |       |          |              |        |
+//!               +--+-------+----------+--------------+--------+
+//!                                   spec
 //! ```
 //!
 //! | to learn | read |
@@ -82,18 +83,21 @@
 //!
 //! 1. A crate with a type that has [`spec::Kernels`]; `crates/check/examples/own_backend.rs` is the least there can be.
 //! 2. [`check::conformance`] on it, and `prove::load` before a run trusts it.
-//! 3. A name in `crates/cli/args.rs`, where `--device` is read, and in `retrial info`.
+//! 3. A name, a feature and a line of [`devices`]`::list` in `crates/devices`, and its part of `retrial info`.
 
 pub use retrial_check as check;
 pub use retrial_counts as counts;
 pub use retrial_cpu as cpu;
+#[cfg(feature = "cuda")]
 pub use retrial_cuda as cuda;
+pub use retrial_devices as devices;
 pub use retrial_engine as engine;
 pub use retrial_reference as reference;
 pub use retrial_report as report;
 pub use retrial_spec as spec;
 pub use retrial_theory as theory;
 pub use retrial_vae as vae;
+#[cfg(feature = "wgsl")]
 pub use retrial_wgsl as wgsl;
 
 pub use retrial_spec::{Backend, Error, Result};

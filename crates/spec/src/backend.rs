@@ -101,6 +101,17 @@ impl Device {
         }
         found
     }
+
+    /// Names of its implementations of `score`, each once, the default first.
+    pub fn kernels(&self) -> Vec<&str> {
+        let mut found: Vec<&str> = vec![];
+        for Variant { kernel, .. } in &self.variants {
+            if !found.contains(&&**kernel) {
+                found.push(kernel);
+            }
+        }
+        found
+    }
 }
 
 impl fmt::Display for Device {

@@ -1,41 +1,36 @@
 //! Which implementation of `score` computes a result: the first that proves right on the device, model and data.
 
-use crate::{args::Chosen, selection::names, ui};
-use clap::Args;
+use crate::Opened;
 use retrial_check::prove::{self, Proven, Truth};
-use retrial_engine::Manifest;
 use retrial_spec::{Backend, Device, Error, Precision, Problem, Result, Scorer, Variant};
 
 /// What to compute with.
-#[derive(Args, Clone)]
-pub struct KernelArgs {
-    /// Precision: f32, f16x3 (f32 grade), f16 or bf16, as the device computes (default: f32, or what --kernel computes in)
-    #[arg(long, value_parser = precision)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KernelRequest {
+    /// The precision; by default f32, or what `kernel` computes in.
     pub precision: Option<Precision>,
-    /// Implementation of score, as retrial info lists them (default: the fastest that proves right on this model)
-    #[arg(long, value_name = "NAME")]
+    /// The implementation of `score`; by default the fastest that proves right.
     pub kernel: Option<String>,
 }
 
-/// A precision that some device computes in.
-pub fn precision(name: &str) -> Result<Precision, String> {
-    match name.parse() {
-        Ok(Precision::F64) | Err(_) => {
-            Err("must be f32, f16x3, f16 or bf16; the f64 reference is slow, and retrial score alone offers it".into())
-        }
-        Ok(precision) => Ok(precision),
-    }
-}
-
-impl KernelArgs {
-    /// Loads the first implementation that proves right, and says on stderr which did not, and where another precision
-    /// or device computes instead. `RETRIAL_REQUIRE` with the name of one that fails, or of its device, makes that an
-    /// error.
-    pub fn load<'a>(&self, chosen: &'a Chosen, problem: &'a Problem) -> Result<(Scorer<'a>, &'a Device)> {
-        let backend = chosen.backend.as_ref();
+impl KernelRequest {
+    /// Loads the first implementation that proves right on this model and data, and the device that it computes on, which
+    /// may be the CPU in place of the one that was opened. `note` is told which did not prove right, and where another
+    /// precision or device computes instead.
+    ///
+    /// # Errors
+    /// A precision or implementation that the device does not have; one asked for by name that fails; and any that fails
+    /// where the environment's `RETRIAL_REQUIRE` names it or its device, so that nothing stands in for it.
+    pub fn load<'a>(
+        &self,
+        opened: &'a Opened,
+        problem: &'a Problem,
+        note: &mut dyn FnMut(String),
+    ) -> Result<(Scorer<'a>, &'a Device)> {
+        let backend = opened.backend.as_ref();
         let order = self.order(backend.device())?;
         let is_cpu = backend.device().backend == "cpu";
-        let truth = if is_cpu { Truth::Reference } else { Truth::Backend(chosen.cpu()?) };
+        let truth = if is_cpu { Truth::Reference } else { Truth::Backend(opened.cpu()?) };
         let mut failed = false;
         let mut set_aside = |variant: &Variant, fault: &Error| {
             failed = true;
@@ -46,7 +41,7 @@ impl KernelArgs {
                     fix: "RETRIAL_REQUIRE names it, so nothing stands in for it".into(),
                 });
             }
-            ui::note(format_args!("{fault}"));
+            note(format!("{fault}"));
             Ok(())
         };
         let found = prove::load(backend, problem, &order, truth, &mut set_aside);
@@ -54,17 +49,19 @@ impl KernelArgs {
             Ok(Proven { scorer, .. }) => (scorer, backend.device()),
             // Asked for by name, nothing else will do.
             Err(fault) if fault.is_input() || is_cpu || self.kernel.is_some() => return Err(fault),
-            Err(_) => (chosen.cpu()?.load(problem, Precision::F32)?, chosen.cpu()?.device()),
+            Err(_) => (opened.cpu()?.load(problem, Precision::F32)?, opened.cpu()?.device()),
         };
         if failed || scorer.variant().precision != order[0].precision {
-            ui::note(format_args!("kernel {} of {device} computes", scorer.variant()));
+            note(format!("kernel {} of {device} computes", scorer.variant()));
         }
         Ok((scorer, device))
     }
 
     /// The same, held to what an earlier run took, where that is among what would do.
-    pub fn as_before(&self, earlier: &Manifest, device: &Device) -> Result<Self> {
-        let before = &earlier.variant;
+    ///
+    /// # Errors
+    /// A precision or implementation that the device does not have.
+    pub fn as_before(&self, before: &Variant, device: &Device) -> Result<Self> {
         let asked = match (self.precision, &self.kernel) {
             (None, None) => Self { precision: Some(before.precision), kernel: None },
             _ => self.clone(),
@@ -84,7 +81,7 @@ impl KernelArgs {
             (None, Some(name)) => match device.variants.iter().find(named) {
                 Some(variant) => variant.precision,
                 None => {
-                    let limit = format!("{device} has {}", names(device).join(", "));
+                    let limit = format!("{device} has {}", device.kernels().join(", "));
                     return Err(Error::input("kernel", name, limit));
                 }
             },
