@@ -106,7 +106,7 @@ impl DeviceRequest {
             Err(Error::Device { fault, .. }) => fault,
             other => return other,
         };
-        match wgsl(None, &*no_cuda) {
+        match wgsl(None, &no_cuda) {
             Ok(opened) => Ok(Opened { fallback: true, ..opened }),
             Err(Error::Device { fault, .. }) => {
                 let opened = Opened::new(Cpu::new(self.threads)?, format!("{no_cuda}; {fault}"));
