@@ -1,6 +1,7 @@
 //! One module per kernel, under the kernel's name, and one per promise of the program.
 
 mod census;
+mod circles;
 mod cli;
 mod compare;
 mod contract;

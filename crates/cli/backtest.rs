@@ -1,6 +1,6 @@
 //! `retrial forecast --backtest`: which method would have foretold what was measured.
 
-use crate::{progress::Terminal, summary::share, ui};
+use crate::{numbers::share, progress::Terminal, ui};
 use retrial_counts::{Group, Outcomes};
 use retrial_spec::{Error, Result};
 use retrial_theory::backtest::{Attempts, Comparison, Mean, Score, backtest};

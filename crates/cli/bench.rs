@@ -191,7 +191,7 @@ impl Bench {
         let args = ModelArgs { weights, reading: self.reading.clone() };
         let (model, images) = (args.load()?, args::load(&self.data, Some(self.samples))?);
         let given = args.posterior(images.samples(), &model)?;
-        crate::sample::problem(&model, given.as_ref(), &images, backend, self.temperature, 11)
+        retrial_vae::problem(&model, given.as_ref(), &images, backend, self.temperature, 11)
     }
 
     /// A kernel at the paper's shape.

@@ -4,8 +4,8 @@ use crate::{
     contest::{Contest, Duel},
     folder::{self, Folder, FolderArgs},
     input::{InputArgs, positive, replicates, threads},
+    numbers::table_ks,
     progress::Terminal,
-    summary::table_ks,
     ui,
 };
 use clap::Args;

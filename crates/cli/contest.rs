@@ -2,7 +2,7 @@
 
 use crate::{
     input::notes,
-    summary::{fixed, share},
+    numbers::{fixed, share},
     ui,
 };
 use retrial_counts::{Aligned, Group};

@@ -1,8 +1,8 @@
 //! `retrial correlation`
 
 use crate::{
+    numbers::{Short, fixed},
     score::read_errors,
-    summary::{Short, fixed},
     ui,
 };
 use clap::Args;

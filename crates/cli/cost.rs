@@ -3,10 +3,12 @@
 use crate::{
     folder::{self, Folder, FolderArgs},
     input::{InputArgs, headline, law, notes, replicates, threads},
-    laws, policy,
+    laws,
+    numbers::{Short, share, table_ks},
+    policy,
     price::PriceArgs,
+    priced::{Budget, Priced, Target},
     progress::Terminal,
-    summary::{Short, share, table_ks},
     ui,
 };
 use clap::Args;
@@ -14,13 +16,11 @@ use retrial_counts::Group;
 use retrial_report::{Block, Report, Section};
 use retrial_spec::{Error, Result, text::visible};
 use retrial_theory::{
-    Data,
-    budget::{Allocation, Sequential, allocate, best_model, interval_to_reach, sequential, trials_to_reach},
-    coverage::{Point, Scope},
-    fit::{Fitted, Kind, Settings, fit},
+    budget::{allocate, best_model, interval_to_reach, sequential, trials_to_reach},
+    coverage::Scope,
+    fit::{Kind, Settings, fit},
     forecast::interval_by_law,
-    laws::Cost as Price,
-    npmle::{Npmle, npmle},
+    npmle::npmle,
 };
 use serde_json::{Value, json};
 
@@ -64,52 +64,6 @@ pub struct Cost {
     /// Print JSON
     #[arg(long)]
     json: bool,
-}
-
-/// A group with its price and its law.
-pub struct Priced {
-    pub group: Group,
-    pub data: Data,
-    pub price: Price,
-    pub fitted: Option<Fitted>,
-    /// Coverage at all attempts that were made.
-    last: f64,
-    target: Option<Target>,
-    pub budget: Option<Budget>,
-}
-
-/// What a target takes.
-#[derive(serde::Serialize)]
-struct Target {
-    coverage: f64,
-    /// Attempts per problem; none reach it where there is nothing.
-    attempts: Option<u64>,
-    cost: Option<f64>,
-    /// The fewest and the most attempts, 95 %; nothing in place of an end that is out of reach.
-    interval: Option<[Option<u64>; 2]>,
-    /// Why there is no interval.
-    no_interval: Option<&'static str>,
-    /// Whether it lies beyond the attempts that were made.
-    forecast: bool,
-}
-
-/// What a budget buys.
-#[derive(serde::Serialize)]
-pub struct Budget {
-    pub cost: f64,
-    /// Attempts per problem; 0 where not even the prompt is paid.
-    attempts: u64,
-    /// Coverage; unknown where it would take a law and none fits.
-    coverage: Option<f64>,
-    /// Whether it lies beyond the attempts that were made.
-    forecast: bool,
-    /// The same budget spent on top of what was tried, where it helps most.
-    pub allocation: Option<Allocation>,
-    /// The same budget, spent one attempt after the other.
-    pub sequential: Option<Sequential>,
-    /// What both go by.
-    #[serde(skip)]
-    pub npmle: Npmle,
 }
 
 impl Cost {
@@ -405,35 +359,4 @@ fn interval_sentence(t: &Target, p: &Priced) -> String {
         (None, _) => "out of reach".into(),
     };
     format!("95 % interval, for other problems of the same kind{law}: {what}")
-}
-
-impl Priced {
-    /// Coverage of `k` attempts, if it was measured or a law fits.
-    fn known(&self, k: f64) -> Option<f64> {
-        (self.fitted.is_some() || k <= self.data.reach() as f64).then(|| self.coverage(k))
-    }
-
-    /// Coverage of `k` attempts: measured as far as attempts were made, then by the law, but never below what was
-    /// measured. Without a law it stays at the last measured one.
-    fn coverage(&self, k: f64) -> f64 {
-        let reach = self.data.reach();
-        if k < 1.0 {
-            0.0
-        } else if k <= reach as f64 {
-            self.data.curve(&[k as u64], Scope::Benchmark).first().map_or(0.0, |p| p.value)
-        } else {
-            self.fitted.as_ref().map_or(self.last, |fitted| fitted.coverage(k).max(self.last))
-        }
-    }
-
-    /// The measured curve with intervals for other problems.
-    pub fn measured(&self) -> Vec<Point> {
-        laws::measured(&self.data)
-    }
-
-    /// The law from the first attempt to ten times beyond the last.
-    pub fn forecast(&self) -> Vec<(f64, f64)> {
-        let fitted = self.fitted.iter();
-        fitted.flat_map(|fitted| laws::beyond(&self.data).into_iter().map(|k| (k, fitted.coverage(k)))).collect()
-    }
 }

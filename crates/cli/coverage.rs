@@ -2,7 +2,7 @@
 
 use crate::{
     input::{InputArgs, formats_help, headline, notes, positive},
-    summary::{share, share_with_interval, table_ks},
+    numbers::{share, share_with_interval, table_ks},
     ui,
 };
 use clap::Args;

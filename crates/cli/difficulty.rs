@@ -2,7 +2,7 @@
 
 use crate::{
     input::{InputArgs, headline, notes},
-    summary::{Short, fixed},
+    numbers::{Short, fixed},
     ui,
 };
 use clap::Args;

@@ -1,10 +1,9 @@
 //! Everything fitted to a group of counts, as tables, sentences, CSV and JSON.
 
 use crate::{
-    folder,
+    curves, folder,
     input::{Convention, notes},
-    laws,
-    summary::{Short, fixed, interval},
+    numbers::{Short, fixed, interval},
     ui,
 };
 use retrial_counts::Group;
@@ -35,7 +34,7 @@ impl Fits {
         let kinds = [Kind::EQ8, Kind::BETA, Kind::ZERO_INFLATED, Kind::EQ12];
         let data = Data::new(&group.counts)?;
         let laws = kinds.into_iter().map(|kind| (kind, fit(kind, &data))).collect();
-        Ok(Self { band: laws::measured(&data), group, data, npmle: None, laws })
+        Ok(Self { band: curves::measured(&data), group, data, npmle: None, laws })
     }
 
     /// The fit of one kind, if it was asked for and exists.

@@ -3,8 +3,8 @@
 use crate::{
     backtest,
     input::{InputArgs, Reading, given_law, headline, law, notes, positive, replicates, threads},
+    numbers::share,
     progress::Terminal,
-    summary::share,
     ui,
 };
 use clap::Args;

@@ -1,31 +1,14 @@
 //! The paper's Figs. 1 to 3 from anyone's counts.
 
-use crate::{cost::Priced, fits::Fits, folder};
+use crate::{curves::beyond, fits::Fits, folder, priced::Priced};
 use retrial_counts::Group;
 use retrial_report::{About, Axis, Curve, Curves, Figure, Line, Pair};
 use retrial_spec::Result;
-use retrial_theory::{
-    Data,
-    coverage::{Point, Scope, log_grid},
-    fit::{Fitted, Kind},
-};
-
-/// Points per factor of ten of drawn curves.
-const PER_DECADE: u32 = 12;
+use retrial_theory::fit::{Fitted, Kind};
 
 /// The fit that stands for Eq 8: by least squares as in the paper, else by maximum likelihood.
 fn eq8(fits: &Fits) -> Option<&Fitted> {
     [Kind::EQ8, Kind::ZERO_INFLATED, Kind::BETA].into_iter().find_map(|kind| fits.of(kind))
-}
-
-/// The measured curve, with intervals for other problems of the same kind.
-pub fn measured(data: &Data) -> Vec<Point> {
-    data.curve(&log_grid(data.reach(), PER_DECADE), Scope::Population)
-}
-
-/// Where laws are drawn: a factor of ten beyond the attempts.
-pub fn beyond(data: &Data) -> Vec<f64> {
-    log_grid(data.reach().saturating_mul(10), PER_DECADE).into_iter().map(|k| k as f64).collect()
 }
 
 /// What a legend has room for.

@@ -4,7 +4,8 @@ use crate::{
     args::DeviceArgs,
     exported::{self, Agreement},
     made::{self, Made},
-    sample::{Pipeline, SampleArgs},
+    sample::Pipeline,
+    sampling::SampleArgs,
     train::existing,
     ui,
 };

@@ -5,7 +5,6 @@ use crate::{
     made::Made,
     model::{ModelArgs, ReadingArgs},
     progress::Terminal,
-    sample::problem,
     train::TrainArgs,
     ui,
 };
@@ -14,7 +13,7 @@ use retrial_cpu::Cpu;
 use retrial_engine::run;
 use retrial_page::{Page as Html, most_samples};
 use retrial_spec::{Backend, Error, Result, Tally};
-use retrial_vae::{WeightFile, file::write_to};
+use retrial_vae::{WeightFile, file::write_to, problem};
 use serde_json::json;
 use std::path::PathBuf;
 

@@ -2,7 +2,7 @@
 
 use crate::{
     input::{InputArgs, Reading, given_law, headline, notes, positive},
-    summary::{fixed, share},
+    numbers::{fixed, share},
     ui,
 };
 use clap::Args;

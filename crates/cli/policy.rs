@@ -1,8 +1,8 @@
 //! What a budget on top of what was tried is expected to solve, by how it is spent.
 
 use crate::{
-    cost::Priced,
     folder::{self, Folder},
+    priced::Priced,
 };
 use retrial_counts::Group;
 use retrial_report::{About, Axis, Curve, Curves, Figure, Line};

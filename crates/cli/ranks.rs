@@ -13,7 +13,7 @@ pub use without_mpi::{Job, crew, device, join};
 
 #[cfg(feature = "mpi")]
 mod with_mpi {
-    use crate::{args::DeviceArgs, sample::SampleArgs, ui};
+    use crate::{args::DeviceArgs, sampling::SampleArgs, ui};
     use retrial_devices::{KernelRequest, cuda_devices};
     use retrial_engine::{
         Manifest,
@@ -120,7 +120,7 @@ mod with_mpi {
 
 #[cfg(not(feature = "mpi"))]
 mod without_mpi {
-    use crate::{args::DeviceArgs, sample::SampleArgs};
+    use crate::{args::DeviceArgs, sampling::SampleArgs};
     use retrial_engine::{
         Manifest,
         sample::{Alone, Crew},

@@ -6,7 +6,7 @@ use crate::{
     fits::{self, Fits},
     input::Convention,
     made::Made,
-    sample::problem,
+    numbers::share_with_interval,
     score::read_errors,
     summary::{self, Found},
     ui,
@@ -16,7 +16,7 @@ use ndarray::Array2;
 use retrial_engine::{Analysis, Manifest, RunDir};
 use retrial_report::{Block, Section, Table};
 use retrial_spec::{Backend, Error, Problem, Result, Tally};
-use retrial_vae::file::read_up_to;
+use retrial_vae::{file::read_up_to, problem};
 use std::path::PathBuf;
 
 /// Draw the figures and the report of a run again
@@ -130,7 +130,7 @@ fn page(
              the paper does; the unbiased one averages over all choices of k of the trials that were made."
                 .into(),
         ),
-        table("pass@k with 95 % intervals for other samples of the same kind.", summary::pass_at_k(*trials, analysis, summary::share_with_interval)),
+        table("pass@k with 95 % intervals for other samples of the same kind.", summary::pass_at_k(*trials, analysis, share_with_interval)),
     ];
     coverage.extend(figure("fig5"));
     if manifest.counts_only {

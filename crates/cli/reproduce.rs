@@ -5,7 +5,8 @@ use crate::{
     made::Made,
     progress::Terminal,
     ranks::{self, Job},
-    sample::{Pipeline, SampleArgs},
+    sample::Pipeline,
+    sampling::SampleArgs,
     train::{TrainArgs, existing},
     ui,
 };

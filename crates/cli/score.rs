@@ -4,7 +4,6 @@ use crate::{
     args::{DataArgs, DeviceArgs},
     folder::{Folder, FolderArgs},
     model::ModelArgs,
-    sample::problem,
     ui,
 };
 use clap::Args;
@@ -13,7 +12,7 @@ use retrial_devices::KernelRequest;
 use retrial_engine::arrays;
 use retrial_reference as reference;
 use retrial_spec::{Error, Noise, Precision, Result, Variant, text::visible};
-use retrial_vae::{Array, GivenPosterior, WeightFile, file::write_to};
+use retrial_vae::{Array, GivenPosterior, WeightFile, file::write_to, problem};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 

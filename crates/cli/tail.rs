@@ -5,9 +5,8 @@ use crate::{
     figures,
     input::threads,
     model::ModelArgs,
+    numbers::share,
     progress::Terminal,
-    sample::problem,
-    summary::share,
     train::existing,
     ui,
 };
@@ -19,6 +18,7 @@ use retrial_engine::{
 };
 use retrial_spec::{Backend, Error, Result, Tally, text::visible};
 use retrial_theory::tail::{Estimate, Method, Note, Tail as Found};
+use retrial_vae::problem;
 use serde_json::json;
 use std::{cell::Cell, path::PathBuf};
 

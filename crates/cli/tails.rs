@@ -3,7 +3,7 @@
 use crate::{
     fits::Fits,
     input::Convention,
-    summary::{Short, interval},
+    numbers::{Short, interval},
 };
 use retrial_report::{About, Axis, Curve, Curves, Figure};
 use retrial_spec::text::visible;

@@ -4,7 +4,6 @@ use crate::{
     args::{self, DeviceArgs, precision},
     exchange,
     model::{ModelArgs, ReadingArgs},
-    sample,
     selection::Selection,
     ui,
     verdicts::{self, Judged, Outcome},
@@ -153,7 +152,7 @@ impl Validate {
                 let args = ModelArgs { weights: weights.clone(), reading: self.reading.clone() };
                 let (model, images) = (args.load()?, args::load(&self.data, Some(16))?);
                 let given = args.posterior(images.samples(), &model)?;
-                sample::problem(&model, given.as_ref(), &images, backend, 1.0, 11)?
+                retrial_vae::problem(&model, given.as_ref(), &images, backend, 1.0, 11)?
             }
             None => paper(16)?,
         };

@@ -16,6 +16,8 @@ mod image;
 mod kernels;
 mod nvidia;
 mod nvrtc;
+mod operands;
+mod pass;
 mod peak;
 mod plan;
 mod resident;
@@ -26,6 +28,7 @@ mod simt;
 mod source;
 mod tally;
 mod tensor;
+mod variants;
 mod wgmma;
 
 pub use compile::{Compiler, Image, compiler};
@@ -82,7 +85,7 @@ impl Cuda {
             backend: "cuda".into(),
             name: if several { format!("{} x {}", gpus.len(), facts.name) } else { facts.name.clone() },
             detail: facts.detail.clone(),
-            variants: resident::variants(facts),
+            variants: variants::variants(facts),
             double: true,
         };
         Self { device, gpus, check_every: CHECK_EVERY }

@@ -4,11 +4,12 @@ use crate::{
     driver::Fault,
     found::{Found, finite},
     gpu::{Buffer, Call, Flight, Gpu, Pinned},
+    pass::{Pass, Screening},
     plan,
-    resident::{self, Resident, Window},
-    screen::{Pass, Screening},
-    session::{Session, Step},
-    tally::DeviceTally,
+    resident::{Resident, Window},
+    session::Session,
+    tally::{DeviceTally, Step},
+    variants,
 };
 use retrial_spec::{Noise, Problem, Result, Tally, Variant};
 use std::{collections::VecDeque, ops::Range};
@@ -86,7 +87,7 @@ trait Work {
 impl<'a> DeviceScorer<'a> {
     /// Loads the problem, with the largest window that the device grants.
     pub fn new(gpu: &'a Gpu, problem: &'a Problem, variant: &Variant, check_every: u64) -> Result<Self> {
-        let resident = resident::load(gpu, problem, variant)?;
+        let resident = variants::load(gpu, problem, variant)?;
         let failed = |fault| gpu.error(fault);
         let free = gpu.free_memory().map_err(failed)?;
         let window = plan::window(resident.tile(), problem.samples(), DEPTH + 1, free);

@@ -10,12 +10,13 @@
 
 use crate::{
     driver::Fault,
-    gpu::{Buffer, Call, Gpu},
+    gpu::{Call, Gpu},
     image::{PIXELS, SLAB},
     kernels,
+    operands::Operands,
+    pass::{Few, Pass, Screening},
     resident::{Resident, Window},
     source,
-    tensor::Operands,
 };
 use bytemuck::Zeroable;
 use retrial_spec::{Noise, Problem, tally::screening_limit};
@@ -32,67 +33,6 @@ const NORMAL: f64 = 500.0;
 const PIXEL: f64 = 70.0;
 /// Outputs of the pilot that are read back at a time.
 const READ: usize = 1 << 22;
-
-/// Which trials of a window are scored, and by which pixels.
-#[derive(Clone, Copy)]
-pub(crate) enum Pass<'s> {
-    /// All, by all pixels.
-    All,
-    /// Those of samples that are screened, by the few pixels of each; what they let through is listed.
-    Screen(&'s Screening),
-    /// What is listed, by all pixels.
-    List(&'s Screening),
-}
-
-impl Pass<'_> {
-    /// What it is over: samples, pixels of each (in tiles), and their images, W4 and biases.
-    pub fn operands<'o>(&'o self, all: &'o Operands) -> (usize, usize, [&'o Buffer<f32>; 2], &'o Buffer<u16>) {
-        match self {
-            Self::Screen(Screening { few, .. }) => (few.samples.len(), PIXELS, [&few.images, &few.bias], &few.w4),
-            _ => (all.samples, all.pixels, [&all.images, &all.bias], &all.w4),
-        }
-    }
-
-    /// As kernels take it.
-    pub fn params(self) -> source::Screen {
-        let (screening, pass) = match self {
-            Self::All => return Zeroable::zeroed(),
-            Self::Screen(screening) => (screening, 1),
-            Self::List(screening) => (screening, 2),
-        };
-        source::Screen {
-            listed: screening.listed.address(),
-            counts: screening.counts.address(),
-            tiles: screening.tiles.address(),
-            samples: screening.few.samples.address(),
-            limit: screening.limit,
-            pass,
-        }
-    }
-}
-
-/// The few pixels of the samples that are screened, in places of this order.
-pub(crate) struct Few {
-    pub samples: Buffer<u32>,
-    /// `[places, hidden / SLAB, parts, PIXELS, SLAB]`, as [`crate::image`] has them.
-    pub w4: Buffer<u16>,
-    /// `[places, PIXELS]`.
-    pub bias: Buffer<f32>,
-    pub images: Buffer<f32>,
-}
-
-/// How windows are screened.
-pub(crate) struct Screening {
-    pub few: Few,
-    limit: f32,
-    /// Most trials of a window.
-    window: usize,
-    /// Numbers of the samples that are not screened, or [`SCREENED`].
-    ranks: Buffer<u32>,
-    listed: Buffer<u32>,
-    counts: Buffer<u32>,
-    tiles: Buffer<[u32; 2]>,
-}
 
 const SCREENED: u32 = u32::MAX;
 

@@ -4,43 +4,13 @@ use crate::{
     driver::Fault,
     found::{Entries, Found, finite, untrusted},
     gpu::{Buffer, Call, Flight, Gpu},
-    tally::DeviceTally,
+    tally::{DeviceTally, Step},
 };
 use retrial_spec::{
     Result, Tally,
     recount::{compare, fold},
 };
 use std::ops::Range;
-
-/// The part that a window has in a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Step {
-    /// Windows and spans before it.
-    pub window: usize,
-    pub span: usize,
-    /// First trial of the span, less than 2^32 before the last.
-    pub base: u64,
-    /// Whether it is the first of its span.
-    pub fresh: bool,
-    /// Whether the host makes the same again. Such a window is a span of its own.
-    checked: bool,
-}
-
-impl Step {
-    /// The step of a window that follows `last`. A span ends where the host checks a window, and before a sum or an offset
-    /// could leave 32 bits.
-    fn after(last: Option<Self>, window: &Range<u64>, checked: bool) -> Self {
-        match last {
-            Some(last) if !checked && !last.checked && window.end - last.base <= u32::MAX.into() => {
-                Self { window: last.window + 1, fresh: false, ..last }
-            }
-            last => {
-                let [windows, spans] = last.map_or([0, 0], |last| [last.window + 1, last.span + 1]);
-                Self { window: windows, span: spans, base: window.start, fresh: true, checked }
-            }
-        }
-    }
-}
 
 /// A call that adds windows to a tally, in order.
 pub(crate) struct Session<'t> {

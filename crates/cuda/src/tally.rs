@@ -8,7 +8,6 @@ use crate::{
     driver::Fault,
     found::{Entry, Found, RECORD, SPAN, STRAY},
     gpu::{Buffer, Call, Gpu, Pinned},
-    session::Step,
     source::{self, PassAtK},
 };
 use retrial_spec::{
@@ -22,6 +21,36 @@ const AT_ONCE: usize = 4096;
 const BINS: usize = 256;
 /// Thresholds that memory is kept free for; more must fit what is left.
 const THRESHOLDS: usize = 1024;
+
+/// The part that a window has in a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Step {
+    /// Windows and spans before it.
+    pub window: usize,
+    pub span: usize,
+    /// First trial of the span, less than 2^32 before the last.
+    pub base: u64,
+    /// Whether it is the first of its span.
+    pub fresh: bool,
+    /// Whether the host makes the same again. Such a window is a span of its own.
+    pub checked: bool,
+}
+
+impl Step {
+    /// The step of a window that follows `last`. A span ends where the host checks a window, and before a sum or an offset
+    /// could leave 32 bits.
+    pub fn after(last: Option<Self>, window: &Range<u64>, checked: bool) -> Self {
+        match last {
+            Some(last) if !checked && !last.checked && window.end - last.base <= u32::MAX.into() => {
+                Self { window: last.window + 1, fresh: false, ..last }
+            }
+            last => {
+                let [windows, spans] = last.map_or([0, 0], |last| [last.window + 1, last.span + 1]);
+                Self { window: windows, span: spans, base: window.start, fresh: true, checked }
+            }
+        }
+    }
+}
 
 /// What a device tallies windows of errors with, for one set of thresholds.
 pub(crate) struct DeviceTally {

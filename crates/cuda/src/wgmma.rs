@@ -4,10 +4,10 @@ use crate::{
     driver::{Facts, Fault},
     gpu::{Call, Gpu},
     image::{Decoder, Operand, PIXELS, SLAB, slots},
+    operands::Operands,
+    pass::Pass,
     resident::{Resident, Window},
-    screen::Pass,
     source::{self, Program},
-    tensor::Operands,
 };
 use retrial_spec::{Precision, Problem, Shape, Variant};
 

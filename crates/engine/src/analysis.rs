@@ -1,7 +1,6 @@
 //! From a tally to what the paper asks of it: coverage curves, fits with their misfit, and the correlation spectrum
 //! beside its null.
 
-use crate::correlation::last_rank;
 use ndarray::{ArrayView2, s};
 use retrial_spec::{Backend, Gram, Result, Tally, tally::Histogram};
 use retrial_theory::{
@@ -282,4 +281,10 @@ impl Correlation {
 pub fn trial_correlation(errors: ArrayView2<'_, f32>) -> Result<Vec<f64>> {
     let values: Vec<f32> = errors.iter().copied().collect();
     Ok(Standardised::new(&values, errors.nrows())?.correlation())
+}
+
+/// The last rank of a power law that begins at the second, of so many eigenvalues that are not 0 of themselves: half of
+/// them, since the smallest bend away from any law; `None` where less than two ranks remain.
+pub(crate) fn last_rank(eigenvalues: usize) -> Option<usize> {
+    Some((eigenvalues / 2).min(200)).filter(|&last| last >= 3)
 }

@@ -5,7 +5,7 @@
 //! sample's own trials have: a property of the samples, which shuffling their trials keeps. In either case the null
 //! shows what part of a power law owes nothing to the order of trials.
 
-use crate::analysis::PER_DECADE;
+use crate::analysis::{PER_DECADE, last_rank};
 use retrial_spec::{
     Gram, Result, Tally,
     gram::{Band, Sums},
@@ -175,12 +175,6 @@ impl Ranks {
         let laws = curves.iter().map(|curve| curve.law(k, power_law.exponent)).collect::<Result<_>>()?;
         Ok(Some(Self { first: 2, last, power_law, null, laws }))
     }
-}
-
-/// The last rank of a power law that begins at the second, of so many eigenvalues that are not 0 of themselves: half of
-/// them, since the smallest bend away from any law; `None` where less than two ranks remain.
-pub(crate) fn last_rank(eigenvalues: usize) -> Option<usize> {
-    Some((eigenvalues / 2).min(200)).filter(|&last| last >= 3)
 }
 
 /// What Eq 12 is held against at one threshold.

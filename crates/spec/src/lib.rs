@@ -19,6 +19,7 @@
 //! It knows no GPU and no file format, prints nothing, and everything else stands on it.
 
 pub mod backend;
+mod device;
 pub mod error;
 pub mod gram;
 pub mod kernels;
@@ -32,7 +33,8 @@ pub mod text;
 mod trials;
 mod values;
 
-pub use backend::{Backend, Device, Precision, Scorer, Variant};
+pub use backend::{Backend, Scorer};
+pub use device::{Device, Precision, Variant};
 pub use error::{Error, Result};
 pub use gram::Gram;
 pub use kernels::{Fused, Kernels};

@@ -6,7 +6,6 @@ mod stopped;
 mod tail;
 
 use crate::{
-    Data,
     normal::Z,
     special::{beta_quantile, ln_rising_ratio, one_minus_exp},
 };
@@ -155,8 +154,17 @@ fn ln_all_fail(n: u64, c: u64, k: u64) -> Option<f64> {
 /// makes `N n/k` observations for the benchmark, `N` for the population. For `k > n/2` intervals for the benchmark are
 /// conservative, and wider than just below: ask for `n >= 2k` trials where that matters.
 pub fn unbiased_curve(counts: &[Counts], ks: &[u64], scope: Scope) -> Result<Vec<Point>> {
-    let data = Data::new(counts).map_err(|_| Error::input("samples", 0, "a coverage curve needs at least one"))?;
-    Ok(unbiased_cells(data.cells(), ks, Estimator::Pass, scope))
+    if counts.is_empty() {
+        return Err(Error::input("samples", 0, "a coverage curve needs at least one"));
+    }
+    Ok(unbiased_cells(&cells(counts), ks, Estimator::Pass, scope))
+}
+
+/// Distinct counts, sorted, each with the number of samples that have them.
+pub(crate) fn cells(counts: &[Counts]) -> Vec<(Counts, f64)> {
+    let mut sorted = counts.to_vec();
+    sorted.sort_unstable();
+    sorted.chunk_by(|a, b| a == b).map(|same| (same[0], same.len() as f64)).collect()
 }
 
 /// [`unbiased_curve`] of any estimator, from distinct counts and their weights. For [`Estimator::MostPass`] the noise of

@@ -1,7 +1,7 @@
 //! The counts of many samples, equal ones together.
 
 use crate::{
-    coverage::{Counts, Estimator, Point, ProductLimit, Scope, unbiased, unbiased_cells},
+    coverage::{Counts, Estimator, Point, ProductLimit, Scope, cells, unbiased, unbiased_cells},
     special::ln_rising_ratio,
 };
 use retrial_spec::{Error, Result};
@@ -18,9 +18,7 @@ pub struct Data {
 impl Data {
     /// Samples whose numbers of trials were set beforehand. An error without samples.
     pub fn new(counts: &[Counts]) -> Result<Self> {
-        let mut sorted = counts.to_vec();
-        sorted.sort_unstable();
-        Self::of_cells(sorted.chunk_by(|a, b| a == b).map(|same| (same[0], same.len() as f64)).collect(), None)
+        Self::of_cells(cells(counts), None)
     }
 
     /// Samples that were tried until their first success or until attempts ran out: [`Self::batched`] by one.

@@ -4,11 +4,9 @@
 //! epoch under way, and one entry of metadata that says which training it belongs to and guards every number with a checksum.
 
 use crate::{
-    data::Images,
     file::{read_up_to, sha256_hex, write_atomic},
     layers::Layers,
     model::Loss,
-    train::Train,
     weights::{self, Tensor, read_weights},
 };
 use retrial_spec::{Error, Result};
@@ -62,18 +60,6 @@ impl State {
             .or_else(|| epoch.map(|at| format!("the loss of epoch {} is not that of images", at + 1)))
             .or(early)
     }
-}
-
-/// Which training a checkpoint belongs to, as JSON. The number of epochs is no part of it: a finished training may go
-/// on.
-pub(crate) fn identity(train: &Train, images: &Images) -> String {
-    #[derive(serde::Serialize)]
-    struct Identity<'a> {
-        train: Train,
-        data: &'a str,
-    }
-    let identity = Identity { train: Train { epochs: 0, ..train.clone() }, data: images.sha256() };
-    serde_json::to_string(&identity).expect("plain numbers and strings")
 }
 
 /// Writes a checkpoint atomically.

@@ -82,7 +82,7 @@ impl Train {
     /// [`Error::File`] if it is damaged or belongs to another training.
     pub fn run(&self, images: &Images, checkpoint: Option<Checkpoint<'_>>, observer: &dyn Observer) -> Result<Trained> {
         let layers = Layers::new(self.check(images, checkpoint)?);
-        let identity = checkpoint::identity(self, images);
+        let identity = self.identity(images);
         let resumed = match checkpoint {
             Some(Checkpoint { path, .. }) => checkpoint::load(path, &identity, &layers)?,
             None => None,
@@ -130,6 +130,17 @@ impl Train {
         })?;
         let at_samples = sampled_loss(&weights, images, self.seed, 16, observer)?;
         Ok(Trained { weights, curve: trainer.state.curve, at_mean, at_samples })
+    }
+    /// Which training a checkpoint belongs to, as JSON. The number of epochs is no part of it: a finished training may go
+    /// on.
+    fn identity(&self, images: &Images) -> String {
+        #[derive(serde::Serialize)]
+        struct Identity<'a> {
+            train: Train,
+            data: &'a str,
+        }
+        let identity = Identity { train: Train { epochs: 0, ..self.clone() }, data: images.sha256() };
+        serde_json::to_string(&identity).expect("plain numbers and strings")
     }
 
     fn check(&self, images: &Images, checkpoint: Option<Checkpoint<'_>>) -> Result<Shape> {

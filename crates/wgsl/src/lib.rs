@@ -9,6 +9,7 @@ mod adapter;
 mod choice;
 mod correlation;
 mod gpu;
+mod group;
 mod kernels;
 mod passes;
 mod peak;

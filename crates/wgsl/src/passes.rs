@@ -3,13 +3,13 @@
 use crate::{
     choice::Choice,
     gpu::{Dispatch, Gpu},
+    group::Group,
     plan::{Plan, Tile},
     screen::Few,
     source,
-    tally::{Tiles, first_bins},
+    tally::Tiles,
 };
 use retrial_spec::{Precision, Problem, Result, model::DARK, rng};
-use std::ops::Range;
 
 /// Which trials of a submission are scored, and by which pixels; as in `score.wgsl`.
 #[derive(Clone, Copy)]
@@ -23,39 +23,12 @@ pub(crate) enum Pass<'a> {
 }
 
 impl Pass<'_> {
-    /// Numbers of all passes.
-    pub const ALL: [u32; 3] = [0, 1, 2];
-
     fn number(self) -> u32 {
         match self {
             Pass::All => 0,
             Pass::Screen(_) => 1,
             Pass::List => 2,
         }
-    }
-}
-
-/// Samples whose images share a buffer.
-pub(crate) struct Group {
-    pub samples: Range<usize>,
-    /// Where the histograms of the samples begin.
-    pub first_bins: Vec<u32>,
-    mu: wgpu::Buffer,
-    scale: wgpu::Buffer,
-    images: wgpu::Buffer,
-}
-
-impl Group {
-    pub fn new(gpu: &Gpu, problem: &Problem, samples: Range<usize>, plan: &Plan) -> Result<Self> {
-        let mut images = vec![0.0; samples.len() * plan.pixels as usize];
-        for (sample, row) in samples.clone().zip(images.chunks_mut(plan.pixels as usize)) {
-            row[..problem.shape().pixels].copy_from_slice(problem.image(sample));
-        }
-        let latent = problem.shape().latent;
-        let part = |values: &[f32]| gpu.upload(&values[samples.start * latent..samples.end * latent]);
-        let (mu, scale) = (part(problem.mus())?, part(problem.scales())?);
-        let first_bins = first_bins(problem, samples.clone());
-        Ok(Self { samples, first_bins, mu, scale, images: gpu.upload(&images)? })
     }
 }
 

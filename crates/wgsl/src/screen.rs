@@ -6,7 +6,7 @@
 //! it always has. Counts, first successes and records are those of the full kernel. What pays is counted in work, never
 //! measured.
 
-use crate::{gpu::Gpu, kernels, passes::Group, plan::Plan, source};
+use crate::{gpu::Gpu, group::Group, kernels, plan::Plan, source};
 use retrial_spec::{Linear, Noise, Problem, Result, model::DARK, tally::screening_limit};
 use std::ops::Range;
 

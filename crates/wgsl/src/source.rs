@@ -1,10 +1,6 @@
 //! The shaders' texts and the layouts of their parameters.
 
-use crate::{
-    passes::Pass,
-    plan::Tile,
-    tally::{AT_ONCE, BINS},
-};
+use crate::plan::Tile;
 use bytemuck::{Pod, Zeroable};
 use std::mem::offset_of;
 
@@ -57,6 +53,13 @@ pub struct Shader {
     pub subgroup: bool,
 }
 
+/// Thresholds of one dispatch of `pass_at_k`, which is what its workgroup memory holds.
+pub(crate) const AT_ONCE: usize = 1024;
+/// Bins of a sample's histogram that `pass_at_k` counts in.
+pub(crate) const BINS: usize = 1024;
+/// Numbers of the passes of `score`: all trials, a screen of them, and those that it let through.
+pub(crate) const PASSES: [u32; 3] = [0, 1, 2];
+
 /// Values for constants of an entry point.
 pub type Constants = Vec<(&'static str, f64)>;
 
@@ -73,7 +76,7 @@ impl Shader {
         const PROMISED: u64 = 16_384;
         match (self.kernel, entry) {
             ("score", "hidden") => {
-                let ways = Pass::ALL.iter().flat_map(|&pass| [0.0, 1.0].map(|skip| (pass, skip)));
+                let ways = PASSES.iter().flat_map(|&pass| [0.0, 1.0].map(|skip| (pass, skip)));
                 let sets = ways.flat_map(|(pass, skip)| [1.0, 20.0, 128.0].map(|latent| (pass, skip, latent)));
                 let set = |(pass, skip, latent)| {
                     vec![("TX", 16.0), ("LATENT", latent), ("SKIP", skip), ("PASS", f64::from(pass))]
@@ -85,8 +88,7 @@ impl Shader {
                 let bytes = if self.f16 { 2 } else { 4 };
                 let stages = Tile::all().flat_map(|tile| [1, 2].map(|stages| (tile, stages)));
                 let fitting = stages.filter(|(tile, stages)| tile.memory(bytes, *stages) <= PROMISED);
-                let ways =
-                    fitting.flat_map(|fit| Pass::ALL.iter().flat_map(move |&pass| [0, 1].map(|s| (fit, pass, s))));
+                let ways = fitting.flat_map(|fit| PASSES.iter().flat_map(move |&pass| [0, 1].map(|s| (fit, pass, s))));
                 let set = |((t, stages), pass, skip): ((Tile, u64), u32, u32)| {
                     let numbers = [t.tx, t.ty, t.depth, stages, skip.into(), pass.into()];
                     ["TX", "TY", "DEPTH", "STAGES", "SKIP", "PASS"].into_iter().zip(numbers.map(|n| n as f64)).collect()

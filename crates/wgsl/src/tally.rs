@@ -5,7 +5,7 @@
 
 use crate::{
     gpu::{Dispatch, Gpu},
-    source,
+    source::{self, AT_ONCE, BINS},
 };
 use retrial_spec::{
     Problem, Result, Row, Tally,
@@ -13,9 +13,6 @@ use retrial_spec::{
     tally::{Histogram, Record},
 };
 
-/// Thresholds of one dispatch, what its workgroup memory holds; bins of a sample.
-pub(crate) const AT_ONCE: usize = 1024;
-pub(crate) const BINS: usize = 1024;
 /// Trials of a block, as in `pass_at_k.wgsl`.
 const BLOCK: usize = 4096;
 const INFINITE: u32 = f32::INFINITY.to_bits();

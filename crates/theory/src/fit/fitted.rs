@@ -1,11 +1,6 @@
-//! Any law fitted to any data, with what there is to know about the fit.
+//! A law fitted to data: its parameters, their intervals, and how well it fits.
 
-use super::{
-    Kind, Law, Misfit, bootstrap::Refits, curve::fitting_curve, estimate::estimate, goodness::goodness, profile,
-    search::negative_log_likelihood,
-};
-use crate::{Data, npmle::Npmle, parallel};
-use retrial_spec::{Observer, Result};
+use super::{Kind, Law, Misfit};
 use std::fmt;
 
 /// How a 95 % interval was found. Both are for samples drawn from a population, and both hold only if the law does.
@@ -100,36 +95,6 @@ impl Fitted {
     }
 }
 
-/// Why there is no fit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-pub enum NoFit {
-    /// No trial succeeded.
-    NoSuccess,
-    /// No trial failed.
-    NoFailure,
-    /// Success rates differ no more than equal ones would by chance.
-    NoSpread,
-    /// Each sample was solved always or never.
-    AllOrNothing,
-    /// The curve has fewer points than the law has parameters.
-    FewPoints,
-    /// The law is drawn from and never fitted.
-    Given,
-}
-
-impl fmt::Display for NoFit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NoSuccess => "no trial succeeded",
-            Self::NoFailure => "no trial failed",
-            Self::NoSpread => "success rates differ no more than equal ones would by chance",
-            Self::AllOrNothing => "each sample was solved always or never",
-            Self::FewPoints => "the curve has fewer points than the law has parameters",
-            Self::Given => "the law is drawn from and never fitted",
-        })
-    }
-}
-
 /// How much to compute for intervals and goodness of fit.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {
@@ -139,61 +104,4 @@ pub struct Settings {
     pub seed: u64,
     /// Threads, at least 1.
     pub threads: usize,
-}
-
-/// Fits one law: the point estimate with its misfit.
-pub fn fit(kind: Kind, data: &Data) -> Result<Fitted, NoFit> {
-    let curve = fitting_curve(data);
-    let law = estimate(kind, data, &curve)?;
-    let nll = law.mixing().map(|law| negative_log_likelihood(&*law, data).0);
-    let free = law.parameters().len() as f64;
-    Ok(Fitted {
-        law,
-        nll,
-        misfit: Misfit::of(&curve, |k| law.coverage(k)),
-        aic: nll.map(|nll| 2.0 * (nll + free)),
-        bic: nll.map(|nll| 2.0 * nll + free * data.samples().ln()),
-        intervals: Vec::new(),
-        goodness: None,
-    })
-}
-
-/// Fits one law and fills in everything: intervals by profile likelihood, or for laws by least squares, where replicates
-/// are asked for, by bootstrap; and with replicates goodness of fit, where there is a likelihood. Cancelled by the
-/// observer.
-pub fn study(
-    kind: Kind,
-    data: &Data,
-    npmle: &Npmle,
-    settings: &Settings,
-    observer: &dyn Observer,
-) -> Result<Result<Fitted, NoFit>> {
-    let mut fitted = match fit(kind, data) {
-        Ok(fitted) => fitted,
-        Err(no_fit) => return Ok(Err(no_fit)),
-    };
-    fitted.intervals = profile::parameters(&fitted, data);
-    if settings.replicates > 0 {
-        if !kind.by_likelihood() {
-            fitted.intervals = Refits::new(&fitted.law, data, settings, observer)?.parameters();
-        }
-        fitted.goodness = goodness(&fitted, data, npmle, settings, observer)?;
-    }
-    Ok(Ok(fitted))
-}
-
-/// [`study`] of several laws, in order. Replicates share out the threads; without them the laws do.
-pub fn study_all(
-    kinds: &[Kind],
-    data: &Data,
-    npmle: &Npmle,
-    settings: &Settings,
-    observer: &dyn Observer,
-) -> Result<Vec<Result<Fitted, NoFit>>> {
-    let one = |kind| study(kind, data, npmle, settings, observer);
-    if settings.replicates > 0 {
-        return kinds.iter().map(|&kind| one(kind)).collect();
-    }
-    let count = kinds.len() as u64;
-    parallel::map(count, settings.threads, ("fit", "laws"), observer, |i| one(kinds[i as usize]))?.into_iter().collect()
 }

@@ -27,19 +27,23 @@ mod least_squares;
 mod likelihood;
 mod minimise;
 mod nested;
+mod no_fit;
 pub(crate) mod profile;
 mod quadrature;
 mod search;
+mod study;
 
 use crate::coverage::Point;
 pub use across::{Across, across};
 pub use family::{Parameter, Range};
-pub use fitted::{Fitted, Goodness, Interval, Method, NoFit, Settings, fit, study, study_all};
+pub use fitted::{Fitted, Goodness, Interval, Method, Settings};
 pub use law::{Kind, Law};
 pub use least_squares::{Eq8Fit, Eq12Fit, eq8_least_squares, eq12_least_squares};
 pub use likelihood::{BetaFit, Outcome, beta_binomial, zero_inflated};
 pub use nested::{Nested, nested};
+pub use no_fit::NoFit;
 use retrial_spec::{Error, Result};
+pub use study::{fit, study, study_all};
 
 /// How far a law misses a curve, over the points of the curve, each counted once.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]

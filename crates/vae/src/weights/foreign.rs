@@ -1,6 +1,8 @@
 //! What a file is that is no weight file, and what to do about it.
 
-use super::torch::SAVE_STATE;
+/// How the files of others become readable.
+pub(crate) const SAVE_STATE: &str =
+    "save it as torch.save(model.state_dict(), \"model.pt\") or with safetensors.torch.save_file";
 
 /// A fault and its cure.
 pub(crate) type Verdict = (String, String);

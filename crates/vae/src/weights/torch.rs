@@ -4,7 +4,7 @@
 //! hostile file could cost is bounded here, before it is opened.
 
 use super::{
-    foreign,
+    foreign::{self, SAVE_STATE},
     stored::{Stored, of_torch},
     unknown,
 };
@@ -20,10 +20,6 @@ use zip::{ZipArchive, result::ZipError};
 const MAX_ENTRIES: usize = 10_000;
 /// Longest pickle. A byte of it may cost a hundred in memory.
 const MAX_PICKLE: u64 = 2 << 20;
-
-/// How the files of others become readable.
-pub(crate) const SAVE_STATE: &str =
-    "save it as torch.save(model.state_dict(), \"model.pt\") or with safetensors.torch.save_file";
 
 /// The tensors of an archive whose bytes are at hand; `limit` bounds what they unpack to.
 pub(crate) fn tensors(path: &Path, bytes: &[u8], limit: u64) -> Result<Vec<Stored<'static>>> {
