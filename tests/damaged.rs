@@ -2,8 +2,9 @@
 
 use crate::cli::{retrial, succeeds};
 use retrial_engine::run::read;
+use retrial_files::sha256_hex;
 use retrial_spec::{Error, Shape, Tally, rng::Stream, tally::Unchecked};
-use retrial_vae::{file::sha256_hex, weights};
+use retrial_vae::weights;
 use serde::{Deserialize, Serialize};
 use std::{collections::HashSet, fs, ops::Range, path::Path};
 

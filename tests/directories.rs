@@ -26,7 +26,7 @@ fn temporary(dir: &Path) -> Vec<String> {
     names.filter(|name| name.ends_with(".tmp")).collect()
 }
 
-/// Only what [`retrial_vae::file::write_atomic`] names, and no living process holds.
+/// Only what [`retrial_files::write_atomic`] names, and no living process holds.
 #[test]
 fn what_killed_runs_left_goes_when_a_directory_is_taken() {
     let dir = tempfile::tempdir().unwrap();

@@ -11,8 +11,8 @@ use retrial_check::{
     exchange::{Numbers, Values},
 };
 use retrial_engine::arrays::{Element, npy};
+use retrial_files::{Array, read_up_to};
 use retrial_spec::{Error, Precision, Result, Shape, Variant};
-use retrial_vae::{Array, file::read_up_to};
 use serde::{Deserialize, Serialize};
 use std::{
     fs::{self, Metadata},

@@ -1,8 +1,8 @@
 //! What a page exported, held against a run of the same trials.
 
 use retrial_engine::{Manifest, State};
+use retrial_files::read_up_to;
 use retrial_spec::{Error, Result, Row, tally::Histogram};
-use retrial_vae::file::read_up_to;
 use serde::Deserialize;
 use std::path::Path;
 

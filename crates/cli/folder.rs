@@ -1,9 +1,9 @@
 //! What `--out DIR` leaves: tables as CSV, figures as SVG and PNG, and the page.
 
 use clap::Args;
+use retrial_files::{clear_temporaries, write_inside};
 use retrial_report::{Block, Figure, Report, Table};
 use retrial_spec::{Error, Result, text::visible};
-use retrial_vae::file::{clear_temporaries, write_inside};
 use serde::Serialize;
 use std::{fs, io, path::PathBuf};
 

@@ -2,8 +2,9 @@
 
 use crate::args;
 use retrial_engine::{Manifest, RunDir, arrays, run::IMAGES};
+use retrial_files::read_up_to;
 use retrial_spec::{Error, Result};
-use retrial_vae::{GivenPosterior, Images, WeightFile, data::FASHION_MNIST, file::read_up_to, weights};
+use retrial_vae::{GivenPosterior, Images, WeightFile, data::FASHION_MNIST, weights};
 use std::path::Path;
 
 /// Files of a run that its trials depend on, where it has them.

@@ -4,8 +4,8 @@ use crate::ui;
 use clap::Args;
 use ndarray::Array3;
 use retrial_engine::arrays;
+use retrial_files::write_to;
 use retrial_spec::{Error, Result, rng::trial_normals, text::visible};
-use retrial_vae::file::write_to;
 use std::path::PathBuf;
 
 /// Write the normals of trials, as every backend draws them

@@ -11,9 +11,10 @@ use crate::{
 use clap::Args;
 use retrial_cpu::Cpu;
 use retrial_engine::run;
+use retrial_files::write_to;
 use retrial_page::{Page as Html, most_samples};
 use retrial_spec::{Backend, Error, Result, Tally};
-use retrial_vae::{WeightFile, file::write_to, problem};
+use retrial_vae::{WeightFile, problem};
 use serde_json::json;
 use std::path::PathBuf;
 

@@ -14,9 +14,10 @@ use crate::{
 use clap::Args;
 use ndarray::Array2;
 use retrial_engine::{Analysis, Manifest, RunDir};
+use retrial_files::read_up_to;
 use retrial_report::{Block, Section, Table};
 use retrial_spec::{Backend, Error, Problem, Result, Tally};
-use retrial_vae::{file::read_up_to, problem};
+use retrial_vae::problem;
 use std::path::PathBuf;
 
 /// Draw the figures and the report of a run again

@@ -10,9 +10,10 @@ use clap::Args;
 use ndarray::{Array2, Array3};
 use retrial_devices::KernelRequest;
 use retrial_engine::arrays;
+use retrial_files::{Array, write_to};
 use retrial_reference as reference;
 use retrial_spec::{Error, Noise, Precision, Result, Variant, text::visible};
-use retrial_vae::{Array, GivenPosterior, WeightFile, file::write_to, problem};
+use retrial_vae::{GivenPosterior, WeightFile, problem};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 

@@ -7,6 +7,7 @@ use crate::{
 };
 use clap::Args;
 use retrial_counts::MOST_PROBLEMS;
+use retrial_files::write_to;
 use retrial_spec::{Error, Result, text::visible};
 use retrial_theory::{
     coverage::Counts,
@@ -14,7 +15,6 @@ use retrial_theory::{
     laws::BetaLaw,
     simulate::{Design, simulate},
 };
-use retrial_vae::file::write_to;
 use std::path::PathBuf;
 
 /// Draw success counts from the memorising model, in the format that the other commands read

@@ -92,6 +92,7 @@ pub use retrial_cpu as cpu;
 pub use retrial_cuda as cuda;
 pub use retrial_devices as devices;
 pub use retrial_engine as engine;
+pub use retrial_files as files;
 pub use retrial_reference as reference;
 pub use retrial_report as report;
 pub use retrial_spec as spec;

@@ -9,6 +9,8 @@
 //! | files of harnesses | as theirs | known by their content: [`formats`] |
 //! | a Retrial run | - | a directory; every threshold is a group |
 //!
+//! Runs are read with the feature `runs`, which is on by default; without it the crate needs neither the engine nor the VAE.
+//!
 //! Tables are CSV (commas, tabs or semicolons) with a header, JSON lines, JSON arrays or Parquet, plain or gzipped, in UTF-8 or
 //! UTF-16, and [`Columns`] knows their columns by other names. With columns `model` and `benchmark` a table holds several
 //! groups; with `cluster`, problems that belong together. Every fault names file, row and column; row 1 is the first below the header.

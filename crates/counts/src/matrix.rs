@@ -2,8 +2,8 @@
 
 use crate::{Group, Options, attempts::Attempts, builder::stem};
 use csv::StringRecord;
+use retrial_files::Array;
 use retrial_spec::{Error, Result};
-use retrial_vae::Array;
 use std::path::Path;
 
 /// Whether every cell of a table's first row, but perhaps the first, is an outcome, and there are two or more.

@@ -1,11 +1,16 @@
 //! Counts of a Retrial run: every threshold is a group, every sample a problem.
 
-use crate::{Group, Options, Outcomes};
+#[cfg(feature = "runs")]
+use crate::Options;
+use crate::{Group, Outcomes};
+#[cfg(feature = "runs")]
 use retrial_engine::{State, run};
 use retrial_spec::{Error, Result, Tally};
 use retrial_theory::coverage::Counts;
 use std::path::Path;
 
+/// Reads the directory of a run.
+#[cfg(feature = "runs")]
 pub fn read(path: &Path, options: &Options) -> Result<Vec<Group>> {
     let asked = [("stopped", options.stopped.is_some()), ("attempts", options.attempts.is_some())];
     if let Some((name, _)) = asked.iter().chain(&[("problems", options.problems.is_some())]).find(|(_, asked)| *asked) {
@@ -17,6 +22,13 @@ pub fn read(path: &Path, options: &Options) -> Result<Vec<Group>> {
     }
     let model = path.canonicalize().ok().and_then(|p| Some(p.file_name()?.to_string_lossy().into_owned()));
     of_tally(&model.unwrap_or_else(|| "run".into()), &tally)
+}
+
+/// Says that this build reads no runs.
+#[cfg(not(feature = "runs"))]
+pub fn read(path: &Path, _: &crate::Options) -> Result<Vec<Group>> {
+    let fix = "build with the feature runs of retrial-counts, or give successes as a table";
+    Err(Error::file(path, "is the directory of a run, which this build does not read", fix))
 }
 
 /// The counts of a tally of at least one trial: every threshold is a group, every sample a problem.

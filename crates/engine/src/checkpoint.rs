@@ -4,8 +4,8 @@
 //! whole, and a newest one that is damaged gives way to the one before.
 
 use crate::{Manifest, State, state::Unchecked};
+use retrial_files::{read_up_to, sha256_hex, write_atomic};
 use retrial_spec::{Error, Result};
-use retrial_vae::file::{read_up_to, sha256_hex, write_atomic};
 use serde::{Deserialize, Serialize};
 use std::{fs, io, path::Path};
 

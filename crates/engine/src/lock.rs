@@ -1,7 +1,7 @@
 //! One process a directory: a lock that ends with its holder, however it ends, and says who it is.
 
+use retrial_files::read_up_to;
 use retrial_spec::{Error, Result};
-use retrial_vae::file::read_up_to;
 use serde::{Deserialize, Serialize};
 use std::{
     fmt,

@@ -5,8 +5,8 @@ use crate::{
     checkpoint::{self, Kept, NEWEST},
     lock::{self, Lock, Sampling},
 };
+use retrial_files::{clear_temporaries, read_up_to, write_inside};
 use retrial_spec::{Error, Result};
-use retrial_vae::file::{clear_temporaries, read_up_to, write_inside};
 use std::{
     fs, io,
     path::{Path, PathBuf},

@@ -10,9 +10,9 @@ pub use decoder::Decoder;
 pub use reach::{Law, Reached, coverage_csv};
 
 use crate::{DataInfo, ModelInfo, RunDir};
+use retrial_files::{read_up_to, sha256_hex};
 use retrial_spec::{Device, Error, Observer, Progress, Result, Variant};
 use retrial_theory::tail::{Settings, Tail, tails};
-use retrial_vae::file::{read_up_to, sha256_hex};
 use serde::{Deserialize, Serialize};
 use std::{fs, io};
 

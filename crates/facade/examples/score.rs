@@ -4,8 +4,9 @@
 use retrial::{
     Backend, Result,
     cpu::Cpu,
+    files::Array,
     spec::{Noise, Precision, Problem, Silent},
-    vae::{Array, Images, Train},
+    vae::{Images, Train},
 };
 use std::path::PathBuf;
 

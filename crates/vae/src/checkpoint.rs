@@ -4,11 +4,11 @@
 //! epoch under way, and one entry of metadata that says which training it belongs to and guards every number with a checksum.
 
 use crate::{
-    file::{read_up_to, sha256_hex, write_atomic},
     layers::Layers,
     model::Loss,
     weights::{self, Tensor, read_weights},
 };
+use retrial_files::{read_up_to, sha256_hex, write_atomic};
 use retrial_spec::{Error, Result};
 use safetensors::{Dtype, SafeTensors};
 use std::path::Path;

@@ -4,13 +4,8 @@ mod csv;
 mod folder;
 mod grey;
 
-use crate::{
-    array::{self, Array},
-    file::sha256_of_f32,
-    foreign::is_text,
-    stream::Stream,
-};
 use grey::{Grey, ROUNDING};
+use retrial_files::{Array, Stream, array, foreign::is_text, sha256_of_f32};
 use retrial_spec::{Error, Result, Shape};
 use std::path::Path;
 
@@ -88,7 +83,7 @@ impl Images {
         let grey = match stream.head() {
             [] => return Err(Error::file(path, "is empty", WANTED)),
             head if array::is_array(head) => Grey::of_array(Array::new(stream)?, samples)?,
-            head if is_text(head) && crate::foreign::recognise(head).is_none() => csv::read(stream, samples)?,
+            head if is_text(head) && retrial_files::foreign::recognise(head).is_none() => csv::read(stream, samples)?,
             head => return Err(array::unknown(path, head, WANTED)),
         };
         Self::of(source.into(), grey)

@@ -1,6 +1,6 @@
 //! Means and log variances that take the place of an encoder.
 
-use crate::{Array, file::sha256_of_f32};
+use retrial_files::{Array, sha256_of_f32};
 use retrial_spec::{Error, Posterior, Result};
 use std::path::Path;
 

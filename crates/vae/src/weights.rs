@@ -31,8 +31,8 @@ mod torch;
 mod unknown;
 mod words;
 
-use crate::file::{read_up_to, sha256_hex, write_atomic};
 use assemble::assemble;
+use retrial_files::{read_up_to, sha256_hex, write_atomic};
 use retrial_spec::{Error, Linear, Result, Weights};
 use roles::{Part, Placed, Role};
 use safetensors::{Dtype, SafeTensors, View, tensor::serialize};

@@ -1,8 +1,9 @@
 //! Data sources: what is read, and that everything else is refused on one line that names the file.
 
 use flate2::{Compression, write::GzEncoder};
+use retrial_files::sha256_hex;
 use retrial_spec::Error;
-use retrial_vae::{Images, file::sha256_hex};
+use retrial_vae::Images;
 use std::{fs, io::Write, path::PathBuf};
 use tempfile::TempDir;
 

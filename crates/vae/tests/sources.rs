@@ -1,8 +1,9 @@
 //! The files that people hold: what is read as it stands, what is said of it, and what is refused with its cure.
 
 use flate2::{Compression, Crc, write::DeflateEncoder, write::GzEncoder};
+use retrial_files::Array;
 use retrial_spec::Error;
-use retrial_vae::{Array, Images};
+use retrial_vae::Images;
 use std::{fs, io::Write, path::PathBuf};
 use tempfile::TempDir;
 

@@ -1,7 +1,7 @@
 //! Tables of pixels: an image a line, as MNIST and its kin are passed around.
 
 use super::grey::{self, Grey, ROUNDING};
-use crate::stream::Stream;
+use retrial_files::Stream;
 use retrial_spec::{Error, Result, Shape};
 use std::path::Path;
 

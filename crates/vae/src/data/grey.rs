@@ -1,6 +1,6 @@
 //! Grey values as a source holds them, and the one rule that brings them to `[0, 1]`.
 
-use crate::array::Array;
+use retrial_files::Array;
 use retrial_spec::{Error, Result, Shape};
 use std::path::Path;
 

@@ -304,6 +304,6 @@ fn a_decoder_alone() {
     // What is saved is the decoder, which no one can take for a model with an encoder.
     let (_dir, path) = write(b"");
     file.save(&path).unwrap();
-    assert_eq!(retrial_vae::file::sha256_hex(&fs::read(&path).unwrap()), whole.2);
+    assert_eq!(retrial_files::sha256_hex(&fs::read(&path).unwrap()), whole.2);
     assert!(weights::load(&path).is_err() && options.load(&path).unwrap().weights == file.weights);
 }

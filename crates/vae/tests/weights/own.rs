@@ -1,7 +1,7 @@
 //! Files as Retrial writes them, and the damage that may come to them.
 
 use super::*;
-use retrial_vae::file::sha256_hex;
+use retrial_files::sha256_hex;
 
 fn entries() -> Vec<Entry> {
     named(OWN)

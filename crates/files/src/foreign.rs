@@ -1,7 +1,7 @@
 //! What a file is that holds no array, by its first bytes, and what to do about it.
 
 /// What the bytes begin, and the cure.
-pub(crate) fn recognise(head: &[u8]) -> Option<(&'static str, &'static str)> {
+pub fn recognise(head: &[u8]) -> Option<(&'static str, &'static str)> {
     let save = "save its array with numpy.save";
     Some(match head {
         [0x89, b'P', b'N', b'G', ..] => ("is a single PNG", "give the folder of the images"),
@@ -30,7 +30,7 @@ pub(crate) fn recognise(head: &[u8]) -> Option<(&'static str, &'static str)> {
 }
 
 /// Whether the bytes begin a text.
-pub(crate) fn is_text(head: &[u8]) -> bool {
+pub fn is_text(head: &[u8]) -> bool {
     let head = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head);
     !head.is_empty() && head.iter().all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace())
 }

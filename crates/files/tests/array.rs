@@ -2,8 +2,8 @@
 
 use half::f16;
 use proptest::{collection::vec, prelude::*, sample::select};
+use retrial_files::Array;
 use retrial_spec::Error;
-use retrial_vae::Array;
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     cell::Cell,

@@ -134,7 +134,7 @@ fn written_to(temporary: &str) -> Option<&str> {
 }
 
 /// [`sha256_hex`] of numbers as little-endian float32, without a copy of them all.
-pub(crate) fn sha256_of_f32<'a>(values: impl IntoIterator<Item = &'a [f32]>) -> String {
+pub fn sha256_of_f32<'a>(values: impl IntoIterator<Item = &'a [f32]>) -> String {
     let mut hash = Sha256::new();
     for piece in values.into_iter().flat_map(|values| values.chunks(4096)) {
         hash.update(piece.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>());

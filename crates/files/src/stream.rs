@@ -11,16 +11,16 @@ use std::{
 };
 
 /// First bytes by which a file is recognised.
-pub(crate) const HEAD: usize = 16;
+pub const HEAD: usize = 16;
 /// What to do about a damaged file.
-pub(crate) const FETCH_AGAIN: &str = "fetch or write it again";
+pub const FETCH_AGAIN: &str = "fetch or write it again";
 
 const GZIP: [u8; 2] = [0x1F, 0x8B];
 /// The first file of an archive, or the end of an empty one.
 const ZIP: [&[u8]; 2] = [b"PK\x03\x04", b"PK\x05\x06"];
 
 /// An open file. Its path stands for it in messages.
-pub(crate) struct Stream<'a> {
+pub struct Stream<'a> {
     path: &'a Path,
     from: Box<dyn BufRead + 'a>,
     head: Vec<u8>,
@@ -51,6 +51,7 @@ impl<'a> Stream<'a> {
         Ok(Self { path, from: Box::new(from), head, unpacked: true })
     }
 
+    /// The path that stands for it in messages.
     pub fn path(&self) -> &'a Path {
         self.path
     }

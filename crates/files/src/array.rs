@@ -5,7 +5,7 @@
 //!
 //! ```no_run
 //! # fn main() -> retrial_spec::Result<()> {
-//! use retrial_vae::Array;
+//! use retrial_files::Array;
 //!
 //! let array = Array::open("mu.npy".as_ref())?;
 //! assert_eq!(array.shape()[1..], [20]);
@@ -74,7 +74,7 @@ impl<'a> Array<'a> {
     }
 
     /// Reads the header.
-    pub(crate) fn new(mut stream: Stream<'a>) -> Result<Self> {
+    pub fn new(mut stream: Stream<'a>) -> Result<Self> {
         let header = match *stream.head() {
             [] => return Err(Error::file(stream.path(), "is empty", WANTED)),
             [0, 0, 0x08..=0x0E, axes, ..] if axes > 0 => idx(&mut stream)?,
@@ -210,12 +210,12 @@ impl<'a> Array<'a> {
 }
 
 /// Whether the first bytes are those of an array.
-pub(crate) fn is_array(head: &[u8]) -> bool {
+pub fn is_array(head: &[u8]) -> bool {
     matches!(*head, [0, 0, 0x08..=0x0E, axes, ..] if axes > 0) || head.starts_with(b"\x93NUMPY")
 }
 
 /// What is said of a file that is none of those `wanted`.
-pub(crate) fn unknown(path: &Path, head: &[u8], wanted: &str) -> Error {
+pub fn unknown(path: &Path, head: &[u8], wanted: &str) -> Error {
     match foreign::recognise(head) {
         Some((fault, cure)) => Error::file(path, fault, cure),
         None => Error::file(path, format!("starts with the bytes {:02x?}", &head[..head.len().min(4)]), wanted),

@@ -1,6 +1,6 @@
 //! Atomic writes: the old content or the new one, and nothing else in the directory.
 
-use retrial_vae::file::{clear_temporaries, read_up_to, sha256_hex, write_atomic, write_inside};
+use retrial_files::{clear_temporaries, read_up_to, sha256_hex, write_atomic, write_inside};
 use std::{fs, path::Path};
 use tempfile::TempDir;
 
