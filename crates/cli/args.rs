@@ -23,6 +23,10 @@ pub struct DeviceArgs {
 impl DeviceArgs {
     /// Opens the device, and says why where it is not the GPU that was hoped for.
     pub fn open(&self) -> Result<Opened> {
+        if let Some(threads) = self.threads.filter(|threads| (1..=4096).contains(threads)) {
+            // What else is computed on the CPU takes no more either. A pool that is there already stays.
+            let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+        }
         let opened = self.request().open()?;
         if opened.fallback {
             ui::note(format_args!("device auto took {}, since {}", opened.backend.device(), opened.why));

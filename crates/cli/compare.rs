@@ -3,7 +3,7 @@
 use crate::{
     contest::{Contest, Duel},
     folder::{self, Folder, FolderArgs},
-    input::{InputArgs, positive, replicates, threads},
+    input::{InputArgs, positive, replicates},
     numbers::table_ks,
     progress::Terminal,
     ui,
@@ -143,7 +143,7 @@ impl Compare {
             let limit = format!("the fewest attempts at a problem are {reach}: ask for fewer");
             return Err(Error::input("k", k, limit));
         }
-        let settings = Settings { replicates: self.permutations, seed: self.seed, threads: threads() };
+        let settings = Settings { replicates: self.permutations, seed: self.seed };
         let mut rankings = vec![];
         let mut order: Vec<usize> = (0..groups.len()).collect();
         if groups.len() > 2 {

@@ -85,7 +85,7 @@ fn of_kept_errors(dir: &RunDir, manifest: &Manifest) -> Result<Gram> {
     let samples = errors.nrows().min(Gram::MOST_SAMPLES);
     let mut gram = Gram::new(samples, manifest.seed)?;
     let first: Vec<f32> = errors.rows().into_iter().take(samples).flatten().copied().collect();
-    gram.add(std::thread::available_parallelism().map_or(1, |n| n.get()), 0, &first)?;
+    gram.add(0, &first)?;
     Ok(gram)
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     folder::{self, Folder, FolderArgs},
-    input::{InputArgs, headline, law, notes, replicates, threads},
+    input::{InputArgs, headline, law, notes, replicates},
     laws,
     numbers::{Short, share, table_ks},
     policy,
@@ -139,8 +139,7 @@ impl Cost {
         let most = if p.fitted.is_some() { MOST } else { reach };
         let attempts = trials_to_reach(|k| p.coverage(k), coverage, most).map(f64::ceil);
         let measured = |k: f64| p.data.curve(&[k as u64], Scope::Population).first().map(|at| [at.low, at.high]);
-        let (terminal, settings) =
-            (Terminal::new(), Settings { replicates: self.bootstrap, seed: self.seed, threads: threads() });
+        let (terminal, settings) = (Terminal::new(), Settings { replicates: self.bootstrap, seed: self.seed });
         let law = p.fitted.as_ref().map(|fitted| interval_by_law(fitted, &p.data, &settings, &terminal)).transpose()?;
         terminal.clear();
         let ends = |k: f64| {

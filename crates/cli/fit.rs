@@ -4,7 +4,7 @@ use crate::{
     curves,
     fits::{self, Fits},
     folder::{self, Folder, FolderArgs},
-    input::{Convention, InputArgs, headline, law, laws_help, replicates, threads},
+    input::{Convention, InputArgs, headline, law, laws_help, replicates},
     laws,
     progress::Terminal,
     tails::{self, Tails, tails},
@@ -58,7 +58,7 @@ impl Fit {
         let mut folder = self.folder.create()?;
         let kinds = if self.law.is_empty() { Kind::fitted().collect() } else { self.law.clone() };
         let terminal = Terminal::new();
-        let settings = Settings { replicates: self.bootstrap, seed: self.seed, threads: threads() };
+        let settings = Settings { replicates: self.bootstrap, seed: self.seed };
         let fits = self.input.read()?.into_iter().map(|group| {
             let data = self.input.reading.data(&group)?;
             let npmle = npmle(&data);

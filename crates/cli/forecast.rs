@@ -2,7 +2,7 @@
 
 use crate::{
     backtest,
-    input::{InputArgs, Reading, given_law, headline, law, notes, positive, replicates, threads},
+    input::{InputArgs, Reading, given_law, headline, law, notes, positive, replicates},
     numbers::share,
     progress::Terminal,
     ui,
@@ -109,7 +109,7 @@ impl Forecast {
 
     fn methods(&self, data: &Data, terminal: &Terminal) -> Result<Vec<Method>> {
         let ks = &self.k;
-        let settings = Settings { replicates: self.bootstrap, seed: self.seed, threads: threads() };
+        let settings = Settings { replicates: self.bootstrap, seed: self.seed };
         let kinds: Vec<Kind> = if self.law.is_empty() { Kind::fitted().collect() } else { self.law.clone() };
         let mut methods = vec![];
         for kind in kinds {

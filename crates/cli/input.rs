@@ -8,7 +8,7 @@ use retrial_theory::{
     Data,
     fit::{Kind, Law},
 };
-use std::{collections::HashMap, num::NonZero, path::PathBuf, thread};
+use std::{collections::HashMap, path::PathBuf};
 
 /// Where the counts are and how to read them.
 #[derive(Args, Clone)]
@@ -296,11 +296,6 @@ fn pair(text: &str) -> std::result::Result<(String, String), String> {
     let parts = text.split_once('=').filter(|(left, right)| !left.trim().is_empty() && !right.trim().is_empty());
     let (left, right) = parts.ok_or("must be COLUMN=NAME, such as num_correct=passed")?;
     Ok((left.trim().into(), right.trim().into()))
-}
-
-/// All cores.
-pub fn threads() -> usize {
-    thread::available_parallelism().map_or(1, NonZero::get)
 }
 
 #[cfg(test)]

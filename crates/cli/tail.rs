@@ -3,7 +3,6 @@
 use crate::{
     args::{DataArgs, DeviceArgs, KernelArgs},
     figures,
-    input::threads,
     model::ModelArgs,
     numbers::share,
     progress::Terminal,
@@ -166,8 +165,7 @@ impl Tail {
             )
         };
         let promise = ui::promise();
-        let threads = self.device.threads.unwrap_or_else(threads);
-        let tails = asked.run(decoder, dir, threads, &terminal, &|samples| saved.set(samples));
+        let tails = asked.run(decoder, dir, &terminal, &|samples| saved.set(samples));
         terminal.clear();
         match &tails {
             Ok(_) => ui::last_words(kept()),

@@ -1,15 +1,14 @@
 //! The Gram matrix of errors standardised per trial, in f64 and in one fixed order.
 
-use crate::pool;
+use crate::pool::Pool;
 use retrial_spec::Result;
 
 /// `G = U U^T / N`, `[N, N]`, of errors `[N, K]`.
-pub(crate) fn correlation(threads: usize, errors: &[f32], samples: usize) -> Result<Vec<f64>> {
+pub(crate) fn correlation(pool: &Pool, errors: &[f32], samples: usize) -> Result<Vec<f64>> {
     let trials = errors.len() / samples;
     let u = standardise(errors, samples, trials);
     let mut gram = vec![0.0; samples * samples];
-    pool::for_each(
-        threads,
+    pool.for_each(
         gram.chunks_mut(samples).enumerate(),
         || (),
         |(), (a, row)| {

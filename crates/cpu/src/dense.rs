@@ -4,7 +4,7 @@ use crate::{
     isa::{Isa, Job},
     lanes::Lanes,
     panel::{Packed, product, rows, sigmoid},
-    pool,
+    pool::Pool,
 };
 use retrial_spec::{Linear, Result};
 
@@ -17,14 +17,13 @@ pub(crate) enum Activation {
 }
 
 /// `activation(W x + b)` of inputs `[B, in]`, giving `[B, out]`.
-pub(crate) fn dense(isa: Isa, threads: usize, layer: &Linear, act: Activation, inputs: &[f32]) -> Result<Vec<f32>> {
+pub(crate) fn dense(isa: Isa, pool: &Pool, layer: &Linear, act: Activation, inputs: &[f32]) -> Result<Vec<f32>> {
     let tile = isa.tile();
     let packed = Packed::new(layer, tile.rows, 0.0);
     let units: Vec<u16> = (0..layer.inputs as u16).collect();
     let mut outputs = vec![0.0; inputs.len() / layer.inputs * layer.outputs];
     let tasks = inputs.chunks(tile.trials * layer.inputs).zip(outputs.chunks_mut(tile.trials * layer.outputs));
-    pool::for_each(
-        threads,
+    pool.for_each(
         tasks,
         || vec![0.0; layer.inputs * tile.trials],
         |transposed, (inputs, outputs)| {

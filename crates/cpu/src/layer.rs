@@ -4,7 +4,8 @@ use crate::{
     lanes::Lanes,
     panel::{Packed, Word, product, rows},
 };
-use retrial_spec::{Linear, Problem, model::DARK};
+use retrial_host::DARK;
+use retrial_spec::{Linear, Problem};
 
 /// The decoder's second layer in one precision: how hidden units are kept, paired and multiplied.
 pub(crate) trait Layer: Sized + Send + Sync {

@@ -23,6 +23,7 @@ mod screen;
 mod tests;
 
 pub use isa::Isa;
+use pool::Pool;
 
 use dense::{Activation, dense};
 use pairs::Pairs;
@@ -31,13 +32,12 @@ use retrial_spec::{
     Device, Error, Fused, Kernels, Noise, Posterior, Precision, Problem, Result, Tally, Variant, Weights,
 };
 use scorer::CpuScorer;
-use std::{num::NonZero, thread};
 
 /// The CPU of this machine.
 pub struct Cpu {
     device: Device,
     isa: Isa,
-    threads: usize,
+    pool: Pool,
 }
 
 impl Cpu {
@@ -56,8 +56,7 @@ impl Cpu {
 
     /// As [`Cpu::new`], with a given instruction set, which must be available.
     pub fn with_isa(threads: Option<usize>, isa: Isa) -> Result<Self> {
-        let threads = threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, NonZero::get));
-        if !(1..=4096).contains(&threads) {
+        if let Some(threads) = threads.filter(|threads| !(1..=4096).contains(threads)) {
             return Err(Error::input("threads", threads, "must be 1 to 4096"));
         }
         if !isa.available() {
@@ -74,12 +73,12 @@ impl Cpu {
                 .collect(),
             double: true,
         };
-        Ok(Self { device, isa, threads })
+        Ok(Self { device, isa, pool: Pool::new(threads)? })
     }
 
     /// Threads in use.
     pub fn threads(&self) -> usize {
-        self.threads
+        self.pool.threads()
     }
 }
 
@@ -96,7 +95,7 @@ impl Kernels for Cpu {
     }
 
     fn encode(&self, weights: &Weights, images: &[f32]) -> Result<Posterior> {
-        let layer = |layer, act, x: &[f32]| dense(self.isa, self.threads, layer, act, x);
+        let layer = |layer, act, x: &[f32]| dense(self.isa, &self.pool, layer, act, x);
         let hidden = layer(&weights.encoder_fc1, Activation::Relu, images)?;
         Ok(Posterior {
             mu: layer(&weights.encoder_fc_mu, Activation::Identity, &hidden)?,
@@ -108,8 +107,7 @@ impl Kernels for Cpu {
         let (samples, latent) = (problem.samples(), problem.shape().latent);
         let window = noise.trials(problem);
         let mut z = vec![0.0; samples * window * latent];
-        pool::for_each(
-            self.threads,
+        self.pool.for_each(
             z.chunks_mut(window * latent).enumerate(),
             || (),
             |(), (sample, z)| {
@@ -135,16 +133,15 @@ impl Kernels for Cpu {
     }
 
     fn decode(&self, weights: &Weights, latents: &[f32]) -> Result<Vec<f32>> {
-        let hidden = dense(self.isa, self.threads, &weights.decoder_fc1, Activation::Relu, latents)?;
-        dense(self.isa, self.threads, &weights.decoder_fc2, Activation::Sigmoid, &hidden)
+        let hidden = dense(self.isa, &self.pool, &weights.decoder_fc1, Activation::Relu, latents)?;
+        dense(self.isa, &self.pool, &weights.decoder_fc2, Activation::Sigmoid, &hidden)
     }
 
     fn l2_error(&self, images: &[f32], outputs: &[f32], pixels: usize) -> Result<Vec<f32>> {
         let window = outputs.len() / images.len();
         let mut errors = vec![0.0; images.len() / pixels * window];
         let tasks = errors.chunks_mut(window).zip(images.chunks(pixels)).zip(outputs.chunks(window * pixels));
-        pool::for_each(
-            self.threads,
+        self.pool.for_each(
             tasks,
             || (),
             |(), ((errors, image), outputs)| {
@@ -162,8 +159,7 @@ impl Kernels for Cpu {
         let (thresholds, rows) = tally.rows_mut();
         let window = errors.len() / rows.len();
         let tasks = rows.iter_mut().zip(errors.chunks(window));
-        pool::for_each(
-            self.threads,
+        self.pool.for_each(
             tasks,
             || (),
             |(), (row, errors)| {
@@ -175,11 +171,11 @@ impl Kernels for Cpu {
     }
 
     fn correlation(&self, errors: &[f32], samples: usize) -> Result<Vec<f64>> {
-        correlation::correlation(self.threads, errors, samples)
+        correlation::correlation(&self.pool, errors, samples)
     }
 
     fn peak(&self, precision: Precision) -> Result<Option<f64>> {
-        Ok(peak::peak(self.isa, self.threads, precision))
+        Ok(peak::peak(self.isa, &self.pool, precision))
     }
 
     fn load<'a>(&'a self, problem: &'a Problem, variant: &Variant) -> Result<Box<dyn Fused + 'a>> {
@@ -188,8 +184,8 @@ impl Kernels for Cpu {
             return Err(Error::input("kernel", variant, "this CPU lacks its instructions"));
         }
         match variant.precision {
-            Precision::Bf16 => Ok(Box::new(CpuScorer::<Pairs>::new(isa, self.threads, problem))),
-            _ => Ok(Box::new(CpuScorer::<Packed>::new(isa, self.threads, problem))),
+            Precision::Bf16 => Ok(Box::new(CpuScorer::<Pairs>::new(isa, &self.pool, problem))),
+            _ => Ok(Box::new(CpuScorer::<Packed>::new(isa, &self.pool, problem))),
         }
     }
 }

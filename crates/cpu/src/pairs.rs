@@ -10,7 +10,8 @@ use crate::{
     layer::{FirstLayer, Layer},
     panel::Word,
 };
-use retrial_spec::{Linear, Problem, model::DARK};
+use retrial_host::DARK;
+use retrial_spec::{Linear, Problem};
 
 /// Two bf16 numbers, the first in the lower half.
 #[derive(Clone, Copy, Default)]

@@ -1,6 +1,7 @@
 //! Dense layers over blocks of trials: packed weights and the register-tiled product.
 
 use crate::lanes::Lanes;
+use retrial_host::tiled;
 use retrial_spec::Linear;
 
 /// What one lane multiplies in one step of a product: an f32, or a pair of bf16 numbers.
@@ -84,7 +85,7 @@ pub(crate) struct Packed {
 impl Packed {
     /// Packs in groups of `rows`. Rows beyond the last output get zero weights and `padding` as bias.
     pub fn new(layer: &Linear, rows: usize, padding: f32) -> Self {
-        let (weight, bias) = layer.tiled(rows, layer.outputs.next_multiple_of(rows), layer.inputs, padding);
+        let (weight, bias) = tiled(layer, rows, layer.outputs.next_multiple_of(rows), layer.inputs, padding);
         Self { outputs: layer.outputs, inputs: layer.inputs, rows, weight, bias }
     }
 

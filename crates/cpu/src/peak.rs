@@ -3,7 +3,7 @@
 use crate::{
     isa::{Isa, Job},
     lanes::Lanes,
-    pool,
+    pool::Pool,
 };
 use retrial_spec::Precision;
 use std::{
@@ -13,16 +13,16 @@ use std::{
 };
 
 /// FLOP/s of all threads in a precision that they compute in; `None` of another. The best of some short runs.
-pub(crate) fn peak(isa: Isa, threads: usize, precision: Precision) -> Option<f64> {
+pub(crate) fn peak(isa: Isa, pool: &Pool, precision: Precision) -> Option<f64> {
     match precision {
-        Precision::F32 => Some(measure(threads, |n| isa.run(Chains::<false>(n)))),
-        Precision::Bf16 if isa.has_bf16() => Some(measure(threads, |n| isa.run(Chains::<true>(n)))),
+        Precision::F32 => Some(measure(pool, |n| isa.run(Chains::<false>(n)))),
+        Precision::Bf16 if isa.has_bf16() => Some(measure(pool, |n| isa.run(Chains::<true>(n)))),
         _ => None,
     }
 }
 
 /// `work` gives the FLOPs of `n` rounds.
-fn measure(threads: usize, work: impl Fn(usize) -> u64 + Sync) -> f64 {
+fn measure(pool: &Pool, work: impl Fn(usize) -> u64 + Sync) -> f64 {
     const ROUNDS: usize = 1 << 20;
     let run = || {
         let start = Instant::now();
@@ -32,7 +32,7 @@ fn measure(threads: usize, work: impl Fn(usize) -> u64 + Sync) -> f64 {
             Ok(())
         };
         // No task fails.
-        let _ = pool::for_each(threads, 0..4 * threads, || (), task);
+        let _ = pool.for_each(0..4 * pool.threads(), || (), task);
         flops.into_inner() as f64 / start.elapsed().as_secs_f64()
     };
     (0..8).map(|_| run()).fold(0.0, f64::max)

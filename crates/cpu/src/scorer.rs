@@ -3,7 +3,7 @@
 use crate::{
     Isa,
     layer::Layer,
-    pool,
+    pool::Pool,
     score::{Block, BlockNoise, Decoder, Scratch},
     screen::{PILOT, Pilot, Screen},
 };
@@ -19,7 +19,7 @@ use std::{
 /// A problem, packed for the precision of its layer.
 pub(crate) struct CpuScorer<'a, L> {
     isa: Isa,
-    threads: usize,
+    pool: &'a Pool,
     problem: &'a Problem,
     decoder: Decoder<L>,
     /// The largest threshold that samples were screened for, and the pixels to look at, by sample.
@@ -29,8 +29,8 @@ pub(crate) struct CpuScorer<'a, L> {
 
 impl<'a, L: Layer> CpuScorer<'a, L> {
     /// With an instruction set that is available, and for pairs multiplies them.
-    pub fn new(isa: Isa, threads: usize, problem: &'a Problem) -> Self {
-        Self { isa, threads, problem, decoder: Decoder::new(problem, isa), screened: 0.0, plans: vec![] }
+    pub fn new(isa: Isa, pool: &'a Pool, problem: &'a Problem) -> Self {
+        Self { isa, pool, problem, decoder: Decoder::new(problem, isa), screened: 0.0, plans: vec![] }
     }
 
     /// Samples of which the last counts-only tally looked at some pixels first.
@@ -61,8 +61,7 @@ impl<L: Layer> Fused for CpuScorer<'_, L> {
         let tasks: Vec<_> = rows
             .flat_map(|(sample, row)| row.chunks_mut(block).enumerate().map(move |(i, part)| (sample, i * block, part)))
             .collect();
-        pool::for_each(
-            self.threads,
+        self.pool.for_each(
             tasks.into_iter(),
             || self.worker(),
             |worker, (sample, offset, part)| {
@@ -90,15 +89,14 @@ impl<L: Layer> Fused for CpuScorer<'_, L> {
             self.plans = (0..samples).map(|_| OnceLock::new()).collect();
         }
         // Short enough to keep all threads busy to the end, long enough that a task's preparations are never felt.
-        let share = (samples as u64).saturating_mul(length) / (16 * self.threads as u64);
+        let share = (samples as u64).saturating_mul(length) / (16 * self.pool.threads() as u64);
         let step = share.next_multiple_of(block).clamp(4 * block, 64 * block);
         let pieces = length.div_ceil(step) as usize;
         let (thresholds, rows) = tally.rows_mut();
         let empty = rows[0].empty();
         let rows: Vec<Mutex<&mut Row>> = rows.iter_mut().map(Mutex::new).collect();
         let this = &*self;
-        pool::for_each(
-            this.threads,
+        this.pool.for_each(
             (0..samples * pieces).map(|task| (task / pieces, trials.start + (task % pieces) as u64 * step)),
             || this.worker(),
             |worker, (sample, first)| {
@@ -120,7 +118,7 @@ impl<L: Layer> Fused for CpuScorer<'_, L> {
     fn window(&self) -> u64 {
         // About half a second of every core, give or take the model's size.
         let (samples, block) = (self.problem.samples() as u64, self.decoder.block() as u64);
-        let trials = (self.threads as u64) << 17;
+        let trials = (self.pool.threads() as u64) << 17;
         (trials / samples).next_multiple_of(block).clamp(block, trials.next_multiple_of(block))
     }
 }

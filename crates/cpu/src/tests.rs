@@ -55,7 +55,7 @@ fn pairs_are_multiplied_as_documented() {
 #[test]
 fn bf16_is_a_function_of_its_inputs_alone() {
     let bits = |cpu: &Cpu, problem: &Problem, range| -> Vec<u32> {
-        let errors = CpuScorer::<Pairs>::new(cpu.isa, cpu.threads, problem).errors(Noise::Trials(range)).unwrap();
+        let errors = CpuScorer::<Pairs>::new(cpu.isa, &cpu.pool, problem).errors(Noise::Trials(range)).unwrap();
         errors.iter().map(|e| e.to_bits()).collect()
     };
     for case in scores().filter(|case| case.samples > 1 && case.trials > 30) {
@@ -89,7 +89,7 @@ fn spread() -> Problem {
 /// Counts, records and first successes of the full path, and samples that were screened.
 fn screens<L: Layer>(cpu: &Cpu, problem: &Problem) {
     let trials = 5000;
-    let mut scorer = CpuScorer::<L>::new(cpu.isa, cpu.threads, problem);
+    let mut scorer = CpuScorer::<L>::new(cpu.isa, &cpu.pool, problem);
     let mut errors = scorer.errors(Noise::Trials(0..trials)).unwrap();
     errors.sort_unstable_by(f32::total_cmp);
     for quantile in [0.0002, 0.01] {

@@ -96,8 +96,7 @@ impl<'w> Entries<'w> {
 
 /// Refuses a NaN, infinite or negative error, which no trial of a checked problem has.
 pub(crate) fn finite(sample: usize, errors: &[f32]) -> Result<(), Fault> {
-    let wrong = errors.iter().find(|error| !(**error >= 0.0 && error.is_finite()));
-    wrong.map_or(Ok(()), |error| Err(no_error(sample, *error)))
+    retrial_host::no_error(errors).map_or(Ok(()), |error| Err(no_error(sample, error)))
 }
 
 fn no_error(sample: usize, error: f32) -> Fault {

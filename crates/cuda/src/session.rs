@@ -6,10 +6,8 @@ use crate::{
     gpu::{Buffer, Call, Flight, Gpu},
     tally::{DeviceTally, Step},
 };
-use retrial_spec::{
-    Result, Tally,
-    recount::{compare, fold},
-};
+use retrial_host::{fold, recount::compare};
+use retrial_spec::{Result, Tally};
 use std::ops::Range;
 
 /// A call that adds windows to a tally, in order.

@@ -6,7 +6,8 @@ use crate::{
     resident::{Resident, Window},
     source,
 };
-use retrial_spec::{Problem, Shape, model::DARK};
+use retrial_host::{DARK, tiled};
+use retrial_spec::{Problem, Shape};
 
 /// Trials and pixels of a tile, and steps in shared memory, as in `score.cu`.
 const TRIALS: usize = 128;
@@ -85,8 +86,8 @@ impl Simt {
         for (n, row) in images.chunks_mut(plan.pixels).enumerate() {
             row[..shape.pixels].copy_from_slice(problem.image(n));
         }
-        let (w3, b3) = weights.decoder_fc1.tiled(8, plan.hidden, shape.latent, 0.0);
-        let (w4, b4) = weights.decoder_fc2.tiled(PIXELS, plan.pixels, plan.hidden, DARK);
+        let (w3, b3) = tiled(&weights.decoder_fc1, 8, plan.hidden, shape.latent, 0.0);
+        let (w4, b4) = tiled(&weights.decoder_fc2, PIXELS, plan.pixels, plan.hidden, DARK);
         Ok(Self {
             plan,
             samples,

@@ -6,6 +6,7 @@
 //! shows what part of a power law owes nothing to the order of trials.
 
 use crate::analysis::{PER_DECADE, last_rank};
+use rayon::prelude::*;
 use retrial_spec::{
     Gram, Result, Tally,
     gram::{Band, Sums},
@@ -17,7 +18,6 @@ use retrial_theory::{
     spectrum::{self, Exchangeable, Null, PowerLaw},
 };
 use serde::Serialize;
-use std::thread;
 
 /// How the correlation of trials moves with their number.
 #[derive(Clone, Debug, Serialize)]
@@ -145,12 +145,10 @@ impl Point {
             Ok(values)
         };
         // A spectrum of two thousand samples takes seconds: the data's and the shuffles' are taken side by side.
-        let (eigenvalues, shuffled) = thread::scope(|scope| {
-            let shuffles: Vec<_> = band.shuffled().iter().map(|sums| scope.spawn(|| spectrum(sums))).collect();
-            let data = spectrum(band.data());
-            let join = |w: thread::ScopedJoinHandle<'_, _>| w.join().unwrap_or_else(|p| std::panic::resume_unwind(p));
-            (data, shuffles.into_iter().map(join).collect::<Result<Vec<_>>>())
-        });
+        let (eigenvalues, shuffled) = rayon::join(
+            || spectrum(band.data()),
+            || band.shuffled().par_iter().map(spectrum).collect::<Result<Vec<_>>>(),
+        );
         let (eigenvalues, shuffled) = (eigenvalues?, shuffled?);
         let sums: Vec<f64> = band.data().u().collect();
         let rho = spectrum::mean_correlation(&sums, k);

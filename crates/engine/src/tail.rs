@@ -97,11 +97,10 @@ impl Asked {
         &self,
         decoder: &Decoder<'_>,
         dir: &RunDir,
-        threads: usize,
         observer: &dyn Observer,
         kept: &dyn Fn(usize),
     ) -> Result<Vec<Tail>> {
-        let settings = Settings { particles: self.particles, pilot: self.pilot, seed: self.seed, threads };
+        let settings = Settings { particles: self.particles, pilot: self.pilot, seed: self.seed };
         let samples: Vec<usize> = (0..self.data.samples).collect();
         let mut all: Vec<Tail> = vec![];
         let report = |done: usize| {

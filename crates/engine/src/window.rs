@@ -1,8 +1,9 @@
 //! One window of trials: what is known of it.
 
 use crate::State;
-use retrial_spec::{Error, Gram, Noise, Result, Scorer, recount::fold};
-use std::{num::NonZero, ops::Range, thread};
+use retrial_host::fold;
+use retrial_spec::{Error, Gram, Noise, Result, Scorer};
+use std::ops::Range;
 
 /// Most errors that a window which is correlated holds at once, 16 MiB.
 const ERRORS: u64 = 4 << 20;
@@ -18,7 +19,6 @@ pub fn sample(scorer: &mut Scorer<'_>, trials: Range<u64>, mut part: State) -> R
         return Ok(part);
     };
     let (samples, block) = (part.tally.rows().len(), Gram::BLOCK as u64);
-    let threads = thread::available_parallelism().map_or(1, NonZero::get);
     let step = (ERRORS / samples as u64 / block).max(1) * block;
     let mut first = trials.start;
     while first < trials.end {
@@ -38,7 +38,7 @@ pub fn sample(scorer: &mut Scorer<'_>, trials: Range<u64>, mut part: State) -> R
             });
         }
         if begins.is_multiple_of(block) {
-            gram.add(threads, begins, &errors)?;
+            gram.add(begins, &errors)?;
         }
         let width = errors.len() / samples;
         let (thresholds, rows) = part.tally.rows_mut();

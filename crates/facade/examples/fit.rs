@@ -13,7 +13,7 @@ fn main() -> Result<()> {
     let files: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
     for group in counts::read(&files, &counts::Options::default())? {
         let data = Data::new(&group.counts)?;
-        let (npmle, settings) = (npmle(&data), Settings { replicates: 0, seed: 1, threads: 2 });
+        let (npmle, settings) = (npmle(&data), Settings { replicates: 0, seed: 1 });
         println!("{} {}", group.model, group.benchmark);
         for kind in [Kind::BETA, Kind::ZERO_INFLATED] {
             let fitted = match study(kind, &data, &npmle, &settings, &Silent)? {

@@ -21,7 +21,8 @@ pub use unchecked::Unchecked;
 
 use crate::{Error, Result, values::room};
 use block::Block;
-use std::{collections::BTreeMap, thread};
+use rayon::prelude::*;
+use std::collections::BTreeMap;
 
 /// The correlation of trials across samples, summed over a set of blocks of trials.
 ///
@@ -98,7 +99,7 @@ impl Gram {
     /// # Errors
     /// [`Error::Input`] where `first` is within a block, `errors` are no matrix of `N` rows, or more trials come than there
     /// are: some came twice.
-    pub fn add(&mut self, threads: usize, first: u64, errors: &[f32]) -> Result<()> {
+    pub fn add(&mut self, first: u64, errors: &[f32]) -> Result<()> {
         let (samples, block) = (self.samples, Self::BLOCK as u64);
         if !first.is_multiple_of(block) {
             return Err(Error::input("first trial of a Gram matrix", first, format!("must be a multiple of {block}")));
@@ -128,12 +129,9 @@ impl Gram {
             }
             part
         };
-        let share = blocks.div_ceil(threads.max(1)).max(1);
+        let share = blocks.div_ceil(rayon::current_num_threads()).max(1);
         let shares: Vec<_> = (0..blocks).step_by(share).map(|at| at..(at + share).min(blocks)).collect();
-        let parts: Vec<Self> = thread::scope(|scope| {
-            let workers: Vec<_> = shares.into_iter().map(|blocks| scope.spawn(|| some(blocks))).collect();
-            workers.into_iter().map(|w| w.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
-        });
+        let parts: Vec<Self> = shares.into_par_iter().map(some).collect();
         parts.iter().try_for_each(|part| self.merge(part))
     }
 

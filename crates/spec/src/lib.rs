@@ -11,7 +11,6 @@
 //! | [`gram`] | the correlation of trials, mergeable too |
 //! | [`backend`] | [`Backend`] and [`Scorer`], which callers use and which check every argument; devices, precisions |
 //! | [`kernels`] | the [`Kernels`] and [`Fused`] traits, which a backend implements |
-//! | [`recount`] | how the host of a GPU folds errors, and checks what the device counted |
 //! | [`observer`] | how a long call reports progress and is cancelled |
 //! | [`error`] | the one error type |
 //! | [`text`] | how a name that others chose is shown |
@@ -26,7 +25,6 @@ pub mod kernels;
 pub mod model;
 mod noise;
 pub mod observer;
-pub mod recount;
 pub mod rng;
 pub mod tally;
 pub mod text;

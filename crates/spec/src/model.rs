@@ -62,26 +62,6 @@ pub struct Linear {
     pub bias: Vec<f32>,
 }
 
-impl Linear {
-    /// Weights as `[outputs / rows, inputs, rows]` and biases, both widths padded: weights with zeros, biases with
-    /// `padding`. A GPU's block of `rows` outputs then reads neighbours, and needs no edges.
-    pub fn tiled(&self, rows: usize, outputs: usize, inputs: usize, padding: f32) -> (Vec<f32>, Vec<f32>) {
-        let mut weight = vec![0.0; outputs * inputs];
-        for (output, row) in self.weight.chunks(self.inputs).enumerate() {
-            let block = &mut weight[output / rows * rows * inputs..];
-            for (input, &w) in row.iter().enumerate() {
-                block[input * rows + output % rows] = w;
-            }
-        }
-        let mut bias = vec![padding; outputs];
-        bias[..self.outputs].copy_from_slice(&self.bias);
-        (weight, bias)
-    }
-}
-
-/// A bias that makes a padding pixel exactly 0, so that it adds nothing to an error against 0.
-pub const DARK: f32 = -1e30;
-
 /// All weights of a VAE, named as in the safetensors files.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Weights {

@@ -167,7 +167,7 @@ pub fn backtest(attempts: &Attempts, shown: &[u64], observer: &dyn Observer) -> 
         let mut add = |method: &'static str, forecast: Option<f64>, low: Option<f64>, high: Option<f64>| {
             scores.push(Score { shown, method, forecast, low, high, truth });
         };
-        let settings = Settings { replicates: 0, seed: 0, threads: 1 };
+        let settings = Settings { replicates: 0, seed: 0 };
         for kind in Kind::fitted() {
             let forecast = match fit(kind, &data) {
                 Ok(fitted) => by_law(&fitted, &data, &k, &settings, &Silent)?.pop(),

@@ -9,7 +9,7 @@
 use crate::parallel;
 use nalgebra::DMatrix;
 use retrial_spec::{Error, Result, Silent, rng::Stream};
-use std::{num::NonZero, ops::RangeInclusive, thread::available_parallelism};
+use std::ops::RangeInclusive;
 
 /// The random stream of the null, so that it shares no number with any other use of the same seed.
 const STREAM: u32 = u32::from_be_bytes(*b"null");
@@ -210,8 +210,7 @@ pub fn permutation_null(
         grams.push(Standardised::new(&shuffled, samples)?.gram());
     }
     // Most of the time goes here: a spectrum of two thousand samples takes seconds.
-    let threads = available_parallelism().map_or(1, NonZero::get).min(grams.len());
     let spectrum = |repeat: u64| eigenvalues(&grams[repeat as usize], samples);
-    let spectra = parallel::map(grams.len() as u64, threads, ("null", "spectra"), &Silent, spectrum)?;
+    let spectra = parallel::map(grams.len() as u64, ("null", "spectra"), &Silent, spectrum)?;
     Null::of(&spectra.into_iter().collect::<Result<Vec<_>>>()?, ranks)
 }

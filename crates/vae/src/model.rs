@@ -7,7 +7,6 @@
 use crate::layers::Layers;
 use ndarray::{Array2, Axis, NdFloat, Zip};
 use retrial_spec::Shape;
-use std::thread;
 
 /// Reconstruction and latent cost of images, in nats.
 #[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -132,19 +131,6 @@ impl<T: NdFloat> Shard<T> {
             (&self.decoded, &self.d_logits),
         ]
     }
-}
-
-/// Calls `work` on each item, on up to `threads` threads.
-pub(crate) fn for_each<I: Send>(threads: usize, items: &mut [I], work: impl Fn(&mut I) + Sync) {
-    let work = &work;
-    thread::scope(|scope| {
-        let mut groups = items.chunks_mut(items.len().div_ceil(threads).max(1));
-        let own = groups.next();
-        for group in groups {
-            scope.spawn(move || group.iter_mut().for_each(work));
-        }
-        own.into_iter().flatten().for_each(work);
-    });
 }
 
 /// Sums the binary cross-entropy `softplus(a) - a x` of logits `a` and pixels `x`, and turns each logit into the
@@ -275,16 +261,5 @@ mod tests {
         let mut x = Array2::from_shape_vec((1, 3), vec![f32::NAN, -1.0, 2.0]).unwrap();
         relu(&mut x);
         assert!(x[[0, 0]].is_nan() && x[[0, 1]] == 0.0 && x[[0, 2]] == 2.0);
-    }
-
-    #[test]
-    fn every_item_is_worked_on_once() {
-        for threads in 1..6 {
-            for len in 0..9 {
-                let mut items = vec![0; len];
-                for_each(threads, &mut items, |item| *item += 1);
-                assert_eq!(items, vec![1; len]);
-            }
-        }
     }
 }

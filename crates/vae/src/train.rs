@@ -11,15 +11,15 @@ use crate::{
     checkpoint::{self, State},
     data::Images,
     layers::Layers,
-    model::{Loss, Shard, for_each},
+    model::{Loss, Shard},
 };
 use ndarray::ArrayView1;
+use rayon::prelude::*;
 use retrial_spec::{Error, Observer, Progress, Result, Shape, Silent, Weights, rng::Stream};
 use std::{
     mem::take,
     path::Path,
     sync::atomic::{AtomicBool, Ordering},
-    thread,
 };
 
 /// Stream of the noise that a finished model is judged by.
@@ -227,7 +227,6 @@ fn mean_loss(
 struct Trainer<'a> {
     config: &'a Train,
     layers: &'a Layers,
-    threads: usize,
     state: State,
     gradient: Vec<f32>,
     batch: Vec<Shard<f32>>,
@@ -240,7 +239,6 @@ impl<'a> Trainer<'a> {
         Self {
             config,
             layers,
-            threads: thread::available_parallelism().map_or(1, |n| n.get()),
             gradient: vec![0.0; state.params.len()],
             state,
             batch: Shard::batch(layers.shape, rows),
@@ -251,7 +249,7 @@ impl<'a> Trainer<'a> {
     /// One pass over the images, or the rest of one. Returns the mean loss per image and appends it to the curve; `None`
     /// where it was cancelled, and then the state is that after the last whole step.
     fn epoch(&mut self, images: &Images, observer: &dyn Observer) -> Option<Loss> {
-        let Self { config, layers, threads, state, gradient, batch, last_batch } = self;
+        let Self { config, layers, state, gradient, batch, last_batch } = self;
         let epoch = state.curve.len();
         let mut stream = Stream::new(config.seed, 1 + epoch as u32);
         let mut order: Vec<usize> = (0..images.samples()).collect();
@@ -270,7 +268,7 @@ impl<'a> Trainer<'a> {
             if step < state.step {
                 continue; // taken before an interruption; only its noise had to be drawn again
             }
-            for_each(*threads, shards, |shard| {
+            shards.par_iter_mut().for_each(|shard| {
                 if observer.cancelled() {
                     cancelled.store(true, Ordering::Relaxed);
                 } else {
@@ -285,9 +283,9 @@ impl<'a> Trainer<'a> {
             let [params, mean, square] =
                 [&mut state.params, &mut state.mean, &mut state.square].map(|flat| layers.split_mut(flat));
             let updates = layers.split_mut(gradient).into_iter().zip(params).zip(mean).zip(square);
-            let mut updates: Vec<_> = updates.enumerate().collect();
-            for_each(*threads, &mut updates, |(layer, (((gradient, params), mean), square))| {
-                layers.dense[*layer].gradient(shards.iter().map(|shard| shard.taps()[*layer]), gradient);
+            let updates: Vec<_> = updates.enumerate().collect();
+            updates.into_par_iter().for_each(|(layer, (((gradient, params), mean), square))| {
+                layers.dense[layer].gradient(shards.iter().map(|shard| shard.taps()[layer]), gradient);
                 adam.update(params, gradient, mean, square);
             });
             state.sum = shards.iter().fold(state.sum, |sum, shard| sum + shard.loss);
@@ -340,10 +338,9 @@ mod tests {
         let layers = Layers::new(config.check(&images, None).unwrap());
         let state = |threads| {
             let initial = State::new(layers.initial(&mut Stream::new(config.seed, 0)));
-            let mut trainer = Trainer { threads, ..Trainer::new(&config, &images, &layers, initial) };
-            for _ in 0..3 {
-                trainer.epoch(&images, &Silent);
-            }
+            let mut trainer = Trainer::new(&config, &images, &layers, initial);
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| (0..3).for_each(|_| drop(trainer.epoch(&images, &Silent))));
             trainer.state
         };
         let alone = state(1);

@@ -9,7 +9,8 @@ use crate::{
     source,
     tally::Tiles,
 };
-use retrial_spec::{Precision, Problem, Result, model::DARK, rng};
+use retrial_host::{DARK, tiled};
+use retrial_spec::{Precision, Problem, Result, rng};
 
 /// Which trials of a submission are scored, and by which pixels; as in `score.wgsl`.
 #[derive(Clone, Copy)]
@@ -79,8 +80,8 @@ impl Passes {
             _ => (source::SCORE, 4),
         };
         let Plan { tile, hidden, pixels, tiles, .. } = plan;
-        let (w3, b3) = weights.decoder_fc1.tiled(8, hidden as usize, shape.latent, 0.0);
-        let (w4, b4) = weights.decoder_fc2.tiled(tile.pixels() as usize, pixels as usize, hidden as usize, DARK);
+        let (w3, b3) = tiled(&weights.decoder_fc1, 8, hidden as usize, shape.latent, 0.0);
+        let (w4, b4) = tiled(&weights.decoder_fc2, tile.pixels() as usize, pixels as usize, hidden as usize, DARK);
         Ok(Self {
             plan,
             choice,

@@ -10,10 +10,8 @@ use crate::{
     screen::{Few, PILOT},
     tally::{DeviceTally, Entry, Found, Tiles, finite},
 };
-use retrial_spec::{
-    Error, Fused, Noise, Precision, Problem, Result, Row, Tally,
-    recount::{compare, fold},
-};
+use retrial_host::{fold, recount::compare};
+use retrial_spec::{Error, Fused, Noise, Precision, Problem, Result, Row, Tally};
 use std::{collections::VecDeque, ops::Range, time::Duration};
 
 /// Most trials of one run of tiles, so that their offsets and counts fit 32 bits.

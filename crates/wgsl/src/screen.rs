@@ -7,7 +7,8 @@
 //! measured.
 
 use crate::{gpu::Gpu, group::Group, kernels, plan::Plan, source};
-use retrial_spec::{Linear, Noise, Problem, Result, model::DARK, tally::screening_limit};
+use retrial_host::{DARK, tiled};
+use retrial_spec::{Linear, Noise, Problem, Result, tally::screening_limit};
 use std::ops::Range;
 
 /// Trials of the pilot, per sample.
@@ -70,7 +71,7 @@ impl Few {
         let (mut w4, mut b4, mut images) = (vec![], vec![], vec![]);
         for (sample, choice) in samples.clone().zip(&pilot) {
             let few = Few::layer(&problem.weights().decoder_fc2, &choice.order[..pixels]);
-            let (weight, bias) = few.tiled(tile, pixels, plan.hidden as usize, DARK);
+            let (weight, bias) = tiled(&few, tile, pixels, plan.hidden as usize, DARK);
             w4.extend(weight);
             b4.extend(bias);
             let image = problem.image(sample);

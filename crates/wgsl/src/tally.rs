@@ -7,9 +7,9 @@ use crate::{
     gpu::{Dispatch, Gpu},
     source::{self, AT_ONCE, BINS},
 };
+use retrial_host::{fold, no_error, recount::compare};
 use retrial_spec::{
     Problem, Result, Row, Tally,
-    recount::{compare, fold},
     tally::{Histogram, Record},
 };
 
@@ -300,7 +300,7 @@ pub(crate) fn pass_at_k(gpu: &Gpu, errors: &[f32], first: u64, tally: &mut Tally
 
 /// Refuses a NaN, infinite or negative error, which no trial of a checked problem has.
 pub(crate) fn finite(gpu: &Gpu, sample: usize, errors: &[f32]) -> Result<()> {
-    match errors.iter().find(|error| !(**error >= 0.0 && error.is_finite())) {
+    match no_error(errors) {
         None => Ok(()),
         Some(error) => Err(gpu.fault(
             format!("error {error} in sample {sample}"),

@@ -153,7 +153,7 @@ fn exceeded(
         count
     };
     let pieces = replicates.div_ceil(PIECE);
-    let counts = parallel::map(pieces, settings.threads, ("permutation tests", "hundred deals"), observer, piece)?;
+    let counts = parallel::map(pieces, ("permutation tests", "hundred deals"), observer, piece)?;
     let share = |at: usize| (1 + counts.iter().map(|count| count[at]).sum::<u64>()) as f64 / (replicates + 1) as f64;
     Ok((0..found.len()).map(share).collect())
 }

@@ -39,14 +39,14 @@ impl Refits {
             Some(again(law, &resample(data, &mut stream)?, ROUGH))
         };
         let count = settings.replicates.into();
-        let replicates = parallel::map(count, settings.threads, ("bootstrap", "replicates"), observer, refit)?;
+        let replicates = parallel::map(count, ("bootstrap", "replicates"), observer, refit)?;
         let deleted = representatives(data);
         let count = deleted.len() as u64;
         let refit = |i: u64| {
             let (at, weight) = deleted[i as usize];
             Some((again(law, &without(data, at)?, EXACT).ok()?, weight))
         };
-        let jackknife = parallel::map(count, settings.threads, ("jackknife", "refits"), observer, refit)?;
+        let jackknife = parallel::map(count, ("jackknife", "refits"), observer, refit)?;
         let unsolved = replicates.iter().filter(|refit| matches!(refit, Some(Err(NoFit::NoSuccess)))).count();
         Ok(Self {
             found: *law,

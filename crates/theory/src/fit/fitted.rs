@@ -100,8 +100,6 @@ impl Fitted {
 pub struct Settings {
     /// Bootstrap replicates; 0 for none.
     pub replicates: u32,
-    /// Seed of the replicates. Results do not depend on `threads`.
+    /// Seed of the replicates. Results do not depend on the number of threads.
     pub seed: u64,
-    /// Threads, at least 1.
-    pub threads: usize,
 }

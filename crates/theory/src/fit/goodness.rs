@@ -36,13 +36,7 @@ pub fn goodness(
         let law = again(&fitted.law, &replicate, ROUGH).ok()?.mixing()?;
         Some(negative_log_likelihood(&*law, &replicate).0 - free_nll(&replicate) >= ratio)
     };
-    let replicates = parallel::map(
-        settings.replicates.into(),
-        settings.threads,
-        ("goodness of fit", "replicates"),
-        observer,
-        exceeds,
-    )?;
+    let replicates = parallel::map(settings.replicates.into(), ("goodness of fit", "replicates"), observer, exceeds)?;
     let valid = replicates.iter().flatten().count() as u32;
     let exceeding = replicates.into_iter().flatten().filter(|&exceeds| exceeds).count() as f64;
     let p_value = (exceeding + 1.0) / (f64::from(valid) + 1.0);

@@ -61,5 +61,5 @@ pub fn study_all(
         return kinds.iter().map(|&kind| one(kind)).collect();
     }
     let count = kinds.len() as u64;
-    parallel::map(count, settings.threads, ("fit", "laws"), observer, |i| one(kinds[i as usize]))?.into_iter().collect()
+    parallel::map(count, ("fit", "laws"), observer, |i| one(kinds[i as usize]))?.into_iter().collect()
 }

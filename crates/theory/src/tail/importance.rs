@@ -6,8 +6,9 @@
 //! threshold, with the density of the whole mixture in its weight. Only rounds drawn after the mixture was settled are
 //! counted, so that estimates have no bias.
 
-use super::{Estimate, Found, Method, Note, Run, design::design, each, gaussian::Gaussian};
+use super::{Estimate, Found, Method, Note, Run, design::design, gaussian::Gaussian};
 use nalgebra::{DMatrix, DVector};
+use rayon::prelude::*;
 use retrial_spec::{Result, rng::Stream};
 
 /// Share of `N(0, I)`.
@@ -94,9 +95,9 @@ struct Sampler {
 
 /// Estimates every threshold of every sample.
 pub(super) fn run(run: &Run<'_>, pilots: &[Pilot]) -> Result<Vec<Found>> {
-    let (width, threads) = (run.settings.particles, run.settings.threads);
+    let width = run.settings.particles;
     let mut slots: Vec<_> = run.samples.iter().copied().zip(pilots).map(|at| (at, None)).collect();
-    each(&mut slots, threads, |((sample, pilot), slot)| {
+    slots.par_iter_mut().for_each(|((sample, pilot), slot)| {
         // Asked here too: a wide model's designs take a while.
         if !run.observer.cancelled() {
             *slot = Some(Sampler::new(run, *sample, pilot));
@@ -106,7 +107,7 @@ pub(super) fn run(run: &Run<'_>, pilots: &[Pilot]) -> Result<Vec<Found>> {
     let mut all: Vec<(usize, Sampler)> = slots.into_iter().filter_map(|((sample, _), s)| Some((sample, s?))).collect();
     for _ in 0..FITS {
         run.rounds(&mut all, (width, ROUNDS_OF_FIT), Sampler::write, Sampler::read)?;
-        each(&mut all, threads, |(_, sampler)| sampler.fit(run.thresholds, width));
+        all.par_iter_mut().for_each(|(_, sampler)| sampler.fit(run.thresholds, width));
     }
     let limit = run.thresholds.iter().copied().fold(0.0, f32::max);
     all.iter_mut().for_each(|(_, sampler)| sampler.limit = limit);

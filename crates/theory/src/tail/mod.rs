@@ -28,8 +28,8 @@ mod tests;
 pub use combine::{Estimate, Method, Note};
 pub use coverage::{Reach, TailPoint, tail_coverage};
 
+use rayon::prelude::*;
 use retrial_spec::{Error, Observer, Result, rng::Stream};
-use std::thread;
 
 /// From noise `[S, W, d]` to errors `[S, W]`, of the samples that were made ready.
 pub type Errors<'a> = dyn FnMut(&[f32]) -> Result<Vec<f32>> + 'a;
@@ -72,10 +72,8 @@ pub struct Settings {
     pub particles: usize,
     /// Plain trials per sample that are counted first.
     pub pilot: usize,
-    /// Seed of all random numbers.
+    /// Seed of all random numbers. Results do not depend on the number of threads.
     pub seed: u64,
-    /// Threads, at least 1. Results do not depend on it.
-    pub threads: usize,
 }
 
 /// What is known of one sample.
@@ -153,25 +151,15 @@ impl Run<'_> {
         self.target.ready(&listed, &mut |errors| {
             for _ in 0..rounds {
                 self.go_on()?;
-                let mut pairs: Vec<_> = states.iter_mut().zip(noise.chunks_mut(width)).collect();
-                each(&mut pairs, self.settings.threads, |((_, state), noise)| write(state, noise));
+                states
+                    .par_iter_mut()
+                    .zip(noise.par_chunks_mut(width))
+                    .for_each(|((_, state), noise)| write(state, noise));
                 let errors = errors(&noise)?;
-                let mut pairs: Vec<_> = states.iter_mut().zip(noise.chunks(width).zip(errors.chunks(trials))).collect();
-                each(&mut pairs, self.settings.threads, |((_, state), (noise, errors))| read(state, noise, errors));
+                let made = noise.par_chunks(width).zip(errors.par_chunks(trials));
+                states.par_iter_mut().zip(made).for_each(|((_, state), (noise, errors))| read(state, noise, errors));
             }
             Ok(())
         })
     }
-}
-
-/// Does something with every item, on several threads.
-fn each<T: Send>(items: &mut [T], threads: usize, work: impl Fn(&mut T) + Sync) {
-    let share = items.len().div_ceil(threads.max(1)).max(1);
-    let (first, others) = items.split_at_mut(share.min(items.len()));
-    thread::scope(|scope| {
-        for part in others.chunks_mut(share) {
-            scope.spawn(|| part.iter_mut().for_each(&work));
-        }
-        first.iter_mut().for_each(&work);
-    });
 }

@@ -17,7 +17,8 @@
 //! of `1 - v`, where the second moment is one of `1 + v`: so `1 / A - 1` is taken here, which grows without bound as few
 //! families are left, where `1 - A` ends at 1.
 
-use super::{Estimate, Found, Method, Note, Run, each};
+use super::{Estimate, Found, Method, Note, Run};
+use rayon::prelude::*;
 use retrial_spec::{Result, rng::Stream};
 
 /// The share that survives a level: near the optimum of `(1 - s) / (s ln(s)^2)`, flat around 0.2.
@@ -91,7 +92,7 @@ pub(super) fn run(run: &Run<'_>, finished: &dyn Fn(usize)) -> Result<Vec<Found>>
             |p, noise| p.propose(noise),
             |p, noise, errors| p.accept(noise, errors),
         )?;
-        each(&mut active, run.settings.threads, |(_, population)| population.sink(run.thresholds));
+        active.par_iter_mut().for_each(|(_, population)| population.sink(run.thresholds));
         moves = MOVES;
         finished(all.iter().filter(|population| population.left.is_empty()).count());
     }

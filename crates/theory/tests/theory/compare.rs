@@ -14,7 +14,7 @@ fn counts(of: &[(u64, u64)]) -> Vec<Counts> {
 }
 
 fn deals_of(replicates: u32, seed: u64) -> Settings {
-    Settings { replicates, seed, threads: 2 }
+    Settings { replicates, seed }
 }
 
 fn drawn(alpha: f64, problems: u64, attempts: u64, seed: u64) -> Vec<Counts> {
@@ -72,8 +72,7 @@ fn permutation_tests_are_those_of_all_deals() {
     let exact = 18.0 / 256.0;
     let chance = 4.0 * (exact * (1.0 - exact) / 1e5f64).sqrt();
     assert!((p[0].these - exact).abs() < chance && (p[0].others.unwrap() - exact).abs() < chance, "{p:?}");
-    let alone = Settings { threads: 1, ..deals_of(99_999, 3) };
-    assert_eq!(p, pairs.permutation(&[1, 2], &alone, &Silent).unwrap());
+    assert_eq!(p, crate::on(1, || pairs.permutation(&[1, 2], &deals_of(99_999, 3), &Silent)).unwrap());
     // Unequal numbers of attempts.
     let (a, b) = (counts(&[(4, 3), (3, 2), (5, 5)]), counts(&[(3, 1), (4, 1), (4, 2)]));
     let pairs = Pairs::new(&a, &b).unwrap();

@@ -91,7 +91,7 @@ fn intervals_hold_as_often_as_they_say() {
     const REPEATS: u64 = 500;
     const SAMPLES: u64 = 300;
     let law = BetaLaw::new(4.65, 0.36).unwrap();
-    let settings = Settings { replicates: 199, seed: 5, threads: 1 };
+    let settings = Settings { replicates: 199, seed: 5 };
     let one = |seed: u64| -> Vec<(String, bool)> {
         let design = Design { law: law.into(), samples: SAMPLES, trials: 200, batch: None };
         let mut counts = simulate(&design, seed).unwrap();

@@ -77,7 +77,7 @@ fn hold(shares: &Shares, least: f64, most: f64) {
 /// Parameters and a forecast of the laws that data were drawn from, and of curves, whose truth is what a third of a
 /// million samples give.
 fn parameters(design: Eq8, kinds: &[Kind], repeats: u64) -> Shares {
-    let settings = Settings { replicates: 199, seed: 5, threads: 1 };
+    let settings = Settings { replicates: 199, seed: 5 };
     let k = 10.0 * design.trials as f64;
     let truths: Vec<_> = kinds
         .iter()
@@ -151,7 +151,7 @@ fn batches_hold(design: Eq8, ks: &[u64], repeats: u64, tested: u64) {
             so.push((format!("coverage at {}", p.k), p.low <= truth && truth <= p.high));
         }
         if seed < tested {
-            let settings = Settings { replicates: 39, seed, threads: 1 };
+            let settings = Settings { replicates: 39, seed };
             let fitted = study(Kind::BETA, &data, &npmle(&data), &settings, &Silent).unwrap().unwrap();
             let p = fitted.goodness.unwrap().p_value;
             so.extend([0.25, 0.5, 0.75].map(|level| (format!("p at most {level}"), p <= level)));

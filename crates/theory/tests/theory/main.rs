@@ -16,6 +16,11 @@ mod spectrum;
 mod study;
 mod sweep;
 
+/// Does it on so many threads.
+fn on<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(work)
+}
+
 /// Fails unless `got` is within a relative error of `want`.
 #[track_caller]
 fn close(got: f64, want: f64, relative: f64) {

@@ -3,6 +3,7 @@
 use crate::{
     close,
     data::{llm_sets, shared_csv, vae_counts},
+    on,
 };
 use retrial_spec::{Error, Observer, Silent};
 use retrial_theory::{
@@ -172,10 +173,10 @@ fn studies_are_complete_and_repeatable() {
     let law = BetaLaw::new(8.0, 0.4).unwrap();
     let data = Data::new(&drawn(law, 150, 300, None, 4)).unwrap();
     let free = npmle(&data);
-    let settings = |threads| Settings { replicates: 60, seed: 9, threads };
+    let settings = Settings { replicates: 60, seed: 9 };
     for kind in Kind::fitted() {
-        let fitted = study(kind, &data, &free, &settings(1), &Silent).unwrap().unwrap();
-        assert_eq!(fitted, study(kind, &data, &free, &settings(3), &Silent).unwrap().unwrap(), "{kind:?}");
+        let fitted = on(1, || study(kind, &data, &free, &settings, &Silent)).unwrap().unwrap();
+        assert_eq!(fitted, on(3, || study(kind, &data, &free, &settings, &Silent)).unwrap().unwrap(), "{kind:?}");
         assert_eq!(fitted.intervals.len(), fitted.law.parameters().len());
         assert_eq!(fitted.goodness.is_some(), kind.by_likelihood());
         for i in &fitted.intervals {
@@ -191,7 +192,7 @@ fn studies_are_complete_and_repeatable() {
     let mut split = drawn(BetaLaw::new(300.0, 300.0).unwrap(), 100, 300, None, 7);
     split.extend(drawn(BetaLaw::new(3000.0, 30.0).unwrap(), 100, 300, None, 8));
     let split = Data::new(&split).unwrap();
-    let refuted = study(Kind::BETA, &split, &npmle(&split), &settings(2), &Silent).unwrap().unwrap();
+    let refuted = study(Kind::BETA, &split, &npmle(&split), &settings, &Silent).unwrap().unwrap();
     assert!(refuted.verdict().starts_with("does not fit"), "{}", refuted.verdict());
 
     struct Stop;
@@ -200,7 +201,7 @@ fn studies_are_complete_and_repeatable() {
             true
         }
     }
-    assert!(matches!(study(Kind::BETA, &data, &free, &settings(2), &Stop), Err(Error::Cancelled)));
+    assert!(matches!(study(Kind::BETA, &data, &free, &settings, &Stop), Err(Error::Cancelled)));
 }
 
 /// A million samples compress to their distinct counts.
@@ -232,7 +233,7 @@ fn all_sets_are_studied_in_a_minute() {
         let data = Data::new(counts).unwrap();
         let free = npmle(&data);
         for kind in Kind::fitted() {
-            let settings = Settings { replicates: 200, seed: 1, threads: 2 };
+            let settings = Settings { replicates: 200, seed: 1 };
             let fitted = study(kind, &data, &free, &settings, &Silent).unwrap().unwrap();
             eprintln!("{name} {} {:.1?} {}", kind.name(), start.elapsed(), fitted.verdict());
         }
@@ -247,11 +248,12 @@ fn all_laws_together_are_each_alone() {
     let (_, counts) = vae_counts().into_iter().nth(2).unwrap();
     let data = Data::new(&counts).unwrap();
     let npmle = npmle(&data);
-    let settings = |threads| Settings { replicates: 0, seed: 1, threads };
-    let together = study_all(&Kind::fitted().collect::<Vec<_>>(), &data, &npmle, &settings(3), &Silent).unwrap();
+    let settings = Settings { replicates: 0, seed: 1 };
+    let kinds: Vec<_> = Kind::fitted().collect();
+    let together = on(3, || study_all(&kinds, &data, &npmle, &settings, &Silent)).unwrap();
     assert_eq!(together.len(), Kind::fitted().count());
     for (kind, found) in Kind::fitted().zip(together) {
-        assert_eq!(found, study(kind, &data, &npmle, &settings(1), &Silent).unwrap(), "{kind:?}");
+        assert_eq!(found, on(1, || study(kind, &data, &npmle, &settings, &Silent)).unwrap(), "{kind:?}");
     }
 }
 
@@ -271,7 +273,7 @@ fn intervals_hold_what_was_found_at_the_edges() {
     ];
     for counts in edges {
         let data = Data::new(&counts).unwrap();
-        let settings = Settings { replicates: 40, seed: 1, threads: 2 };
+        let settings = Settings { replicates: 40, seed: 1 };
         for fitted in study_all(&Kind::fitted().collect::<Vec<_>>(), &data, &npmle(&data), &settings, &Silent)
             .unwrap()
             .into_iter()

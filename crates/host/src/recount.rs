@@ -1,29 +1,10 @@
-//! What a GPU's host side does with errors that it reads back: folds them into rows, and holds what the device made of
-//! the same errors against the result, which must agree exactly. A run of billions of trials so never trusts a transfer
-//! or a driver blindly.
-//!
-//! A device that tallies by itself is held against the host in some windows ([`compare`]).
+//! What a device made of errors, held against what the host made of the same errors, which must agree exactly: a run of
+//! billions of trials never trusts a transfer or a driver blindly.
 
-use crate::{
-    Result, Row,
+use retrial_spec::{
+    Row,
     tally::{Histogram, Record},
 };
-use std::{num::NonZero, thread};
-
-/// Does `work` for every row, on threads when there are enough errors to be worth it.
-pub fn fold(rows: &mut [Row], errors: usize, work: impl Fn(usize, &mut Row) -> Result<()> + Sync) -> Result<()> {
-    let threads = thread::available_parallelism().map_or(1, NonZero::get).min(errors >> 15).max(1);
-    let share = rows.len().div_ceil(threads);
-    let each = |start: usize, rows: &mut [Row]| (start..).zip(rows).try_for_each(|(sample, row)| work(sample, row));
-    if threads == 1 {
-        return each(0, rows);
-    }
-    thread::scope(|scope| {
-        let parts = rows.chunks_mut(share).enumerate();
-        let workers: Vec<_> = parts.map(|(i, part)| scope.spawn(move || each(i * share, part))).collect();
-        workers.into_iter().try_for_each(|w| w.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-    })
-}
 
 /// What a device made of errors is not what the host made of the same errors.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -84,7 +65,7 @@ pub fn compare(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Tally;
+    use retrial_spec::Tally;
 
     const THRESHOLDS: [f32; 3] = [1.0, 2.0, 3.0];
 
