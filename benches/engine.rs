@@ -4,7 +4,7 @@
 use criterion::{Criterion, Throughput};
 use retrial_engine::{
     Ledger, State,
-    sample::{self, Alone, Pace},
+    sample::{self, Alone, Schedule},
 };
 use retrial_spec::{
     Fused, Linear, Noise, Posterior, Precision, Problem, Result, Scorer, Silent, Tally, Variant, Weights,
@@ -69,7 +69,7 @@ pub fn bench(c: &mut Criterion) {
                 Scorer::new(&problem, Variant::new("none", Precision::F32), Box::new(Inventor(full.clone())));
             let state = State { tally: empty.clone(), gram: None };
             let mut ledger = Ledger::new((0..WINDOWS * WINDOW).into(), state);
-            sample::run(&mut scorer, &mut ledger, &mut Alone, Pace::default(), &Silent, &mut |_, _| Ok(()))
+            sample::run(&mut scorer, &mut ledger, &mut Alone, Schedule::default(), &Silent, &mut |_, _| Ok(()))
         });
     });
     group.throughput(Throughput::Elements(1));

@@ -1,4 +1,5 @@
-// correlation: the Gram matrix G = U U^T of errors standardised per trial over the samples (Eq. 17), in f64.
+// correlation: a Gram matrix, from whose eigenvalues the correlation of trials (Eq. 17) is read: G = U U^T of errors
+// standardised per trial over the samples, in f64.
 //
 //   m_j, s_j = mean and population standard deviation of trial j over the samples     entry `standardise`
 //   partial[split][tile] = sum_j u_aj u_bj,  u_ij = (e_ij - m_j) / s_j                entry `correlation`

@@ -1,4 +1,5 @@
-// pass_at_k: what a tally keeps of errors, made where they are, so that they need not cross the bus.
+// pass_at_k: counts successes, from which pass@k is estimated: what a tally keeps of errors, made where they are, so that
+// they need not cross the bus.
 //
 //   counts[n][t]     errors in bucket t: below threshold t, but not below threshold t - 1
 //   histogram[n][b]  errors whose upper 16 bits are bins[n] + b

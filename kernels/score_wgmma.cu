@@ -77,7 +77,7 @@ static_assert(HIDDEN % 16 == 0 && HIDDEN <= 512 && PIXELS % COLUMNS == 0 && LATE
 constexpr bool TURNS = VARIANT >= 1 && RING >= STEPS;
 constexpr bool EARLY = VARIANT >= 1 && HIDDEN / 4 + FRAGMENTS <= 112;
 
-constexpr u32 PIECE = 80; // hidden units of one product
+constexpr u32 UNITS_PER_PRODUCT = 80; // hidden units of one product
 
 // Named barriers: a turn each, and the one of both warpgroups.
 constexpr u32 TURN = 1, BOTH = 3, MULTIPLIERS = 256;
@@ -304,8 +304,8 @@ __device__ __forceinline__ void multiply(const ScoreWgmma& p, const Shared& shar
         u32 h[HIDDEN / 4];
         take_turn(group);
 #pragma unroll
-        for (u32 unit = 0; unit + PIECE <= HIDDEN; unit += PIECE) units<PIECE>(h, a, shared.w3, unit, group);
-        units<HIDDEN % PIECE>(h, a, shared.w3, HIDDEN - HIDDEN % PIECE, group);
+        for (u32 unit = 0; unit + UNITS_PER_PRODUCT <= HIDDEN; unit += UNITS_PER_PRODUCT) units<UNITS_PER_PRODUCT>(h, a, shared.w3, unit, group);
+        units<HIDDEN % UNITS_PER_PRODUCT>(h, a, shared.w3, HIDDEN - HIDDEN % UNITS_PER_PRODUCT, group);
         float squares[2] = {};
 #pragma unroll 1
         for (u32 tile = 0; tile < TILES; tile++) {

@@ -1,4 +1,5 @@
-// correlation: the Gram matrix G = U U^T / N of errors standardised per trial over the samples.
+// correlation: a Gram matrix, from whose eigenvalues the correlation of trials is read: G = U U^T / N of errors standardised
+// per trial over the samples.
 //
 //   u[n][k] = (e[n][k] - m[k]) / s[k]      entry `standardise`, in place; 0 where trial k does not vary
 //   part[b][j][a'][b'] = sum_k u u         entry `gram`: one 32 x 32 tile of U U^T over one block of BLOCK trials

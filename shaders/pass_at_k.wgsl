@@ -1,4 +1,5 @@
-// pass_at_k: what a tally keeps of errors, made where they are, so that a few bytes a tile cross the bus.
+// pass_at_k: counts successes, from which pass@k is estimated: what a tally keeps of errors, made where they are, so that a
+// few bytes a tile cross the bus.
 //
 //   counts[n][t]     errors in bucket t: below threshold t, but not below threshold t - 1
 //   histogram[n][b]  errors whose upper 16 bits are bins[n] + b
@@ -13,14 +14,14 @@
 //
 // Shapes     errors [tiles, TRIALS], not negative, in the order of `score`: tile i holds piece
 //            `piece + (skip + i) / samples` of sample (skip + i) % samples, lanes from trial `trials` on hold none;
-//            thresholds [stride], increasing, in pieces of at most AT_ONCE, each in a dispatch of its own: `floor` is the
+//            thresholds [stride], increasing, in pieces of at most THRESHOLDS, each in a dispatch of its own: `floor` is the
 //            threshold before them, and only the first, which is `whole`, makes more than counts; counts [N, stride];
 //            histogram [N, BINS] with bins [N], where `histogram_too`; before, after [N, 2]: bits of the least error before
 //            this dispatch and before the next, and one more than the bits of the largest; found [room], whose `count`
 //            counts also those that had no room. Sums are added to, `after` of one dispatch is `before` of the next
 // Grid       a workgroup of 64 per 4,096 trials of a sample, samples fastest, folded; TRIALS is a multiple of 64
 // Variants   `tally` is shared/tally.wgsl, or shared/tally_subgroup.wgsl where the adapter has subgroups
-// Memory     4 (BINS + AT_ONCE) + 264 bytes of workgroup memory: 8.3 KiB
+// Memory     4 (BINS + THRESHOLDS) + 264 bytes of workgroup memory: 8.3 KiB
 // Barriers   three, reached by every invocation
 // Bound      memory: 4 bytes a trial. Integer atomics commute, so sums do not depend on the order of workgroups
 
@@ -57,7 +58,7 @@ struct Found {
 // Trials of a tile, bins of a sample, thresholds of a dispatch.
 override TRIALS: u32 = 128u;
 override BINS: u32 = 1024u;
-override AT_ONCE: u32 = 1024u;
+override THRESHOLDS: u32 = 1024u;
 
 const SIZE = 64u; // invocations, and trials of a step
 const STEPS = 64u; // steps of a block
@@ -67,7 +68,7 @@ const RECORD = 0u;
 const STRAY = 1u;
 const WORST = 2u;
 
-var<workgroup> block_counts: array<atomic<u32>, AT_ONCE>;
+var<workgroup> block_counts: array<atomic<u32>, THRESHOLDS>;
 var<workgroup> block_bins: array<atomic<u32>, BINS>;
 var<workgroup> step_leasts: array<atomic<u32>, 64>;
 var<workgroup> block_most: atomic<u32>;

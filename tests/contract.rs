@@ -251,7 +251,7 @@ fn kernels_see_nothing_that_does_not_fit() {
         name: "none".into(),
         detail: "none".into(),
         variants: vec![Variant::new("none", Precision::F32)],
-        double: true,
+        has_f64: true,
     };
     let none = Untouched(device);
     refuses_what_does_not_fit(&none);

@@ -6,7 +6,7 @@ use retrial_check::{Case, Kernel, cases};
 use retrial_cpu::Cpu;
 use retrial_cuda::{
     Cuda,
-    driver::{Driver, Facts, Fault, Launch, Read, Ticket, unknown},
+    driver::{DeviceProperties, Driver, Fault, LaunchParams, Read, Submission, unknown},
 };
 use retrial_emulator::Order;
 use retrial_spec::{Backend, Error, Noise, Precision, Problem, Result, Tally};
@@ -215,8 +215,8 @@ impl Failing {
 
 // SAFETY: the emulated device's, which it asks for everything.
 unsafe impl Driver for Failing {
-    fn facts(&self) -> &Facts {
-        self.inner.facts()
+    fn properties(&self) -> &DeviceProperties {
+        self.inner.properties()
     }
     fn free_memory(&self) -> Result<u64, Fault> {
         self.inner.free_memory()
@@ -258,20 +258,20 @@ unsafe impl Driver for Failing {
         }
         Ok(())
     }
-    unsafe fn submit(&self, launches: &[Launch<'_>], read: Option<Read>) -> Result<Ticket, Fault> {
+    unsafe fn submit(&self, launches: &[LaunchParams<'_>], read: Option<Read>) -> Result<Submission, Fault> {
         match (self.failure, self.submissions.fetch_add(1, Relaxed)) {
             (Failure::Dies(at), now) if at == now => return Err(failed("CUDA_ERROR_ILLEGAL_ADDRESS")),
             (Failure::Panics(at), now) if at == now => panic!("a driver that panics, as it should in this test"),
             _ => {}
         }
         // SAFETY: as here.
-        let ticket = unsafe { self.inner.submit(launches, read)? };
+        let submission = unsafe { self.inner.submit(launches, read)? };
         self.most_flying.fetch_max(self.flying.fetch_add(1, Relaxed) + 1, Relaxed);
-        Ok(ticket)
+        Ok(submission)
     }
-    fn finish(&self, ticket: Ticket) -> Result<Duration, Fault> {
+    fn finish(&self, submission: Submission) -> Result<Duration, Fault> {
         self.flying.fetch_sub(1, Relaxed);
-        self.inner.finish(ticket)
+        self.inner.finish(submission)
     }
 }
 
@@ -336,10 +336,10 @@ fn a_panic_waits_for_the_device() {
 fn a_ticket_is_finished_once() {
     let driver = Emulated::new(MEMORY, Order::Forward);
     // SAFETY: nothing is launched or read.
-    let ticket = unsafe { driver.submit(&[], None) }.unwrap();
-    let again = Ticket(ticket.0);
-    driver.finish(ticket).unwrap();
-    assert_eq!(driver.finish(again), Err(unknown(Ticket(0))));
+    let submission = unsafe { driver.submit(&[], None) }.unwrap();
+    let again = Submission(submission.0);
+    driver.finish(submission).unwrap();
+    assert_eq!(driver.finish(again), Err(unknown(Submission(0))));
 }
 
 /// The device's own counts are held against the errors read back.

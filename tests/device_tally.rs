@@ -5,7 +5,7 @@
 use crate::emulated::{Emulated, available, emulated};
 use retrial_cuda::{
     Cuda, Program,
-    driver::{Driver, Facts, Fault, Launch, Read, Ticket},
+    driver::{DeviceProperties, Driver, Fault, LaunchParams, Read, Submission},
 };
 use retrial_emulator::Order;
 use retrial_spec::{Backend, Error, Linear, Posterior, Precision, Problem, Result, Tally, Weights};
@@ -68,8 +68,8 @@ struct Scripted {
 
 // SAFETY: the emulated device's, which it asks for everything but errors, which go where its kernel would write them.
 unsafe impl Driver for Scripted {
-    fn facts(&self) -> &Facts {
-        self.inner.facts()
+    fn properties(&self) -> &DeviceProperties {
+        self.inner.properties()
     }
     fn free_memory(&self) -> Result<u64, Fault> {
         self.inner.free_memory()
@@ -96,21 +96,21 @@ unsafe impl Driver for Scripted {
         // SAFETY: as here.
         unsafe { self.inner.read(read) }
     }
-    unsafe fn submit(&self, launches: &[Launch<'_>], read: Option<Read>) -> Result<Ticket, Fault> {
+    unsafe fn submit(&self, launches: &[LaunchParams<'_>], read: Option<Read>) -> Result<Submission, Fault> {
         let mut rest = vec![];
         for launch in launches {
             if launch.program.kernel == "score" {
                 // SAFETY: as here.
                 unsafe { write_errors(launch, self.script) };
             } else {
-                rest.push(Launch { program: self.mutant.unwrap_or(launch.program), ..*launch });
+                rest.push(LaunchParams { program: self.mutant.unwrap_or(launch.program), ..*launch });
             }
         }
         // SAFETY: as here.
         unsafe { self.inner.submit(&rest, read) }
     }
-    fn finish(&self, ticket: Ticket) -> Result<Duration, Fault> {
-        self.inner.finish(ticket)
+    fn finish(&self, submission: Submission) -> Result<Duration, Fault> {
+        self.inner.finish(submission)
     }
 }
 
@@ -119,7 +119,7 @@ unsafe impl Driver for Scripted {
 ///
 /// # Safety
 /// The launch is one that the device could run.
-unsafe fn write_errors(launch: &Launch<'_>, script: Script) {
+unsafe fn write_errors(launch: &LaunchParams<'_>, script: Script) {
     let word = |at: usize| u64::from_le_bytes(launch.params[8 * at..][..8].try_into().unwrap());
     let (errors, first, trials) = (word(8) as *mut f32, word(11), word(12));
     for at in 0..word(13) / word(14) * trials {

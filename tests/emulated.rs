@@ -3,7 +3,7 @@
 
 use retrial_cuda::{
     Cuda, Program,
-    driver::{Driver, Facts, Fault, Launch, Read, Ticket, unknown},
+    driver::{DeviceProperties, Driver, Fault, LaunchParams, Read, Submission, unknown},
 };
 use retrial_emulator::{Grid, Memory, Options, Order, compiler};
 use std::{
@@ -18,7 +18,7 @@ use std::{
 
 /// A small device: two multiprocessors of the size of an RTX 30 GPU's.
 pub struct Emulated {
-    facts: Facts,
+    properties: DeviceProperties,
     options: Options,
     device: Mutex<HashMap<u64, Memory>>,
     host: Mutex<HashMap<usize, Box<[u8]>>>,
@@ -27,7 +27,7 @@ pub struct Emulated {
     /// Bytes allocated.
     used: AtomicU64,
     submissions: AtomicU64,
-    /// Times of those that were not asked for yet, by ticket.
+    /// Times of those that were not asked for yet, by submission.
     times: Mutex<HashMap<u64, Duration>>,
     /// Functions that were started.
     started: Mutex<BTreeSet<&'static str>>,
@@ -38,7 +38,7 @@ pub struct Emulated {
 impl Emulated {
     pub fn new(memory: u64, order: Order) -> Self {
         Self {
-            facts: Facts {
+            properties: DeviceProperties {
                 name: "emulator".into(),
                 detail: "kernels/*.cu on the CPU".into(),
                 capability: (8, 6),
@@ -61,7 +61,7 @@ impl Emulated {
     /// A small device of the Hopper kind.
     pub fn hopper(order: Order) -> Self {
         let mut device = Self::new(MEMORY, order).with_shared(228 << 10);
-        (device.facts.capability, device.facts.multiprocessors) = ((9, 0), 4);
+        (device.properties.capability, device.properties.multiprocessors) = ((9, 0), 4);
         device
     }
 
@@ -73,7 +73,7 @@ impl Emulated {
 
     /// With multiprocessors of so much shared memory, in bytes.
     pub fn with_shared(mut self, bytes: u32) -> Self {
-        (self.facts.shared_per_multiprocessor, self.facts.shared_per_block) = (bytes, bytes - 1024);
+        (self.properties.shared_per_multiprocessor, self.properties.shared_per_block) = (bytes, bytes - 1024);
         self
     }
 
@@ -107,8 +107,8 @@ pub fn failed(fault: &str) -> Fault {
 // SAFETY: allocations are `Memory` and boxes of their own, which live until they are given back; a submission is over
 // when it returns, and the emulator catches what leaves its buffers.
 unsafe impl Driver for Emulated {
-    fn facts(&self) -> &Facts {
-        &self.facts
+    fn properties(&self) -> &DeviceProperties {
+        &self.properties
     }
 
     fn free_memory(&self) -> Result<u64, Fault> {
@@ -157,10 +157,14 @@ unsafe impl Driver for Emulated {
         Ok(())
     }
 
-    unsafe fn submit(&self, launches: &[Launch<'_>], read: Option<Read>) -> Result<Ticket, Fault> {
+    unsafe fn submit(&self, launches: &[LaunchParams<'_>], read: Option<Read>) -> Result<Submission, Fault> {
         let begin = Instant::now();
         for launch in launches {
-            assert!(launch.resident <= self.facts.resident(launch.shared), "{} does not fit so often", launch.entry);
+            assert!(
+                launch.resident <= self.properties.resident(launch.shared),
+                "{} does not fit so often",
+                launch.entry
+            );
             self.started.lock().unwrap().insert(launch.entry);
             let program = self.compiled(launch.program)?;
             let grid = Grid::new([launch.grid, 1, 1], [launch.block, 1, 1])
@@ -174,13 +178,13 @@ unsafe impl Driver for Emulated {
             // SAFETY: the caller's promise.
             unsafe { ptr::copy_nonoverlapping(from as *const u8, to.as_ptr(), bytes) };
         }
-        let ticket = self.submissions.fetch_add(1, Relaxed);
-        self.times.lock().unwrap().insert(ticket, begin.elapsed());
-        Ok(Ticket(ticket))
+        let submission = self.submissions.fetch_add(1, Relaxed);
+        self.times.lock().unwrap().insert(submission, begin.elapsed());
+        Ok(Submission(submission))
     }
 
-    fn finish(&self, ticket: Ticket) -> Result<Duration, Fault> {
-        self.times.lock().unwrap().remove(&ticket.0).ok_or_else(|| unknown(ticket))
+    fn finish(&self, submission: Submission) -> Result<Duration, Fault> {
+        self.times.lock().unwrap().remove(&submission.0).ok_or_else(|| unknown(submission))
     }
 }
 

@@ -154,7 +154,7 @@ fn trials_without_spread_are_counted() {
 
 #[test]
 fn what_cannot_be_is_refused() {
-    for samples in [0, 1, Gram::MOST_SAMPLES + 1, usize::MAX] {
+    for samples in [0, 1, Gram::MAX_SAMPLES + 1, usize::MAX] {
         assert!(Gram::new(samples, 0).unwrap_err().is_input());
     }
     let errors = errors(3, BLOCK, 4);
@@ -168,7 +168,7 @@ fn what_cannot_be_is_refused() {
     assert!(one.merge(&Gram::new(4, 7).unwrap()).is_err());
     assert_eq!(one, twice);
     // The last trials, and those beyond.
-    one.add(Gram::MOST_TRIALS - 256, &errors.repeat(2)).unwrap();
+    one.add(Gram::MAX_TRIALS - 256, &errors.repeat(2)).unwrap();
     assert_eq!((one.trials(), one.prefixes().count()), (512, 1));
     one.add(u64::MAX - 255, &errors).unwrap();
     assert_eq!(one.trials(), 512);

@@ -5,7 +5,7 @@
 use crate::device_tally::{problem, usual};
 use retrial_cuda::{
     Cuda,
-    driver::{Driver, Facts, Fault, Launch, Read, Ticket},
+    driver::{DeviceProperties, Driver, Fault, LaunchParams, Read, Submission},
 };
 use retrial_spec::{Backend, Precision, Tally};
 use std::{
@@ -22,7 +22,7 @@ use std::{
 
 /// A device without a clock: the errors of every window are the same, and what the tally makes of them is known.
 struct Ideal {
-    facts: Facts,
+    properties: DeviceProperties,
     /// Sizes of allocations.
     memory: Mutex<HashMap<usize, usize>>,
     made: Mutex<Option<Made>>,
@@ -53,7 +53,7 @@ fn cpu(clock: libc::clockid_t) -> u64 {
 impl Ideal {
     fn new() -> Arc<Self> {
         Arc::new(Self {
-            facts: Facts {
+            properties: DeviceProperties {
                 name: "ideal".into(),
                 detail: "without a clock".into(),
                 capability: (9, 0),
@@ -83,7 +83,7 @@ impl Ideal {
 
     /// # Safety
     /// The launch is one of the backend's.
-    unsafe fn launch(&self, launch: &Launch<'_>) {
+    unsafe fn launch(&self, launch: &LaunchParams<'_>) {
         let word = |at: usize| u64::from_le_bytes(launch.params[8 * at..][..8].try_into().unwrap());
         let half = |at: usize| u32::from_le_bytes(launch.params[4 * at..][..4].try_into().unwrap()) as usize;
         let mut made = self.made.lock().unwrap();
@@ -171,8 +171,8 @@ impl Made {
 
 // SAFETY: allocations are the system's own, and a submission is over when it returns.
 unsafe impl Driver for Ideal {
-    fn facts(&self) -> &Facts {
-        &self.facts
+    fn properties(&self) -> &DeviceProperties {
+        &self.properties
     }
     fn free_memory(&self) -> Result<u64, Fault> {
         Ok(80 << 30)
@@ -199,16 +199,16 @@ unsafe impl Driver for Ideal {
         unsafe { ptr::copy_nonoverlapping(from as *const u8, to.as_ptr(), bytes) };
         Ok(())
     }
-    unsafe fn submit(&self, launches: &[Launch<'_>], read: Option<Read>) -> Result<Ticket, Fault> {
+    unsafe fn submit(&self, launches: &[LaunchParams<'_>], read: Option<Read>) -> Result<Submission, Fault> {
         let begin = cpu(libc::CLOCK_THREAD_CPUTIME_ID);
         // SAFETY: the caller's promise.
         launches.iter().for_each(|launch| unsafe { self.launch(launch) });
         self.simulating.fetch_add(cpu(libc::CLOCK_THREAD_CPUTIME_ID) - begin, Relaxed);
         // SAFETY: the caller's promise.
         read.map_or(Ok(()), |read| unsafe { self.read(read) })?;
-        Ok(Ticket(0))
+        Ok(Submission(0))
     }
-    fn finish(&self, _: Ticket) -> Result<Duration, Fault> {
+    fn finish(&self, _: Submission) -> Result<Duration, Fault> {
         Ok(Duration::from_millis(4))
     }
 }

@@ -22,8 +22,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-const MOST_MEMORY: u64 = 1 << 30;
-const MOST_TIME: Duration = Duration::from_secs(30);
+const MAX_MEMORY: u64 = 1 << 30;
+const MAX_TIME: Duration = Duration::from_secs(30);
 
 /// An input that someone may give, and the command that reads it.
 struct Kind {
@@ -276,7 +276,7 @@ pub fn run(args: &[String], dir: &Path) -> End {
     // SAFETY: setrlimit may be called between fork and exec.
     unsafe {
         command.pre_exec(|| {
-            let limit = libc::rlimit { rlim_cur: MOST_MEMORY, rlim_max: MOST_MEMORY };
+            let limit = libc::rlimit { rlim_cur: MAX_MEMORY, rlim_max: MAX_MEMORY };
             if libc::setrlimit(libc::RLIMIT_DATA, &limit) == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
         });
     }
@@ -287,7 +287,7 @@ pub fn run(args: &[String], dir: &Path) -> End {
     loop {
         // SAFETY: a process of ours, and places for what is told of it.
         match unsafe { libc::wait4(child.id() as i32, &mut status, libc::WNOHANG, usage.as_mut_ptr()) } {
-            0 if start.elapsed() > MOST_TIME => child.kill().unwrap(),
+            0 if start.elapsed() > MAX_TIME => child.kill().unwrap(),
             0 => {}
             _ => break,
         }
@@ -313,12 +313,12 @@ pub fn fault(end: &End) -> Option<String> {
     let obeyed =
         |bytes: &[u8]| String::from_utf8_lossy(bytes).contains(|c| c != '\n' && retrial_spec::text::is_obeyed(c));
     Some(match end.status.code() {
-        _ if end.time >= MOST_TIME => format!("ran for {:?}", end.time),
+        _ if end.time >= MAX_TIME => format!("ran for {:?}", end.time),
         Some(0) if errors > 0 => "succeeded with an error".into(),
         Some(1 | 2 | 130) if errors != 1 => format!("{} with {errors} lines of errors", end.status),
         Some(0 | 1 | 2 | 130) if stderr.contains("panicked") => "panicked".into(),
         Some(0 | 1 | 2 | 130) if obeyed(&end.stdout) || obeyed(&end.stderr) => "printed what a terminal obeys".into(),
-        Some(0 | 1 | 2 | 130) if end.memory >= MOST_MEMORY => format!("took {} MiB", end.memory >> 20),
+        Some(0 | 1 | 2 | 130) if end.memory >= MAX_MEMORY => format!("took {} MiB", end.memory >> 20),
         Some(0 | 1 | 2 | 130) => return None,
         _ => format!("ended by {}", end.status),
     })

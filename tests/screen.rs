@@ -9,7 +9,7 @@ use crate::{
 use retrial_check::{Case, Kernel, cases};
 use retrial_cuda::{
     Cuda,
-    driver::{Driver, Facts, Fault, Launch, Read, Ticket},
+    driver::{DeviceProperties, Driver, Fault, LaunchParams, Read, Submission},
 };
 use retrial_emulator::Order;
 use retrial_spec::{Backend, Noise, Precision, Problem, Result, Shape, Tally, Variant};
@@ -62,8 +62,8 @@ const LIST: u64 = 2;
 
 // SAFETY: as the emulated device, to which everything goes.
 unsafe impl Driver for Watched {
-    fn facts(&self) -> &Facts {
-        self.inner.facts()
+    fn properties(&self) -> &DeviceProperties {
+        self.inner.properties()
     }
     fn free_memory(&self) -> std::result::Result<u64, Fault> {
         self.inner.free_memory()
@@ -90,7 +90,11 @@ unsafe impl Driver for Watched {
         // SAFETY: as here.
         unsafe { self.inner.read(read) }
     }
-    unsafe fn submit(&self, launches: &[Launch<'_>], read: Option<Read>) -> std::result::Result<Ticket, Fault> {
+    unsafe fn submit(
+        &self,
+        launches: &[LaunchParams<'_>],
+        read: Option<Read>,
+    ) -> std::result::Result<Submission, Fault> {
         let (last, before) = launches.split_last().map_or((None, launches), |(last, before)| (Some(last), before));
         for launch in before {
             // SAFETY: launches of a submission run in order, so apart too.
@@ -103,15 +107,15 @@ unsafe impl Driver for Watched {
             Some(launch) => unsafe { self.one(launch, read) },
         }
     }
-    fn finish(&self, ticket: Ticket) -> std::result::Result<Duration, Fault> {
-        self.inner.finish(ticket)
+    fn finish(&self, submission: Submission) -> std::result::Result<Duration, Fault> {
+        self.inner.finish(submission)
     }
 }
 
 impl Watched {
     /// # Safety
     /// As [`Driver::submit`].
-    unsafe fn one(&self, launch: &Launch<'_>, read: Option<Read>) -> std::result::Result<Ticket, Fault> {
+    unsafe fn one(&self, launch: &LaunchParams<'_>, read: Option<Read>) -> std::result::Result<Submission, Fault> {
         let mut params = launch.params.to_vec();
         let words = match launch.program.kernel {
             "score_wgmma" => Some(WGMMA),
@@ -136,7 +140,7 @@ impl Watched {
             }
         }
         // SAFETY: as here.
-        unsafe { self.inner.submit(&[Launch { params: &params, ..*launch }], read) }
+        unsafe { self.inner.submit(&[LaunchParams { params: &params, ..*launch }], read) }
     }
 }
 

@@ -82,7 +82,7 @@ fn of_kept_errors(dir: &RunDir, manifest: &Manifest) -> Result<Gram> {
         let fault = format!("holds {} samples", errors.nrows());
         return Err(Error::file(path, fault, format!("the run has {}; sample again", manifest.data.samples)));
     }
-    let samples = errors.nrows().min(Gram::MOST_SAMPLES);
+    let samples = errors.nrows().min(Gram::MAX_SAMPLES);
     let mut gram = Gram::new(samples, manifest.seed)?;
     let first: Vec<f32> = errors.rows().into_iter().take(samples).flatten().copied().collect();
     gram.add(0, &first)?;

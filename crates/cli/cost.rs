@@ -25,7 +25,7 @@ use retrial_theory::{
 use serde_json::{Value, json};
 
 /// Attempts are not foretold beyond this.
-const MOST: f64 = 1e15;
+const MAX_ATTEMPTS: f64 = 1e15;
 
 /// Coverage against cost: what a target costs, what a budget buys, which model is best
 ///
@@ -111,10 +111,10 @@ impl Cost {
         let reach = priced.data.reach() as f64;
         priced.target = self.target.map(|coverage| self.reach(&priced, coverage)).transpose()?;
         if let Some(cost) = self.budget {
-            let attempts = price.trials(cost).map_or(0.0, |k| k.floor().min(MOST));
+            let attempts = price.trials(cost).map_or(0.0, |k| k.floor().min(MAX_ATTEMPTS));
             let coverage = priced.known(attempts);
             // Prompts are paid already; what is left goes into attempts.
-            let more = (cost / (price.total(1.0) - price.total(0.0)) * priced.data.samples()).floor().min(MOST);
+            let more = (cost / (price.total(1.0) - price.total(0.0)) * priced.data.samples()).floor().min(MAX_ATTEMPTS);
             let npmle = npmle(&priced.data);
             let counts = &priced.group.counts;
             let allocation = (more >= 1.0).then(|| allocate(&npmle, counts, more as u64)).transpose()?;
@@ -136,7 +136,7 @@ impl Cost {
     /// the law, but never below the measured one.
     fn reach(&self, p: &Priced, coverage: f64) -> Result<Target> {
         let reach = p.data.reach() as f64;
-        let most = if p.fitted.is_some() { MOST } else { reach };
+        let most = if p.fitted.is_some() { MAX_ATTEMPTS } else { reach };
         let attempts = trials_to_reach(|k| p.coverage(k), coverage, most).map(f64::ceil);
         let measured = |k: f64| p.data.curve(&[k as u64], Scope::Population).first().map(|at| [at.low, at.high]);
         let (terminal, settings) = (Terminal::new(), Settings { replicates: self.bootstrap, seed: self.seed });

@@ -22,13 +22,13 @@ use std::{
 /// Of `cases.json`. It changes when a reader of this one would go wrong.
 const SCHEMA: u32 = 1;
 /// Largest `cases.json`: thousands of cases.
-const MOST: u64 = 64 << 20;
+const MAX_BYTES: u64 = 64 << 20;
 /// Most trials of a case: the reference is slow, and an unbounded case would look like a hang.
-pub const MOST_TRIALS: usize = 1 << 20;
+pub const MAX_TRIALS: usize = 1 << 20;
 
 /// Most values of an array, and most operations of the reference, of a case in files: minutes, and 1 GiB.
-const MOST_VALUES: u64 = 1 << 27;
-const MOST_FLOPS: u64 = 1 << 38;
+const MAX_VALUES: u64 = 1 << 27;
+const MAX_FLOPS: u64 = 1 << 38;
 /// Counts are exact in files up to here, whatever type an array has.
 const EXACT: u64 = 1 << 53;
 
@@ -43,14 +43,14 @@ fn fits(case: &Case) -> Result<(), (String, String)> {
     let values = widest.max((pixels.max(latent) * hidden) as u64);
     let refuse =
         |what: &str, got: u64, most: u64| Err((format!("{what} {got}"), format!("must be at most {most} in files")));
-    if !(1..=MOST_TRIALS as u64).contains(&rows) {
-        return refuse("trials of all samples", rows, MOST_TRIALS as u64);
+    if !(1..=MAX_TRIALS as u64).contains(&rows) {
+        return refuse("trials of all samples", rows, MAX_TRIALS as u64);
     }
-    if values > MOST_VALUES {
-        return refuse("values of an array", values, MOST_VALUES);
+    if values > MAX_VALUES {
+        return refuse("values of an array", values, MAX_VALUES);
     }
-    if case.flops() > MOST_FLOPS {
-        return refuse("operations", case.flops(), MOST_FLOPS);
+    if case.flops() > MAX_FLOPS {
+        return refuse("operations", case.flops(), MAX_FLOPS);
     }
     if case.first.saturating_add(case.trials as u64) > EXACT {
         return refuse("last trial", case.first.saturating_add(case.trials as u64), EXACT);
@@ -153,7 +153,7 @@ pub fn dump(cases: &[Case], out: &Path, force: bool) -> Result<()> {
 /// Judges what a kernel wrote for those cases that `wanted` takes.
 pub fn against(dir: &Path, precision: Precision, wanted: impl Fn(Kernel) -> bool) -> Result<Vec<Judged>> {
     let file = dir.join("cases.json");
-    let dump: Dump = serde_json::from_slice(&read_up_to(&file, MOST)?)
+    let dump: Dump = serde_json::from_slice(&read_up_to(&file, MAX_BYTES)?)
         .map_err(|fault| Error::file(&file, fault, "give what retrial validate --dump wrote"))?;
     if dump.schema != SCHEMA {
         let fix = format!("this version reads {SCHEMA}; dump again");

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use std::path::Path;
 
 /// Above any export: 60,000 samples with histograms.
-const MOST: u64 = 1 << 30;
+const MAX_BYTES: u64 = 1 << 30;
 /// The noise of browsers and that of the CPU differ by 1e-6 or so, which moves an error across an edge now and then: by a
 /// hundredth of a bin, 6e-5 of the error, at most.
 const BAND: f64 = 0.01;
@@ -55,7 +55,7 @@ pub struct Agreement {
 /// # Errors
 /// [`Error::File`] where the export cannot be read, [`Error::Input`] where it is of something else than the run.
 pub fn check(path: &Path, manifest: &Manifest, state: &State) -> Result<Agreement> {
-    let export: Export = serde_json::from_slice(&read_up_to(path, MOST)?)
+    let export: Export = serde_json::from_slice(&read_up_to(path, MAX_BYTES)?)
         .map_err(|fault| Error::file(path, fault, "give the JSON that the page exports"))?;
     let trials = state.trials().to_string();
     let exported = export.trials(path)?;

@@ -11,7 +11,7 @@ use std::path::Path;
 const FILES: [&str; 4] = ["weights.safetensors", "mu.npy", "logvar.npy", IMAGES];
 
 /// Above any of them: 60,000 images.
-const MOST: u64 = 1 << 30;
+const MAX_BYTES: u64 = 1 << 30;
 
 /// Model, data, and what stands in for the encoder.
 pub struct Made {
@@ -79,7 +79,7 @@ pub fn copy(from: &Path, to: &RunDir) -> Result<()> {
     for name in FILES {
         let file = from.join(name);
         if file.is_file() {
-            to.write(name, read_up_to(&file, MOST)?)?;
+            to.write(name, read_up_to(&file, MAX_BYTES)?)?;
         }
     }
     Ok(())

@@ -37,18 +37,18 @@ pub struct Noise {
 }
 
 /// Most normals of a file: 512 MiB, of which there are two copies. More is written in parts, by --first.
-const MOST: u64 = 1 << 27;
+const MAX_NORMALS: u64 = 1 << 27;
 
 impl Noise {
     pub fn run(&self) -> Result<()> {
         let Self { samples, trials, first, latent, seed, .. } = *self;
         let values = u64::from(samples).checked_mul(trials).and_then(|pairs| pairs.checked_mul(latent as u64));
-        if !values.is_some_and(|values| (1..=MOST).contains(&values)) {
+        if !values.is_some_and(|values| (1..=MAX_NORMALS).contains(&values)) {
             let got = format!("{samples} samples x {trials} trials x {latent} dimensions");
             return Err(Error::input(
                 "noise",
                 got,
-                format!("must be at least 1 x 1 x 1 and at most {MOST} in all; write parts with --first"),
+                format!("must be at least 1 x 1 x 1 and at most {MAX_NORMALS} in all; write parts with --first"),
             ));
         }
         let Some(end) = first.checked_add(trials) else {

@@ -136,7 +136,7 @@ impl Terminal {
         let sampled = self.sampled();
         if self.show == Show::Json {
             let Progress { stage, done, total, unit } = p;
-            let Pace { rate, left } = pace;
+            let Rate { rate, left } = pace;
             let left = left.as_secs_f64();
             tell(json!({
                 "stage": stage, "done": done, "total": total, "unit": unit, "per_second": rate, "seconds_left": left,
@@ -160,13 +160,13 @@ struct Lines {
 }
 
 /// How fast work goes.
-struct Pace {
+struct Rate {
     /// Units a second.
     rate: f64,
     left: Duration,
 }
 
-impl Pace {
+impl Rate {
     fn line(&self, p: Progress<'_>) -> String {
         let percent = (100.0 * p.done as f64 / p.total.max(1) as f64).floor();
         let Progress { stage, total, unit, .. } = p;
@@ -181,7 +181,7 @@ impl Lines {
     }
 
     /// The pace to tell of now, if a line is due.
-    fn next(&mut self, p: Progress<'_>, now: Instant) -> Option<Pace> {
+    fn next(&mut self, p: Progress<'_>, now: Instant) -> Option<Rate> {
         if self.stage != p.stage || p.done < self.started.1 {
             (self.stage, self.started) = (p.stage.into(), (now, p.done));
         }
@@ -192,7 +192,7 @@ impl Lines {
         self.last = now;
         let rate = (p.done - before) as f64 / (now - began).as_secs_f64().max(1e-9);
         let left = Duration::try_from_secs_f64(p.total.saturating_sub(p.done) as f64 / rate);
-        Some(Pace { rate, left: left.unwrap_or(Duration::MAX) })
+        Some(Rate { rate, left: left.unwrap_or(Duration::MAX) })
     }
 }
 

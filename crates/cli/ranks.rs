@@ -19,7 +19,7 @@ mod with_mpi {
         Manifest,
         sample::{Alone, Crew},
     };
-    use retrial_mpi::{Chief, Pace, Setup, World, farewell, serve};
+    use retrial_mpi::{Chief, Schedule, Setup, World, farewell, serve};
     use retrial_spec::{Error, Problem, Result};
     use std::{num::NonZero, thread, time::Duration};
 
@@ -53,8 +53,9 @@ mod with_mpi {
                     kernel: Some(manifest.variant.kernel.clone()),
                 };
                 let (mut scorer, _) = kernel.load(&chosen, &problem, &mut |text| ui::note(text))?;
-                let pace = Pace { window: setup.window, delivery: Duration::from_secs_f64(0.5 * setup.checkpoint) };
-                service.run(&mut scorer, &manifest.state()?, pace, &ui::interrupted)
+                let schedule =
+                    Schedule { window: setup.window, delivery: Duration::from_secs_f64(0.5 * setup.checkpoint) };
+                service.run(&mut scorer, &manifest.state()?, schedule, &ui::interrupted)
             })
         }
 

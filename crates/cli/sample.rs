@@ -18,7 +18,7 @@ use retrial_engine::{
     DataInfo, Ledger, Manifest, ModelInfo, RunDir, State, TrainingInfo, arrays,
     lock::Sampling,
     run,
-    sample::{self, Moment, PILOT_QUANTILES, Pace},
+    sample::{self, Moment, PILOT_QUANTILES, Schedule},
 };
 use retrial_spec::{Error, Noise, Observer, Result, Tally};
 use retrial_vae::problem;
@@ -209,7 +209,7 @@ impl Pipeline<'_> {
 
         let (start, from) = (Instant::now(), state.trials().count());
         let mut ledger = Ledger::new(manifest.goal(), state);
-        let pace = Pace { window: args.window, checkpoint: args.checkpoint };
+        let schedule = Schedule { window: args.window, checkpoint: args.checkpoint };
         let (saved, every) = (Cell::new(from), args.checkpoint.as_secs_f64());
         let kept = || {
             format!(
@@ -241,7 +241,7 @@ impl Pipeline<'_> {
         };
         let promise = ui::promise();
         let mut crew = ranks::crew(job, args, &manifest, &problem)?;
-        let sampled = sample::run(&mut scorer, &mut ledger, crew.as_mut(), pace, &terminal, &mut keep);
+        let sampled = sample::run(&mut scorer, &mut ledger, crew.as_mut(), schedule, &terminal, &mut keep);
         drop(crew);
         terminal.clear();
         if let Err(fault) = sampled {

@@ -60,7 +60,7 @@ pub struct Score {
 }
 
 /// Most values of all stages together: 1 GiB.
-const MOST_DUMPED: usize = 1 << 27;
+const MAX_DUMPED: usize = 1 << 27;
 
 impl Score {
     pub fn run(&self) -> Result<()> {
@@ -85,8 +85,8 @@ impl Score {
         }
         Noise::Given(&noise).check(samples, shape.latent)?;
         let values = (shape.latent + shape.hidden + shape.pixels).saturating_mul(samples).saturating_mul(trials);
-        if self.dump.is_some() && values > MOST_DUMPED {
-            let limit = format!("must be at most {MOST_DUMPED} of all stages; take fewer trials or samples");
+        if self.dump.is_some() && values > MAX_DUMPED {
+            let limit = format!("must be at most {MAX_DUMPED} of all stages; take fewer trials or samples");
             return Err(Error::input("--dump", format!("{values} values"), limit));
         }
         let folder = FolderArgs { out: self.dump.clone(), force: self.force }.create()?;

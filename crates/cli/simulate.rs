@@ -6,7 +6,7 @@ use crate::{
     ui,
 };
 use clap::Args;
-use retrial_counts::MOST_PROBLEMS;
+use retrial_counts::MAX_PROBLEMS;
 use retrial_files::write_to;
 use retrial_spec::{Error, Result, text::visible};
 use retrial_theory::{
@@ -88,8 +88,8 @@ impl DifficultyArgs {
 
 impl Simulate {
     pub fn run(&self) -> Result<()> {
-        if self.problems > MOST_PROBLEMS as u64 {
-            let limit = format!("must be at most {MOST_PROBLEMS}, as in every table that is read");
+        if self.problems > MAX_PROBLEMS as u64 {
+            let limit = format!("must be at most {MAX_PROBLEMS}, as in every table that is read");
             return Err(Error::input("problems", self.problems, limit));
         }
         let (law, benchmark) = self.difficulty.law()?;

@@ -198,7 +198,7 @@ impl Validate {
         };
         let shape = Shape { pixels, hidden, latent }.check()?;
         // The reference is slow: an unbounded case would look like a hang.
-        if self.samples == 0 || self.trials == 0 || self.samples.saturating_mul(self.trials) > exchange::MOST_TRIALS {
+        if self.samples == 0 || self.trials == 0 || self.samples.saturating_mul(self.trials) > exchange::MAX_TRIALS {
             let got = format!("{} samples x {} trials", self.samples, self.trials);
             return Err(Error::input("case", got, "must be at least 1 x 1 and at most 2^20 trials in all"));
         }

@@ -129,7 +129,7 @@ fn main() -> Result<()> {
         name: "any CPU".into(),
         detail: "one loop after the other".into(),
         variants: vec![Variant::new("plain", Precision::F32)],
-        double: true,
+        has_f64: true,
     };
     let plain = Plain { device };
     let report = conformance(&plain, &cases_of(Kernels::device(&plain)))?;

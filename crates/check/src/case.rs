@@ -123,9 +123,9 @@ impl Case {
     ///
     /// A sum of `n` terms, rounded after each, is off by about `u sqrt(n)` relative to its largest partial sum, with
     /// `u` = [`Tolerance::F32`]; the constants cover that partial sums exceed the result. A pixel's error passes
-    /// through the sigmoid with slope at most 1/4 and enters an error `e` as its root mean square. `double` says whether
+    /// through the sigmoid with slope at most 1/4 and enters an error `e` as its root mean square. `has_f64` says whether
     /// the device has f64.
-    pub fn tolerance(&self, double: bool) -> Tolerance {
+    pub fn tolerance(&self, has_f64: bool) -> Tolerance {
         let Shape { pixels, hidden, latent } = self.shape;
         let root = |n: usize| (n as f64).sqrt();
         let u = Tolerance::F32;
@@ -137,7 +137,7 @@ impl Case {
             Kernel::PassAtK => (0.0, 0.0),
             // f64 sums of f64 products of standardised errors; where a device has no f64, standardised values and
             // products are rounded to f32 and the sums of up to 1024 of them too.
-            Kernel::Correlation if double => (1e-14 * self.trials as f64, 1e-13),
+            Kernel::Correlation if has_f64 => (1e-14 * self.trials as f64, 1e-13),
             Kernel::Correlation => (u * 8.0 * root(self.trials), u * 32.0),
             Kernel::Score => match self.precision() {
                 Precision::F64 | Precision::F32 | Precision::F16x3 => {
@@ -200,7 +200,7 @@ impl Case {
     /// right is computed without it.
     pub fn run_on(&self, backend: &dyn Backend, problem: &Problem) -> Result<Verdict> {
         let trials = self.first..self.first.saturating_add(self.trials as u64);
-        let tolerance = self.tolerance(backend.device().double);
+        let tolerance = self.tolerance(backend.device().has_f64);
         let verdict = match self.kernel {
             Kernel::Encode => {
                 let got = backend.encode(problem.weights(), problem.images())?;

@@ -12,15 +12,15 @@ use std::{
 };
 
 /// Counts beyond this are no longer exact as f64.
-const MOST: u64 = 1 << 53;
+const MAX_COUNT: u64 = 1 << 53;
 /// Problems of all groups of a table together.
-pub const MOST_PROBLEMS: usize = 3_000_000;
+pub const MAX_PROBLEMS: usize = 3_000_000;
 /// More are no models and benchmarks, but a column taken for one.
-const MOST_GROUPS: usize = 10_000;
+const MAX_GROUPS: usize = 10_000;
 /// Bytes of a field.
-const MOST_FIELD: usize = 64 << 10;
+const MAX_FIELD: usize = 64 << 10;
 /// Bytes that groups, problems and attempts may take together, with what is made of them.
-const MOST_MEMORY: usize = 640 << 20;
+const MAX_MEMORY: usize = 640 << 20;
 /// Bytes of a group, a problem and an attempt, beside their names.
 const GROUP: usize = 1024;
 const PROBLEM: usize = 200;
@@ -109,11 +109,11 @@ impl<'a> Builder<'a> {
         let counted = has(Column::Samples);
         given("attempts", options.attempts, kind == Kind::Successes || kind == Kind::Counts && !counted)?;
         given("problems", options.problems.map(|n| n as u64), kind == Kind::Successes)?;
-        if let Some(n) = options.attempts.filter(|n| !(1..=MOST).contains(n)) {
-            return Err(Error::input("attempts", n, format!("must be from 1 to {MOST}")));
+        if let Some(n) = options.attempts.filter(|n| !(1..=MAX_COUNT).contains(n)) {
+            return Err(Error::input("attempts", n, format!("must be from 1 to {MAX_COUNT}")));
         }
-        if let Some(n) = options.problems.filter(|n| !(1..=MOST_PROBLEMS).contains(n)) {
-            return Err(Error::input("problems", n, format!("must be from 1 to {MOST_PROBLEMS}")));
+        if let Some(n) = options.problems.filter(|n| !(1..=MAX_PROBLEMS).contains(n)) {
+            return Err(Error::input("problems", n, format!("must be from 1 to {MAX_PROBLEMS}")));
         }
         if kind == Kind::Counts && !counted && options.attempts.is_none() {
             return Err(missing(path, Column::Samples, "or the number of attempts with --attempts", header, options));
@@ -151,16 +151,16 @@ impl<'a> Builder<'a> {
 
     /// Refuses a row that makes the table too large.
     fn check(&self, fields: &Fields, place: Place<'_>) -> Result<()> {
-        let long = |&column: &Column| fields[column as usize].as_ref().is_some_and(|text| text.len() > MOST_FIELD);
+        let long = |&column: &Column| fields[column as usize].as_ref().is_some_and(|text| text.len() > MAX_FIELD);
         let long = Column::ALL.into_iter().find(long);
         let (column, limit, fix) = if let Some(column) = long {
-            (column, format!("{} KiB", MOST_FIELD >> 10), "give it a shorter name")
-        } else if self.drafts.len() > MOST_GROUPS {
-            (Column::Model, format!("{MOST_GROUPS} models on benchmarks"), "is it the column of the model?")
-        } else if self.problems > MOST_PROBLEMS {
-            (Column::Problem, format!("{MOST_PROBLEMS} problems"), "give the groups a table each")
-        } else if self.memory > MOST_MEMORY {
-            (Column::Problem, format!("{} MiB", MOST_MEMORY >> 20), "give counts instead of attempts, and short names")
+            (column, format!("{} KiB", MAX_FIELD >> 10), "give it a shorter name")
+        } else if self.drafts.len() > MAX_GROUPS {
+            (Column::Model, format!("{MAX_GROUPS} models on benchmarks"), "is it the column of the model?")
+        } else if self.problems > MAX_PROBLEMS {
+            (Column::Problem, format!("{MAX_PROBLEMS} problems"), "give the groups a table each")
+        } else if self.memory > MAX_MEMORY {
+            (Column::Problem, format!("{} MiB", MAX_MEMORY >> 20), "give counts instead of attempts, and short names")
         } else {
             return Ok(());
         };
@@ -298,7 +298,7 @@ impl<'a> Builder<'a> {
             Some("") if self.kind == Kind::Successes => return Ok(()),
             Some(_) => count(Column::Attempt)?,
         };
-        let most = self.options.attempts.unwrap_or(MOST);
+        let most = self.options.attempts.unwrap_or(MAX_COUNT);
         self.from_zero |= number == 0;
         if number > most {
             return Err(place.fault(name(Column::Attempt), format!("is {number}"), format!("there are only {most}")));
@@ -311,9 +311,9 @@ impl<'a> Builder<'a> {
     pub fn finish(mut self) -> Result<Vec<Group>> {
         let drafts = std::mem::take(&mut self.drafts);
         if let Some(wanted) = self.options.problems
-            && wanted.saturating_mul(drafts.len()) > MOST_PROBLEMS
+            && wanted.saturating_mul(drafts.len()) > MAX_PROBLEMS
         {
-            let limit = format!("must be at most {MOST_PROBLEMS} in {} groups", drafts.len());
+            let limit = format!("must be at most {MAX_PROBLEMS} in {} groups", drafts.len());
             return Err(Error::input("problems", wanted, limit));
         }
         if drafts.is_empty() {
@@ -463,7 +463,7 @@ fn whole(text: &str) -> Result<u64, &'static str> {
     match value {
         v if v.is_nan() => Err("must be a number"),
         v if v < 0.0 => Err("must not be negative"),
-        v if v > MOST as f64 => Err("must be at most 2^53"),
+        v if v > MAX_COUNT as f64 => Err("must be at most 2^53"),
         v if v.fract() != 0.0 => Err("must be a whole number"),
         v => Ok(v as u64),
     }

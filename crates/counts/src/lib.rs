@@ -16,7 +16,7 @@
 //! groups; with `cluster`, problems that belong together. Every fault names file, row and column; row 1 is the first below the header.
 //!
 //! CSV and JSON lines are read as streams, within limits that keep memory below 1 GB: rows of 16 MiB, 10,000 columns,
-//! 8 GiB in all as unpacked, names of 64 KiB, 10,000 groups, [`MOST_PROBLEMS`] problems, and 640 MiB for what is kept of
+//! 8 GiB in all as unpacked, names of 64 KiB, 10,000 groups, [`MAX_PROBLEMS`] problems, and 640 MiB for what is kept of
 //! them, which is some 20 million rows of attempts. Documents of harnesses are read whole, up to 512 MiB. What exceeds a
 //! limit is refused by its name.
 
@@ -40,7 +40,7 @@ mod table;
 mod yaml;
 
 pub use aligned::Aligned;
-pub use builder::MOST_PROBLEMS;
+pub use builder::MAX_PROBLEMS;
 pub use columns::{Column, Columns};
 pub use group::{Group, Outcomes};
 pub use options::{Missing, Options};

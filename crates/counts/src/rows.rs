@@ -6,7 +6,7 @@ use crate::{
     documents,
     json::{self, Scalar},
     place::{Fields, Place},
-    source::{self, MOST_ROW, Source},
+    source::{self, MAX_ROW, Source},
 };
 use retrial_spec::{Error, Result};
 use serde::Deserialize;
@@ -113,10 +113,10 @@ impl<'a> Rows<'a> {
     fn add(&mut self, text: &[u8], place: Place<'_>) -> Result<()> {
         let columns: &'a Columns = &self.options.columns;
         let names = Column::ALL.map(|column| columns.name(column));
-        if text.len() as u64 > MOST_ROW {
+        if text.len() as u64 > MAX_ROW {
             return Err(place.fault(
                 "any",
-                format!("is of a row of more than {} MiB", MOST_ROW >> 20),
+                format!("is of a row of more than {} MiB", MAX_ROW >> 20),
                 "keep fewer columns",
             ));
         }

@@ -9,11 +9,11 @@ use std::{
 };
 
 /// The longest row, bytes: one with whole completions in it, not one that never ends.
-pub const MOST_ROW: u64 = 16 << 20;
+pub const MAX_ROW: u64 = 16 << 20;
 /// The largest table, bytes as unpacked.
-pub const MOST_BYTES: u64 = 8 << 30;
+pub const MAX_BYTES: u64 = 8 << 30;
 /// The largest document, which is taken into memory whole.
-pub const MOST_DOCUMENT: u64 = 512 << 20;
+pub const MAX_DOCUMENT: u64 = 512 << 20;
 
 /// A file or standard input, unpacked where it is gzipped, as UTF-8.
 pub struct Source {
@@ -48,22 +48,22 @@ impl Source {
             [0xFE, 0xFF, _] => utf16(path, plain, u16::from_be_bytes)?,
             _ => plain,
         };
-        Ok(Self { inner, row: MOST_ROW, all: MOST_BYTES })
+        Ok(Self { inner, row: MAX_ROW, all: MAX_BYTES })
     }
 
     /// Says that a row was found. Readers look ahead, so a row may take a buffer more than the limit, or less.
     pub fn next_row(&mut self) {
-        self.row = MOST_ROW;
+        self.row = MAX_ROW;
     }
 
     /// What follows after `start`, as a whole.
     pub fn document(mut self, path: &Path, start: Vec<u8>) -> Result<Vec<u8>> {
         // Not held to rows.
-        (self.row, self.all) = (MOST_DOCUMENT, MOST_DOCUMENT);
+        (self.row, self.all) = (MAX_DOCUMENT, MAX_DOCUMENT);
         let mut text = start;
         match self.read_to_end(&mut text) {
             Err(e) if e.kind() == io::ErrorKind::FileTooLarge => {
-                let fault = format!("holds a document of more than {} MiB", MOST_DOCUMENT >> 20);
+                let fault = format!("holds a document of more than {} MiB", MAX_DOCUMENT >> 20);
                 Err(Error::file(path, fault, "write it as JSON lines or CSV, which are read row by row"))
             }
             read => read.map(|_| text).map_err(|e| fault(path, e)),
@@ -84,8 +84,8 @@ pub fn fault(path: &Path, error: io::Error) -> Error {
 /// What spreadsheets export as "Unicode text".
 fn utf16(path: &Path, plain: Box<dyn BufRead>, unit: fn([u8; 2]) -> u16) -> Result<Box<dyn BufRead>> {
     let mut bytes = vec![];
-    plain.take(MOST_DOCUMENT + 1).read_to_end(&mut bytes).map_err(|e| fault(path, e))?;
-    let too_long = bytes.len() as u64 > MOST_DOCUMENT;
+    plain.take(MAX_DOCUMENT + 1).read_to_end(&mut bytes).map_err(|e| fault(path, e))?;
+    let too_long = bytes.len() as u64 > MAX_DOCUMENT;
     let units = bytes.chunks(2).skip(1).map(|pair| unit([pair[0], pair.get(1).copied().unwrap_or_default()]));
     let text: Result<String, _> = char::decode_utf16(units).collect();
     match text {
@@ -98,8 +98,8 @@ impl BufRead for Source {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         let bytes = self.inner.fill_buf()?;
         let (left, limit) = match self.row < self.all {
-            true => (self.row, format!("a row of more than {} MiB", MOST_ROW >> 20)),
-            false => (self.all, format!("more than {} GiB", MOST_BYTES >> 30)),
+            true => (self.row, format!("a row of more than {} MiB", MAX_ROW >> 20)),
+            false => (self.all, format!("more than {} GiB", MAX_BYTES >> 30)),
         };
         if left == 0 && !bytes.is_empty() {
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, limit));

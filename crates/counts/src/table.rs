@@ -15,7 +15,7 @@ use std::{
 };
 
 /// More are no table of counts.
-const MOST_COLUMNS: usize = 10_000;
+const MAX_COLUMNS: usize = 10_000;
 
 /// Reads a table with a header, parted by commas, tabs or semicolons, or a matrix of outcomes.
 pub fn read(path: &Path, mut source: Source, options: &Options) -> Result<Vec<Group>> {
@@ -84,8 +84,8 @@ fn delimiter(header: &[u8]) -> u8 {
 
 /// Where the header has each column.
 fn positions(path: &Path, header: &csv::StringRecord, columns: &Columns) -> Result<[Option<usize>; Column::COUNT]> {
-    if header.len() > MOST_COLUMNS {
-        let fault = format!("header, column {MOST_COLUMNS}: is followed by {} more", header.len() - MOST_COLUMNS);
+    if header.len() > MAX_COLUMNS {
+        let fault = format!("header, column {MAX_COLUMNS}: is followed by {} more", header.len() - MAX_COLUMNS);
         return Err(Error::file(path, fault, "no table of counts has so many; keep those that are needed"));
     }
     let mut at = [None; Column::COUNT];

@@ -71,7 +71,7 @@ impl Cpu {
                 .chain(isa.has_bf16().then_some(Precision::Bf16))
                 .map(|precision| Variant::new(isa.to_string(), precision))
                 .collect(),
-            double: true,
+            has_f64: true,
         };
         Ok(Self { device, isa, pool: Pool::new(threads)? })
     }

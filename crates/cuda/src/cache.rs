@@ -15,7 +15,7 @@ use std::{
 const DIGEST: usize = 32;
 
 /// Above any kernel's image, which has some 100 KB.
-const MOST: u64 = 64 << 20;
+const MAX_BYTES: u64 = 64 << 20;
 
 /// `RETRIAL_CACHE`, else the user's cache folder.
 pub(crate) fn cache_folder() -> Option<PathBuf> {
@@ -36,7 +36,7 @@ pub(crate) fn kept(file: &Path) -> Option<Vec<u8>> {
         return None;
     }
     let mut bytes = vec![];
-    open.take(MOST).read_to_end(&mut bytes).ok()?;
+    open.take(MAX_BYTES).read_to_end(&mut bytes).ok()?;
     let image = bytes.split_off(DIGEST.min(bytes.len()));
     (Sha256::digest(&image).as_slice() == bytes).then_some(image)
 }

@@ -6,7 +6,7 @@ use std::{ptr::NonNull, time::Duration};
 
 /// What a device says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Facts {
+pub struct DeviceProperties {
     /// The device as its maker calls it.
     pub name: String,
     /// Driver, toolkit and architecture in a few words.
@@ -24,7 +24,7 @@ pub struct Facts {
 /// Shared memory of each block that the system keeps for itself, bytes.
 const RESERVED: u32 = 1 << 10;
 
-impl Facts {
+impl DeviceProperties {
     /// Blocks of so many bytes of shared memory that fit a multiprocessor at once.
     pub fn resident(&self, shared: u32) -> u32 {
         self.shared_per_multiprocessor / (shared + RESERVED)
@@ -56,7 +56,7 @@ pub enum Fault {
 
 /// One grid of a kernel.
 #[derive(Clone, Copy, Debug)]
-pub struct Launch<'a> {
+pub struct LaunchParams<'a> {
     /// The file it is in.
     pub program: &'static Program,
     /// The function, one of the program's entries.
@@ -88,7 +88,7 @@ pub struct Read {
 
 /// Work under way: what [`Driver::submit`] returns and [`Driver::finish`] takes, once.
 #[derive(Debug, PartialEq, Eq, Hash)]
-pub struct Ticket(pub u64);
+pub struct Submission(pub u64);
 
 /// One device. Launches run in the order of their submission; copies to the host run beside later launches.
 ///
@@ -104,7 +104,7 @@ pub struct Ticket(pub u64);
 /// * what a submission reads back is in the memory of the read, all of it, when `finish` returns [`Ok`].
 pub unsafe trait Driver: Send + Sync {
     /// What the device says of itself.
-    fn facts(&self) -> &Facts;
+    fn properties(&self) -> &DeviceProperties;
 
     /// Bytes of memory that are free now.
     fn free_memory(&self) -> Result<u64, Fault>;
@@ -142,19 +142,19 @@ pub unsafe trait Driver: Send + Sync {
     /// Starts launches, then a copy to the host once they are done. On an error nothing is under way.
     ///
     /// # Safety
-    /// The addresses in the parameters are allocated and large enough until the ticket is finished; so is the memory of
+    /// The addresses in the parameters are allocated and large enough until the submission is finished; so is the memory of
     /// `read`, and nothing reads or writes `read.to` before.
-    unsafe fn submit(&self, launches: &[Launch<'_>], read: Option<Read>) -> Result<Ticket, Fault>;
+    unsafe fn submit(&self, launches: &[LaunchParams<'_>], read: Option<Read>) -> Result<Submission, Fault>;
 
-    /// Waits for a submission, and tells how long its launches took. A ticket that is not under way on this device is an
+    /// Waits for a submission, and tells how long its launches took. A submission that is not under way on this device is an
     /// error.
-    fn finish(&self, ticket: Ticket) -> Result<Duration, Fault>;
+    fn finish(&self, submission: Submission) -> Result<Duration, Fault>;
 }
 
-/// What [`Driver::finish`] says of a ticket that it does not know.
-pub fn unknown(Ticket(ticket): Ticket) -> Fault {
+/// What [`Driver::finish`] says of a submission that it does not know.
+pub fn unknown(Submission(submission): Submission) -> Fault {
     Fault::Failed {
-        fault: format!("submission {ticket} is not under way on this device"),
+        fault: format!("submission {submission} is not under way on this device"),
         fix: "report it as a bug".into(),
     }
 }

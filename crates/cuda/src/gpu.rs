@@ -1,7 +1,7 @@
 //! A device in safe hands: buffers that free themselves, launches whose buffers outlive them.
 
 use crate::{
-    driver::{Driver, Facts, Fault, Launch, Read, Ticket},
+    driver::{DeviceProperties, Driver, Fault, LaunchParams, Read, Submission},
     source::Program,
 };
 use bytemuck::{Pod, Zeroable};
@@ -82,33 +82,33 @@ impl<T> Drop for Pinned<T> {
 
 /// Work under way. Dropped unfinished, as when a panic unwinds, it waits: the device may still be using the memory.
 #[must_use]
-pub(crate) struct Flight<'g> {
+pub(crate) struct Pending<'g> {
     gpu: &'g Gpu,
-    ticket: Option<Ticket>,
+    submission: Option<Submission>,
 }
 
-impl Flight<'_> {
-    /// Waits until it has landed.
+impl Pending<'_> {
+    /// Waits until it has ended.
     pub fn finish(mut self) -> Result<(), Fault> {
-        self.land()
+        self.wait()
     }
 
-    fn land(&mut self) -> Result<(), Fault> {
-        let Some(ticket) = self.ticket.take() else { return Ok(()) };
-        let time = self.gpu.driver.finish(ticket)?;
+    fn wait(&mut self) -> Result<(), Fault> {
+        let Some(submission) = self.submission.take() else { return Ok(()) };
+        let time = self.gpu.driver.finish(submission)?;
         self.gpu.busy.fetch_add(time.as_nanos() as u64, Relaxed);
         Ok(())
     }
 }
 
-impl Drop for Flight<'_> {
+impl Drop for Pending<'_> {
     fn drop(&mut self) {
-        let _ = self.land(); // an error too means that it has ended
+        let _ = self.wait(); // an error too means that it has ended
     }
 }
 
 /// A grid of a kernel with its parameters.
-pub(crate) struct Call {
+pub(crate) struct Launch {
     program: &'static Program,
     entry: &'static str,
     grid: u64,
@@ -119,7 +119,7 @@ pub(crate) struct Call {
     params: Vec<u8>,
 }
 
-impl Call {
+impl Launch {
     pub fn new<P: Pod>(program: &'static Program, entry: &'static str, grid: u64, block: u32, params: &P) -> Self {
         assert!(program.entries.contains(&entry) && size_of::<P>() == program.params.1);
         let params = bytemuck::bytes_of(params).to_vec();
@@ -151,8 +151,8 @@ impl Gpu {
         Self { driver, name, busy: Arc::default() }
     }
 
-    pub fn facts(&self) -> &Facts {
-        self.driver.facts()
+    pub fn properties(&self) -> &DeviceProperties {
+        self.driver.properties()
     }
 
     /// Time spent in launches so far.
@@ -202,20 +202,20 @@ impl Gpu {
     ///
     /// # Safety
     /// Every buffer whose address is in a parameter is as large as its kernel's contract says. It, `from` and `to` outlive
-    /// the flight, which is not forgotten; nothing reads `to` before it has landed.
+    /// the pending work, which is not forgotten; nothing reads `to` before it has landed.
     pub unsafe fn start<T>(
         &self,
-        calls: &[Call],
+        calls: &[Launch],
         from: &Buffer<T>,
         to: &Pinned<T>,
         len: usize,
-    ) -> Result<Flight<'_>, Fault> {
+    ) -> Result<Pending<'_>, Fault> {
         assert!(len <= from.len.min(to.len));
         assert!(calls.iter().all(|call| (1..=GRID).contains(&call.grid)));
         let read = Read { from: from.address, to: to.memory, bytes: len * size_of::<T>() };
-        let launches: Vec<Launch<'_>> = calls
+        let launches: Vec<LaunchParams<'_>> = calls
             .iter()
-            .map(|call| Launch {
+            .map(|call| LaunchParams {
                 program: call.program,
                 entry: call.entry,
                 grid: call.grid as u32,
@@ -227,17 +227,17 @@ impl Gpu {
             })
             .collect();
         // SAFETY: `read` is within both buffers; the rest is the caller's promise.
-        let ticket = unsafe { self.driver.submit(&launches, Some(read))? };
-        Ok(Flight { gpu: self, ticket: Some(ticket) })
+        let submission = unsafe { self.driver.submit(&launches, Some(read))? };
+        Ok(Pending { gpu: self, submission: Some(submission) })
     }
 
     /// Runs calls and reads the first `len` values of a buffer.
     ///
     /// # Safety
     /// Every buffer whose address is in a parameter is as large as its kernel's contract says, and lives.
-    pub unsafe fn run<T: Pod>(&self, calls: &[Call], from: &Buffer<T>, len: usize) -> Result<Vec<T>, Fault> {
+    pub unsafe fn run<T: Pod>(&self, calls: &[Launch], from: &Buffer<T>, len: usize) -> Result<Vec<T>, Fault> {
         let to = self.pinned(len)?;
-        // SAFETY: the caller's promise; the flight has landed before `to` is read or dropped.
+        // SAFETY: the caller's promise; the pending work has ended before `to` is read or dropped.
         unsafe { self.start(calls, from, &to, len)? }.finish()?;
         Ok(to.values(len).to_vec())
     }

@@ -2,14 +2,14 @@
 
 use crate::{
     driver::Fault,
-    gpu::{Buffer, Call, Gpu},
+    gpu::{Buffer, Gpu, Launch},
     source::{self, Dense, L2Error, Program, SampleLatent},
 };
 use retrial_spec::{Linear, Noise, Problem};
 use std::ops::Range;
 
 /// Bytes of one piece: enough to fill any device.
-const PIECE: usize = 256 << 20;
+const MAX_BYTES_PER_LAUNCH: usize = 256 << 20;
 
 /// Runs rows `0..total` of `bytes` bytes each in pieces, and halves the piece while the device refuses its memory.
 fn pieces(
@@ -17,7 +17,7 @@ fn pieces(
     bytes: usize,
     mut run: impl FnMut(Range<usize>) -> Result<Vec<f32>, Fault>,
 ) -> Result<Vec<f32>, Fault> {
-    let (mut out, mut start, mut step) = (vec![], 0, (PIECE / bytes.max(1)).max(1));
+    let (mut out, mut start, mut step) = (vec![], 0, (MAX_BYTES_PER_LAUNCH / bytes.max(1)).max(1));
     while start < total {
         let end = total.min(start + step);
         match run(start..end) {
@@ -41,7 +41,7 @@ fn dense(
     layer: &Linear,
     rows: usize,
     [x, weight, bias, y]: [&Buffer<f32>; 4],
-) -> Call {
+) -> Launch {
     assert!(x.len() >= rows * layer.inputs && y.len() >= rows * layer.outputs);
     assert!(weight.len() == layer.inputs * layer.outputs && bias.len() == layer.outputs);
     let params = Dense {
@@ -54,7 +54,7 @@ fn dense(
         outputs: layer.outputs as u32,
         unused: 0,
     };
-    Call::new(program, entry, (rows.div_ceil(SPAN) * layer.outputs.div_ceil(SPAN)) as u64, 256, &params)
+    Launch::new(program, entry, (rows.div_ceil(SPAN) * layer.outputs.div_ceil(SPAN)) as u64, 256, &params)
 }
 
 /// Two dense layers of `encode` or `decode`.
@@ -109,7 +109,7 @@ pub(crate) fn sample_latent(gpu: &Gpu, problem: &Problem, noise: &Noise<'_>) -> 
             unused: 0,
         };
         let threads = rows.len() * latent.div_ceil(4);
-        let call = Call::new(&source::SAMPLE_LATENT, "sample_latent", threads.div_ceil(256) as u64, 256, &params);
+        let call = Launch::new(&source::SAMPLE_LATENT, "sample_latent", threads.div_ceil(256) as u64, 256, &params);
         // SAFETY: `z` and the given noise hold the piece, `mu` and `scale` all samples.
         unsafe { gpu.run(&[call], &z, rows.len() * latent) }
     })
@@ -132,7 +132,7 @@ pub(crate) fn l2_error(gpu: &Gpu, images: &[f32], outputs: &[f32], pixels: usize
             pixels: pixels as u32,
             unused: 0,
         };
-        let call = Call::new(&source::L2_ERROR, "l2_error", rows.len().div_ceil(8) as u64, 256, &params);
+        let call = Launch::new(&source::L2_ERROR, "l2_error", rows.len().div_ceil(8) as u64, 256, &params);
         // SAFETY: `x` holds every sample, `y` and `e` the piece.
         unsafe { gpu.run(&[call], &e, rows.len()) }
     })
@@ -170,7 +170,7 @@ pub(crate) fn correlation(gpu: &Gpu, errors: &[f32], samples: usize) -> Result<V
             tiles: tiles as u32,
             unused: 0,
         };
-        let call = |entry, grid: usize| Call::new(&source::CORRELATION, entry, grid as u64, 256, &params);
+        let call = |entry, grid: usize| Launch::new(&source::CORRELATION, entry, grid as u64, 256, &params);
         let calls = [
             call("standardise", taken.div_ceil(256)),
             call("correlation", tiles * splits),

@@ -37,7 +37,7 @@ pub use source::{Program, programs};
 
 use driver::{Driver, Fault};
 use gpu::Gpu;
-use plan::Pace;
+use plan::Throughput;
 use retrial_spec::{
     Device, Error, Fused, Kernels, Noise, Posterior, Precision, Problem, Result, Tally, Variant, Weights,
 };
@@ -80,13 +80,13 @@ impl Cuda {
         let several = drivers.len() > 1;
         let name = |i: usize| if several { format!("cuda:{i}") } else { "cuda".into() };
         let gpus: Vec<Gpu> = drivers.into_iter().enumerate().map(|(i, driver)| Gpu::new(driver, name(i))).collect();
-        let facts = gpus[0].facts();
+        let properties = gpus[0].properties();
         let device = Device {
             backend: "cuda".into(),
-            name: if several { format!("{} x {}", gpus.len(), facts.name) } else { facts.name.clone() },
-            detail: facts.detail.clone(),
-            variants: variants::variants(facts),
-            double: true,
+            name: if several { format!("{} x {}", gpus.len(), properties.name) } else { properties.name.clone() },
+            detail: properties.detail.clone(),
+            variants: variants::variants(properties),
+            has_f64: true,
         };
         Self { device, gpus, check_every: CHECK_EVERY }
     }
@@ -150,7 +150,7 @@ impl Kernels for Cuda {
             .iter()
             .map(|gpu| DeviceScorer::new(gpu, problem, variant, self.check_every))
             .collect::<Result<_>>()?;
-        Ok(Box::new(CudaScorer { problem, scorers, pace: Pace::default() }))
+        Ok(Box::new(CudaScorer { problem, scorers, throughput: Throughput::default() }))
     }
 }
 
@@ -158,7 +158,7 @@ impl Kernels for Cuda {
 struct CudaScorer<'a> {
     problem: &'a Problem,
     scorers: Vec<DeviceScorer<'a>>,
-    pace: Pace,
+    throughput: Throughput,
 }
 
 impl CudaScorer<'_> {
@@ -235,11 +235,11 @@ impl Fused for CudaScorer<'_> {
         })?;
         parts.iter().try_for_each(|part| tally.merge(part))?;
         let busy = (busy(&self.scorers) - before) / self.scorers.len() as u32;
-        self.pace = Pace::of(length, begin.elapsed(), busy);
+        self.throughput = Throughput::of(length, begin.elapsed(), busy);
         Ok(())
     }
 
     fn window(&self) -> u64 {
-        self.pace.trials(self.scorers.iter().map(|scorer| scorer.window as u64).sum())
+        self.throughput.trials(self.scorers.iter().map(|scorer| scorer.window as u64).sum())
     }
 }

@@ -3,7 +3,7 @@
 use crate::{
     compile::compiler,
     discover::{attribute, describe, dotted, driver_version, name},
-    driver::{Driver, Facts, Fault, Launch, Read, Ticket, unknown},
+    driver::{DeviceProperties, Driver, Fault, LaunchParams, Read, Submission, unknown},
     handles::{Context, Event, Module, Stream},
     source::Program,
 };
@@ -29,9 +29,9 @@ use std::{
 
 /// One device, with a stream for kernels, one for copies to the host behind them, and one for copies beside them.
 pub(crate) struct Nvidia {
-    facts: Facts,
+    properties: DeviceProperties,
     flights: Mutex<HashMap<u64, Events>>,
-    tickets: AtomicU64,
+    submissions: AtomicU64,
     functions: Mutex<HashMap<(Key, &'static str), sys::CUfunction>>,
     kernels: Stream,
     copies: Stream,
@@ -106,7 +106,7 @@ impl Nvidia {
             let of = |which| attribute(device, which);
             let (major, minor) = info.capability;
             Ok(Self {
-                facts: Facts {
+                properties: DeviceProperties {
                     name: info.name,
                     detail: format!("sm_{major}{minor}, driver {}, NVRTC {}.{}", dotted(driver), toolkit.0, toolkit.1),
                     capability: info.capability,
@@ -115,7 +115,7 @@ impl Nvidia {
                     shared_per_block: of(Attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)?,
                 },
                 flights: Mutex::default(),
-                tickets: AtomicU64::new(0),
+                submissions: AtomicU64::new(0),
                 functions: Mutex::default(),
                 kernels: Stream::new()?,
                 copies: Stream::new()?,
@@ -151,7 +151,7 @@ impl Nvidia {
             let fixed = FunctionAttribute::CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES;
             let fixed = function::get_function_attribute(function, fixed).map_err(missing)?;
             let which = FunctionAttribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
-            let dynamic = self.facts.shared_per_block as i32 - fixed;
+            let dynamic = self.properties.shared_per_block as i32 - fixed;
             function::set_function_attribute(function, which, dynamic).map_err(missing)?;
             function
         };
@@ -164,7 +164,7 @@ impl Nvidia {
         let failed = |error: Error| Fault::Failed { fault: error.to_string(), fix: "see above".into() };
         let compiler = compiler().map_err(failed)?;
         let attempt = || -> Result<Result<Module, DriverError>, Fault> {
-            let image = compiler.image(program, self.facts.capability).map_err(|error| match error {
+            let image = compiler.image(program, self.properties.capability).map_err(|error| match error {
                 Error::Device { fault, fix, .. } => Fault::Failed { fault, fix },
                 other => failed(other),
             })?;
@@ -175,12 +175,12 @@ impl Nvidia {
         if let Ok(module) = attempt()? {
             return Ok(module);
         }
-        compiler.forget(program, self.facts.capability);
+        compiler.forget(program, self.properties.capability);
         attempt()?.map_err(|error| fault(&what, error))
     }
 
     /// Enqueues everything of a submission.
-    unsafe fn enqueue(&self, launches: &[Launch<'_>], read: Option<Read>, events: &Events) -> Result<(), Fault> {
+    unsafe fn enqueue(&self, launches: &[LaunchParams<'_>], read: Option<Read>, events: &Events) -> Result<(), Fault> {
         let [begin, end, landed] = events.0.each_ref().map(|event| event.0);
         let order = |error| fault("ordering work", error);
         // Before the clock starts: the first use compiles.
@@ -196,7 +196,7 @@ impl Nvidia {
                 let starting = |error| fault(&format!("starting {}", launch.entry), error);
                 if launch.resident > 0 {
                     let which = FunctionAttribute::CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT;
-                    let percent = self.facts.carveout(launch.shared, launch.resident) as i32;
+                    let percent = self.properties.carveout(launch.shared, launch.resident) as i32;
                     function::set_function_attribute(function, which, percent).map_err(starting)?;
                 }
                 result::launch_kernel(function, grid, block, launch.shared, self.kernels.0, &mut pointers)
@@ -223,8 +223,8 @@ impl Drop for Nvidia {
 // SAFETY: memory is the driver's; work runs on the two streams alone, `enqueue` copies nothing but the read, and `finish`
 // waits for the event behind it.
 unsafe impl Driver for Nvidia {
-    fn facts(&self) -> &Facts {
-        &self.facts
+    fn properties(&self) -> &DeviceProperties {
+        &self.properties
     }
 
     fn free_memory(&self) -> Result<u64, Fault> {
@@ -294,7 +294,7 @@ unsafe impl Driver for Nvidia {
         }
     }
 
-    unsafe fn submit(&self, launches: &[Launch<'_>], read: Option<Read>) -> Result<Ticket, Fault> {
+    unsafe fn submit(&self, launches: &[LaunchParams<'_>], read: Option<Read>) -> Result<Submission, Fault> {
         self.enter()?;
         let events = || -> Result<_, DriverError> { Ok(Events([Event::new()?, Event::new()?, Event::new()?])) };
         let events = events().map_err(|error| fault("creating events", error))?;
@@ -308,15 +308,15 @@ unsafe impl Driver for Nvidia {
             }
             return Err(fault);
         }
-        let ticket = self.tickets.fetch_add(1, Relaxed);
-        self.flights.lock().unwrap_or_else(PoisonError::into_inner).insert(ticket, events);
-        Ok(Ticket(ticket))
+        let submission = self.submissions.fetch_add(1, Relaxed);
+        self.flights.lock().unwrap_or_else(PoisonError::into_inner).insert(submission, events);
+        Ok(Submission(submission))
     }
 
-    fn finish(&self, ticket: Ticket) -> Result<Duration, Fault> {
+    fn finish(&self, submission: Submission) -> Result<Duration, Fault> {
         self.enter()?;
-        let events = self.flights.lock().unwrap_or_else(PoisonError::into_inner).remove(&ticket.0);
-        let Some(Events([begin, end, landed])) = events else { return Err(unknown(ticket)) };
+        let events = self.flights.lock().unwrap_or_else(PoisonError::into_inner).remove(&submission.0);
+        let Some(Events([begin, end, landed])) = events else { return Err(unknown(submission)) };
         // SAFETY: `submit` recorded all three.
         let time = unsafe { event::synchronize(landed.0).and_then(|()| event::elapsed(begin.0, end.0)) };
         let milliseconds = time.map_err(|error| fault("running kernels", error))?;

@@ -2,7 +2,7 @@
 
 use crate::{
     driver::Fault,
-    gpu::{Call, Gpu},
+    gpu::{Gpu, Launch},
     source::Program,
 };
 use bytemuck::{Pod, Zeroable};
@@ -31,13 +31,13 @@ static PROGRAM: Program = Program {
 
 /// FLOP/s of f32 multiply-adds in registers: rounds double until a launch takes 10 ms, and the best of five counts.
 pub(crate) fn peak(gpu: &Gpu) -> Result<f64, Fault> {
-    let blocks = 8 * u64::from(gpu.facts().multiprocessors); // eight blocks of 256 threads fill a multiprocessor
+    let blocks = 8 * u64::from(gpu.properties().multiprocessors); // eight blocks of 256 threads fill a multiprocessor
     let out = gpu.buffer::<f32>(256 * blocks as usize)?;
     let time = |rounds: u32| -> Result<Duration, Fault> {
         let params = Peak { out: out.address(), factor: 0.999, term: 1e-3, rounds, unused: 0 };
         let before = gpu.busy();
         // SAFETY: `out` holds a value per thread.
-        unsafe { gpu.run(&[Call::new(&PROGRAM, "peak", blocks, 256, &params)], &out, 1)? };
+        unsafe { gpu.run(&[Launch::new(&PROGRAM, "peak", blocks, 256, &params)], &out, 1)? };
         Ok(gpu.busy() - before)
     };
     let mut rounds = 1;

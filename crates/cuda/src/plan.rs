@@ -26,14 +26,14 @@ pub(crate) fn halved(window: usize, tile: usize) -> Option<usize> {
 
 /// How fast a device went, and how long it had nothing to do.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Pace {
+pub(crate) struct Throughput {
     /// Trials per sample and second, 0 before anything was measured.
     rate: f64,
     /// Seconds of a call in which no kernel ran.
     idle: f64,
 }
 
-impl Pace {
+impl Throughput {
     /// Of a call of so many trials per sample.
     pub fn of(trials: u64, took: Duration, busy: Duration) -> Self {
         let took = took.as_secs_f64().max(1e-6);

@@ -1,6 +1,6 @@
 //! What the pipeline needs of an implementation of `score`.
 
-use crate::{gpu::Call, operands::Operands, pass::Pass, source::Address};
+use crate::{gpu::Launch, operands::Operands, pass::Pass, source::Address};
 use retrial_spec::Noise;
 
 /// A problem on a device, ready for one implementation of `score`.
@@ -19,7 +19,7 @@ pub(crate) trait Resident: Send {
     }
 
     /// What scores a window.
-    fn call(&self, window: &Window<'_>) -> Call;
+    fn call(&self, window: &Window<'_>) -> Launch;
 }
 
 /// Trials of every sample, and where their errors go.

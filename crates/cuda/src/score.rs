@@ -3,7 +3,7 @@
 use crate::{
     driver::Fault,
     found::{Found, finite},
-    gpu::{Buffer, Call, Flight, Gpu, Pinned},
+    gpu::{Buffer, Gpu, Launch, Pending, Pinned},
     pass::{Pass, Screening},
     plan,
     resident::{Resident, Window},
@@ -47,7 +47,7 @@ struct Flying<'a, S> {
     window: Range<u64>,
     step: S,
     /// Dropped before what it reads.
-    flight: Flight<'a>,
+    flight: Pending<'a>,
     _noise: Option<Buffer<f32>>,
 }
 
@@ -70,7 +70,7 @@ trait Work {
 
     /// What the device does with the errors of a window once they are there. `None` while that must wait for an earlier
     /// window to land.
-    fn start(&mut self, window: &Range<u64>, slot: &Slot) -> Option<(Self::Step, Vec<Call>)>;
+    fn start(&mut self, window: &Range<u64>, slot: &Slot) -> Option<(Self::Step, Vec<Launch>)>;
 
     /// A window has landed, the first of those under way; `next` is the one after it, if there is any. `errors` reads its
     /// errors back, `[N, W]`.
@@ -194,8 +194,8 @@ impl<'a> DeviceScorer<'a> {
         window: &Range<u64>,
         given: Option<Given<'_>>,
         screening: Option<&Screening>,
-        more: Vec<Call>,
-    ) -> Result<(Flight<'a>, Option<Buffer<f32>>), Fault> {
+        more: Vec<Launch>,
+    ) -> Result<(Pending<'a>, Option<Buffer<f32>>), Fault> {
         let (gpu, Slot { errors, found }) = (self.gpu, &self.slots[slot]);
         let trials = (window.end - window.start) as usize;
         assert!((1..=self.window).contains(&trials));
@@ -291,7 +291,7 @@ struct Reading<'a, F> {
 impl<F: FnMut(Range<u64>, &[f32])> Work for Reading<'_, F> {
     type Step = ();
 
-    fn start(&mut self, _: &Range<u64>, _: &Slot) -> Option<((), Vec<Call>)> {
+    fn start(&mut self, _: &Range<u64>, _: &Slot) -> Option<((), Vec<Launch>)> {
         Some(((), vec![]))
     }
 
@@ -326,7 +326,7 @@ impl Work for Tallying<'_> {
         self.screening
     }
 
-    fn start(&mut self, window: &Range<u64>, slot: &Slot) -> Option<(Step, Vec<Call>)> {
+    fn start(&mut self, window: &Range<u64>, slot: &Slot) -> Option<(Step, Vec<Launch>)> {
         self.session.start(window, &slot.errors, &slot.found)
     }
 

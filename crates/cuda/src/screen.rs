@@ -10,7 +10,7 @@
 
 use crate::{
     driver::Fault,
-    gpu::{Call, Gpu},
+    gpu::{Gpu, Launch},
     image::{PIXELS, SLAB},
     kernels,
     operands::Operands,
@@ -90,7 +90,7 @@ impl Screening {
         let errors = gpu.buffer((self.counts.len() - 1) * trials)?;
         let window = Window { first, trials, noise: 0, errors: errors.address(), pass: Pass::All };
         // SAFETY: there is room for the errors of the window; the rest is what the kernels take.
-        let run = |calls: Vec<Call>| unsafe { gpu.run(&calls, &errors, errors.len()) };
+        let run = |calls: Vec<Launch>| unsafe { gpu.run(&calls, &errors, errors.len()) };
         let (want, got) = (run(vec![resident.call(&window)])?, run(self.calls(resident, &window))?);
         let success = |error: &f32| (*error < threshold).then(|| error.to_bits());
         match want.iter().zip(&got).position(|(want, got)| success(want) != success(got)) {
@@ -114,7 +114,7 @@ impl Screening {
     }
 
     /// What scores a window, both passes. Normals are not given.
-    pub fn calls(&self, resident: &dyn Resident, window: &Window<'_>) -> Vec<Call> {
+    pub fn calls(&self, resident: &dyn Resident, window: &Window<'_>) -> Vec<Launch> {
         assert!(window.trials <= self.window && window.noise == 0);
         let (samples, pieces) = (self.ranks.len(), window.trials.div_ceil(resident.tile()) as u64);
         let params = source::ScoreScreen {
@@ -131,7 +131,7 @@ impl Screening {
             ..Zeroable::zeroed()
         };
         let blocks = (samples as u64 * pieces).div_ceil(256).min(1 << 16);
-        let begin = Call::new(&source::SCORE_SCREEN, "begin", blocks, 256, &params);
+        let begin = Launch::new(&source::SCORE_SCREEN, "begin", blocks, 256, &params);
         let passes = [Pass::Screen(self), Pass::List(self)];
         [begin].into_iter().chain(passes.map(|pass| resident.call(&Window { pass, ..*window }))).collect()
     }
@@ -163,7 +163,7 @@ impl Few {
             ..Zeroable::zeroed()
         };
         let blocks = (places * PIXELS).div_ceil(256).min(1 << 16);
-        let call = Call::new(&source::SCORE_SCREEN, "gather", blocks as u64, 256, &params);
+        let call = Launch::new(&source::SCORE_SCREEN, "gather", blocks as u64, 256, &params);
         // SAFETY: the lengths are those above and those of `Operands`; every pixel is one of the model's.
         unsafe { gpu.run(&[call], &few.bias, 0)? };
         Ok(few)

@@ -3,7 +3,7 @@
 use crate::{
     driver::Fault,
     found::{Entries, Found, finite, untrusted},
-    gpu::{Buffer, Call, Flight, Gpu},
+    gpu::{Buffer, Gpu, Launch, Pending},
     tally::{DeviceTally, Step},
 };
 use retrial_host::{fold, recount::compare};
@@ -38,7 +38,7 @@ impl<'t> Session<'t> {
 
     /// What the device does with the errors of the next window, once they are there. `None` while that must wait for an
     /// earlier one to land: there are two sets of sums.
-    pub fn start(&mut self, window: &Range<u64>, errors: &Buffer<f32>, found: &Found) -> Option<(Step, Vec<Call>)> {
+    pub fn start(&mut self, window: &Range<u64>, errors: &Buffer<f32>, found: &Found) -> Option<(Step, Vec<Launch>)> {
         let checked = self.windows.is_multiple_of(self.every);
         let step = Step::after(self.last, window, checked);
         if step.span > self.read + 1 {
@@ -117,7 +117,7 @@ pub(crate) fn pass_at_k(gpu: &Gpu, errors: &[f32], first: u64, tally: &mut Tally
         let Some((step, calls)) = session.start(&window, &uploaded, &found) else { break };
         let (from, to, len) = found.read();
         // SAFETY: `start` checked the length of the errors; all buffers live here.
-        unsafe { gpu.start(&calls, from, to, len) }.and_then(Flight::finish).map_err(failed)?;
+        unsafe { gpu.start(&calls, from, to, len) }.and_then(Pending::finish).map_err(failed)?;
         session.land(step, window, None, &mut found, || Ok(&errors))?;
     }
     tally.merge(&part)

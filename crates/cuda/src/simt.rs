@@ -1,8 +1,8 @@
 //! The f32 implementation, `score.cu`: multiply-adds on the cores that every GPU has.
 
 use crate::{
-    driver::{Facts, Fault},
-    gpu::{Buffer, Call, Gpu},
+    driver::{DeviceProperties, Fault},
+    gpu::{Buffer, Gpu, Launch},
     resident::{Resident, Window},
     source,
 };
@@ -35,16 +35,16 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    fn new(shape: Shape, facts: &Facts) -> Self {
+    fn new(shape: Shape, properties: &DeviceProperties) -> Self {
         let (pixels, hidden) = (shape.pixels.next_multiple_of(PIXELS), (shape.hidden + 1).next_multiple_of(8));
         let shared = |depth: usize| {
             let floats = (STAGES * depth * (TRIALS + PIXELS)).max(shape.latent * TRIALS);
             4 * (floats + hidden + depth + hidden.div_ceil(32)) as u32
         };
-        let (entry, depth) = if facts.resident(shared(DEEP.1)) >= 2 { DEEP } else { SHALLOW };
+        let (entry, depth) = if properties.resident(shared(DEEP.1)) >= 2 { DEEP } else { SHALLOW };
         let shared = shared(depth);
-        let resident = facts.resident(shared).clamp(1, 2); // registers allow two
-        Self { pixels, hidden, entry, shared, resident, blocks: facts.multiprocessors * resident }
+        let resident = properties.resident(shared).clamp(1, 2); // registers allow two
+        Self { pixels, hidden, entry, shared, resident, blocks: properties.multiprocessors * resident }
     }
 }
 
@@ -66,9 +66,9 @@ pub(crate) struct Simt {
 
 impl Simt {
     /// How a problem would run, or why it cannot.
-    pub fn fits(problem: &Problem, facts: &Facts) -> Result<Plan, String> {
-        let plan = Plan::new(problem.shape(), facts);
-        let (needed, limit) = (plan.shared, facts.shared_per_block);
+    pub fn fits(problem: &Problem, properties: &DeviceProperties) -> Result<Plan, String> {
+        let plan = Plan::new(problem.shape(), properties);
+        let (needed, limit) = (plan.shared, properties.shared_per_block);
         let shape = problem.shape();
         match needed <= limit {
             true => Ok(plan),
@@ -110,7 +110,7 @@ impl Resident for Simt {
         TRIALS
     }
 
-    fn call(&self, window: &Window<'_>) -> Call {
+    fn call(&self, window: &Window<'_>) -> Launch {
         let pieces = window.trials.div_ceil(TRIALS) as u64;
         let tiles = pieces * self.samples as u64;
         let params = source::Score {
@@ -136,7 +136,7 @@ impl Resident for Simt {
         };
         let grid = tiles.min(self.plan.blocks.into());
         let Plan { entry, shared, resident, .. } = self.plan;
-        Call::new(&source::SCORE, entry, grid, TRIALS as u32, &params).shared(shared).resident(resident)
+        Launch::new(&source::SCORE, entry, grid, TRIALS as u32, &params).shared(shared).resident(resident)
     }
 }
 
@@ -144,8 +144,8 @@ impl Resident for Simt {
 mod tests {
     use super::*;
 
-    fn facts(multiprocessors: u32, shared: u32) -> Facts {
-        Facts {
+    fn properties(multiprocessors: u32, shared: u32) -> DeviceProperties {
+        DeviceProperties {
             name: String::new(),
             detail: String::new(),
             capability: (8, 0),
@@ -160,17 +160,17 @@ mod tests {
         for (multiprocessors, shared, entry, percent) in
             [(132, 228 << 10, "score_deep", 56), (108, 164 << 10, "score_deep", 77), (84, 100 << 10, "score", 96)]
         {
-            let facts = facts(multiprocessors, shared);
-            let plan = Plan::new(Shape::PAPER, &facts);
+            let properties = properties(multiprocessors, shared);
+            let plan = Plan::new(Shape::PAPER, &properties);
             assert_eq!((plan.pixels, plan.hidden, plan.blocks), (784, 408, 2 * multiprocessors));
             assert!(2 * (plan.shared + 1024) <= shared, "{}", plan.shared);
-            assert_eq!((plan.entry, facts.carveout(plan.shared, plan.resident)), (entry, percent));
+            assert_eq!((plan.entry, properties.carveout(plan.shared, plan.resident)), (entry, percent));
         }
     }
 
     #[test]
     fn the_largest_model_fits_the_smallest_block() {
-        let plan = Plan::new(Shape::MAX, &facts(20, 100 << 10));
+        let plan = Plan::new(Shape::MAX, &properties(20, 100 << 10));
         assert!(plan.shared <= 99 << 10 && plan.blocks == 20 && plan.hidden == 1032);
     }
 }

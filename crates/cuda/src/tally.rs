@@ -7,7 +7,7 @@
 use crate::{
     driver::Fault,
     found::{Entry, Found, RECORD, SPAN, STRAY},
-    gpu::{Buffer, Call, Gpu, Pinned},
+    gpu::{Buffer, Gpu, Launch, Pinned},
     source::{self, PassAtK},
 };
 use retrial_spec::{
@@ -17,7 +17,7 @@ use retrial_spec::{
 use std::ops::Range;
 
 /// Thresholds of one launch, 8 bytes of shared memory each; bins of a sample, as in `pass_at_k.cu`.
-const AT_ONCE: usize = 4096;
+const THRESHOLDS_PER_LAUNCH: usize = 4096;
 const BINS: usize = 256;
 /// Thresholds that memory is kept free for; more must fit what is left.
 const THRESHOLDS: usize = 1024;
@@ -115,7 +115,7 @@ impl DeviceTally {
     }
 
     /// Tallies `errors`, `[N, W]` of this window.
-    pub fn calls(&self, errors: &Buffer<f32>, found: &Found, step: Step, window: &Range<u64>) -> Vec<Call> {
+    pub fn calls(&self, errors: &Buffer<f32>, found: &Found, step: Step, window: &Range<u64>) -> Vec<Launch> {
         let (samples, count, trials) = (self.first_bins.len(), self.thresholds.len(), window.end - window.start);
         assert!(errors.len() as u64 >= samples as u64 * trials);
         let [histograms, worst, words] = layout(samples, count, self.counts_only);
@@ -143,11 +143,11 @@ impl DeviceTally {
             floor: 0.0,
             unused: 0,
         };
-        let clear = Call::new(&source::PASS_AT_K, "clear", params.words.div_ceil(256).clamp(1, 1024), 256, &params);
+        let clear = Launch::new(&source::PASS_AT_K, "clear", params.words.div_ceil(256).clamp(1, 1024), 256, &params);
         let pieces = pieces * samples as u64;
         // One launch at least: there is more to find than counts.
-        let counts = (0..count.max(1)).step_by(AT_ONCE).map(|first| {
-            let count = (count - first).min(AT_ONCE);
+        let counts = (0..count.max(1)).step_by(THRESHOLDS_PER_LAUNCH).map(|first| {
+            let count = (count - first).min(THRESHOLDS_PER_LAUNCH);
             let params = PassAtK {
                 thresholds: params.thresholds + 4 * first as u64,
                 counts: params.counts + 4 * first as u64,
@@ -156,7 +156,7 @@ impl DeviceTally {
                 floor: first.checked_sub(1).map_or(0.0, |before| self.thresholds[before]),
                 ..params
             };
-            Call::new(&source::PASS_AT_K, "pass_at_k", pieces, 256, &params).shared(8 * count as u32)
+            Launch::new(&source::PASS_AT_K, "pass_at_k", pieces, 256, &params).shared(8 * count as u32)
         });
         [clear].into_iter().chain(counts).collect()
     }

@@ -1,8 +1,8 @@
 //! A problem for the tensor-core implementations of `score`, and how `score_mma.cuh` is launched on it.
 
 use crate::{
-    driver::{Facts, Fault},
-    gpu::{Call, Gpu},
+    driver::{DeviceProperties, Fault},
+    gpu::{Gpu, Launch},
     image::{Decoder, Operand, PIXELS, SLAB},
     operands::Operands,
     resident::{Resident, Window},
@@ -38,7 +38,13 @@ impl Plan {
     ///
     /// With more trials each byte of W4 serves more of them; but stages of a single slab spend their time at barriers, so
     /// fewer trials come before those.
-    fn new(operand: Operand, hidden: usize, steps: usize, latent: usize, facts: &Facts) -> Result<Self, usize> {
+    fn new(
+        operand: Operand,
+        hidden: usize,
+        steps: usize,
+        latent: usize,
+        properties: &DeviceProperties,
+    ) -> Result<Self, usize> {
         let program = match operand {
             Operand::F16 => &source::SCORE_MMA_F16,
             Operand::Bf16 => &source::SCORE_MMA_BF16,
@@ -54,12 +60,12 @@ impl Plan {
             let latents = trials / 16 * (steps - latent / SLAB) * 512;
             let ring = (STAGES - 1) * stage + stage.max(latents);
             let shared = 2 * parts * hidden * trials + ring + 8 * trials;
-            let resident = facts.resident(shared as u32).clamp(1, 2);
-            let blocks = facts.multiprocessors * resident;
+            let resident = properties.resident(shared as u32).clamp(1, 2);
+            let blocks = properties.multiprocessors * resident;
             Self { program, entry: program.entries[entry], trials, threads, depth, ring, shared, resident, blocks }
         };
         let deep = (0..3).flat_map(|entry| (2..=DEPTH).rev().map(move |depth| (entry, depth)));
-        let fits = |plan: &Self| plan.shared <= facts.shared_per_block as usize;
+        let fits = |plan: &Self| plan.shared <= properties.shared_per_block as usize;
         deep.chain([(2, 1)]).map(plan).find(fits).ok_or_else(|| plan((2, 1)).shared)
     }
 }
@@ -72,14 +78,14 @@ pub(crate) struct Mma {
 
 impl Mma {
     /// How a problem would run, or why it cannot.
-    pub fn fits(problem: &Problem, operand: Operand, facts: &Facts) -> Result<(Plan, Decoder), String> {
+    pub fn fits(problem: &Problem, operand: Operand, properties: &DeviceProperties) -> Result<(Plan, Decoder), String> {
         let decoder = Decoder::new(problem, operand).map_err(|underflow| underflow.to_string())?;
-        match Plan::new(operand, decoder.hidden, decoder.steps, problem.shape().latent, facts) {
+        match Plan::new(operand, decoder.hidden, decoder.steps, problem.shape().latent, properties) {
             Ok(plan) => Ok((plan, decoder)),
             Err(needed) => Err(format!(
                 "a {} model needs {needed} bytes of shared memory a block, and this GPU has {}; use simt in f32",
                 problem.shape(),
-                facts.shared_per_block
+                properties.shared_per_block
             )),
         }
     }
@@ -103,7 +109,7 @@ impl Resident for Mma {
         Some(&self.operands)
     }
 
-    fn call(&self, window: &Window<'_>) -> Call {
+    fn call(&self, window: &Window<'_>) -> Launch {
         let Self { plan, operands } = self;
         let (samples, pixels, [images, bias], w4) = window.pass.operands(operands);
         let pieces = window.trials.div_ceil(plan.trials) as u64;
@@ -133,7 +139,7 @@ impl Resident for Mma {
             screen: window.pass.params(),
         };
         let grid = tiles.min(plan.blocks.into());
-        Call::new(plan.program, plan.entry, grid, plan.threads, &params)
+        Launch::new(plan.program, plan.entry, grid, plan.threads, &params)
             .shared(plan.shared as u32)
             .resident(plan.resident)
     }
@@ -149,7 +155,7 @@ mod tests {
 
     /// On a device with so many bytes of shared memory a block.
     fn plan(operand: Operand, shape: Shape, shared: u32) -> Result<Plan, usize> {
-        let facts = Facts {
+        let properties = DeviceProperties {
             name: String::new(),
             detail: String::new(),
             capability: (8, 0),
@@ -157,7 +163,13 @@ mod tests {
             shared_per_multiprocessor: shared + 1024,
             shared_per_block: shared,
         };
-        Plan::new(operand, shape.hidden.next_multiple_of(SLAB), slots(shape.latent).len() / SLAB, shape.latent, &facts)
+        Plan::new(
+            operand,
+            shape.hidden.next_multiple_of(SLAB),
+            slots(shape.latent).len() / SLAB,
+            shape.latent,
+            &properties,
+        )
     }
 
     /// RTX 30 and 40, A100, H100.

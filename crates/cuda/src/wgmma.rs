@@ -1,8 +1,8 @@
 //! `score_wgmma.cu`: f16 and bf16 on the tensor cores of Hopper (compute capability 9.0), compiled for the model's shape.
 
 use crate::{
-    driver::{Facts, Fault},
-    gpu::{Call, Gpu},
+    driver::{DeviceProperties, Fault},
+    gpu::{Gpu, Launch},
     image::{Decoder, Operand, PIXELS, SLAB, slots},
     operands::Operands,
     pass::Pass,
@@ -33,7 +33,7 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    fn new(shape: Shape, variant: usize, operand: Operand, facts: &Facts) -> Result<Self, String> {
+    fn new(shape: Shape, variant: usize, operand: Operand, properties: &DeviceProperties) -> Result<Self, String> {
         let Shape { pixels, hidden, latent } = shape;
         if hidden > HIDDEN || latent > LATENT {
             return Err(format!(
@@ -45,9 +45,9 @@ impl Plan {
         // W3, pixels and biases, a barrier for W3; two barriers a stage.
         let fixed = 2 * slots(latent).len() * hidden + 8 * pixels + 8;
         let bytes = |ring: usize| fixed + ring * (stage + 16);
-        let ring = (2..=STAGES).rev().find(|&ring| bytes(ring) <= facts.shared_per_block as usize);
+        let ring = (2..=STAGES).rev().find(|&ring| bytes(ring) <= properties.shared_per_block as usize);
         let ring = ring.ok_or_else(|| {
-            let (needed, limit) = (bytes(2), facts.shared_per_block);
+            let (needed, limit) = (bytes(2), properties.shared_per_block);
             format!("a {shape} model needs {needed} bytes of shared memory a block, and this GPU has {limit}; use another kernel")
         })?;
         let name = match operand {
@@ -64,7 +64,7 @@ impl Plan {
             ("OPERAND", name.into()),
         ]);
         let cluster = if variant == 2 { 2 } else { 1 };
-        Ok(Self { program, shared: bytes(ring) as u32, cluster, clusters: facts.multiprocessors / cluster })
+        Ok(Self { program, shared: bytes(ring) as u32, cluster, clusters: properties.multiprocessors / cluster })
     }
 }
 
@@ -91,10 +91,10 @@ impl Wgmma {
         problem: &Problem,
         name: &str,
         operand: Operand,
-        facts: &Facts,
+        properties: &DeviceProperties,
     ) -> Result<([Plan; 2], Decoder), String> {
         let variant = Self::NAMES.iter().position(|&found| found == name).unwrap_or(Self::NAMES.len() - 1);
-        let plan = |shape| Plan::new(shape, variant, operand, facts);
+        let plan = |shape| Plan::new(shape, variant, operand, properties);
         let plans = [plan(problem.shape())?, plan(Shape { pixels: PIXELS, ..problem.shape() })?];
         let decoder = Decoder::new(problem, operand).map_err(|underflow| underflow.to_string())?;
         Ok((plans, decoder))
@@ -120,7 +120,7 @@ impl Resident for Wgmma {
         Some(&self.operands)
     }
 
-    fn call(&self, window: &Window<'_>) -> Call {
+    fn call(&self, window: &Window<'_>) -> Launch {
         let plan = if matches!(window.pass, Pass::Screen(_)) { self.few } else { self.plan };
         let (Plan { program, shared, cluster, clusters }, operands) = (plan, &self.operands);
         let (samples, _, [images, bias], w4) = window.pass.operands(operands);
@@ -145,7 +145,7 @@ impl Resident for Wgmma {
             screen: window.pass.params(),
         };
         let grid = tiles.min(clusters.into()) * u64::from(cluster);
-        Call::new(program, "score_wgmma", grid, THREADS, &params).clusters(cluster).shared(shared)
+        Launch::new(program, "score_wgmma", grid, THREADS, &params).clusters(cluster).shared(shared)
     }
 }
 
@@ -154,7 +154,7 @@ mod tests {
     use super::*;
 
     fn plan(shape: Shape, variant: usize) -> Result<Plan, String> {
-        let facts = Facts {
+        let properties = DeviceProperties {
             name: String::new(),
             detail: String::new(),
             capability: (9, 0),
@@ -162,7 +162,7 @@ mod tests {
             shared_per_multiprocessor: 228 << 10,
             shared_per_block: 227 << 10,
         };
-        Plan::new(shape, variant, Operand::F16, &facts)
+        Plan::new(shape, variant, Operand::F16, &properties)
     }
 
     fn defined(plan: &Plan, name: &str) -> usize {

@@ -255,7 +255,7 @@ impl Eq12 {
 
 impl Correlation {
     fn new(errors: ArrayView2<'_, f32>, backend: &dyn Backend, seed: u64) -> Result<Option<Self>> {
-        let samples = errors.nrows().min(Gram::MOST_SAMPLES);
+        let samples = errors.nrows().min(Gram::MAX_SAMPLES);
         let trials = errors.ncols();
         let Some(last) = last_rank(samples.saturating_sub(1).min(trials)) else { return Ok(None) };
         let errors: Vec<f32> = errors.slice(s![..samples, ..]).iter().copied().collect();

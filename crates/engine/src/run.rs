@@ -217,7 +217,7 @@ mod tests {
                 name: String::new(),
                 detail: String::new(),
                 variants: vec![],
-                double: true,
+                has_f64: true,
             },
             training: None,
         };

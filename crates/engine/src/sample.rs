@@ -45,14 +45,14 @@ fn round(error: f32) -> f32 {
 
 /// How [`run`] works.
 #[derive(Clone, Copy, Debug)]
-pub struct Pace {
+pub struct Schedule {
     /// Trials per sample of a window; by default as many as the device wants, which it learns.
     pub window: Option<u64>,
     /// Time between checkpoints.
     pub checkpoint: Duration,
 }
 
-impl Default for Pace {
+impl Default for Schedule {
     fn default() -> Self {
         Self { window: None, checkpoint: Duration::from_secs(10) }
     }
@@ -107,14 +107,14 @@ pub fn run(
     scorer: &mut Scorer<'_>,
     ledger: &mut Ledger,
     crew: &mut dyn Crew,
-    pace: Pace,
+    schedule: Schedule,
     observer: &dyn Observer,
     keep: &mut dyn FnMut(&State, Moment) -> Result<()>,
 ) -> Result<()> {
     let (start, empty) = (Instant::now(), ledger.state().empty());
     let ledger = Mutex::new(ledger);
     let book = || ledger.lock().unwrap_or_else(PoisonError::into_inner);
-    report(&book(), observer, pace.checkpoint);
+    report(&book(), observer, schedule.checkpoint);
     thread::scope(|scope| {
         // The device works on a thread of its own, which does not wait until its last window is merged or kept; it ends when
         // nobody receives any more.
@@ -122,7 +122,7 @@ pub fn run(
         let book = &book;
         scope.spawn(move || {
             let take = |scorer: &Scorer<'_>| {
-                let window = pace.window.unwrap_or_else(|| scorer.window());
+                let window = schedule.window.unwrap_or_else(|| scorer.window());
                 book().take(0, window, start.elapsed())
             };
             let mut taken = take(scorer);
@@ -164,7 +164,7 @@ pub fn run(
             }
             crew.attend(&mut book(), start.elapsed())?;
             if book().done() > before {
-                report(&book(), observer, pace.checkpoint.saturating_sub(kept.elapsed()));
+                report(&book(), observer, schedule.checkpoint.saturating_sub(kept.elapsed()));
             }
             if observer.cancelled() {
                 if let Ok(Ok(part)) = parts.try_recv() {
@@ -173,7 +173,7 @@ pub fn run(
                 crew.dismiss(&mut book(), start.elapsed())?;
                 return keep(book().state(), Moment::Stop).and(Err(Error::Cancelled));
             }
-            if kept.elapsed() > pace.checkpoint {
+            if kept.elapsed() > schedule.checkpoint {
                 // A copy, so that the device does not wait for the disk.
                 let state = book().state().clone();
                 keep(&state, Moment::Checkpoint)?;
@@ -257,11 +257,11 @@ mod tests {
             kept = Some(state.clone());
             Ok(())
         };
-        assert!(run(&mut device, &mut ledger(50), &mut Alone, Pace::default(), &Silent, &mut keep).is_err());
+        assert!(run(&mut device, &mut ledger(50), &mut Alone, Schedule::default(), &Silent, &mut keep).is_err());
         let state = kept.take().unwrap();
         assert_eq!(found(&state), (0..20, vec![20]));
         let mut ledger = Ledger::new((0..50).into(), state);
-        run(&mut device, &mut ledger, &mut Alone, Pace::default(), &Silent, &mut |_, _| Ok(())).unwrap();
+        run(&mut device, &mut ledger, &mut Alone, Schedule::default(), &Silent, &mut |_, _| Ok(())).unwrap();
         assert_eq!(found(ledger.state()), (0..50, vec![50]));
     }
 
@@ -288,8 +288,8 @@ mod tests {
             let mut device = Learning(vec![]);
             let mut ledger = ledger(65);
             let mut scorer = Scorer::new(&problem, variant(), Box::new(&mut device));
-            let pace = Pace { window, ..Pace::default() };
-            run(&mut scorer, &mut ledger, &mut Alone, pace, &Silent, &mut |_, _| Ok(())).unwrap();
+            let schedule = Schedule { window, ..Schedule::default() };
+            run(&mut scorer, &mut ledger, &mut Alone, schedule, &Silent, &mut |_, _| Ok(())).unwrap();
             drop(scorer);
             assert_eq!((device.0, found(ledger.state())), (want, (0..65, vec![65])));
         }
@@ -337,7 +337,7 @@ mod tests {
             Ok(())
         };
         let observer = Once(AtomicU64::new(0));
-        let ended = run(&mut device, &mut ledger, &mut Alone, Pace::default(), &observer, &mut keep);
+        let ended = run(&mut device, &mut ledger, &mut Alone, Schedule::default(), &observer, &mut keep);
         assert!(matches!(ended, Err(Error::Cancelled)) && was_kept.load(Ordering::Relaxed));
         assert_eq!(found(ledger.state()).0, 0..10, "what is returned is what was kept");
     }

@@ -20,7 +20,7 @@ use std::{fs, io};
 const BLOCK: usize = 25;
 
 /// Numbers of a block's noise: few enough that a call ends within a second.
-const MOST_NOISE: usize = 4_000_000;
+const MAX_NOISE: usize = 4_000_000;
 
 /// Far above a block of many thresholds.
 const MAX_BYTES: u64 = 16 << 20;
@@ -85,7 +85,7 @@ impl Asked {
 
     /// Samples of one block.
     fn block(&self) -> usize {
-        (MOST_NOISE / (self.particles * self.model.shape.latent)).clamp(1, BLOCK)
+        (MAX_NOISE / (self.particles * self.model.shape.latent)).clamp(1, BLOCK)
     }
 
     /// Estimates every sample, block by block; blocks that `dir` holds are read. `kept` hears of each block how many

@@ -22,7 +22,7 @@ pub fn sample(scorer: &mut Scorer<'_>, trials: Range<u64>, mut part: State) -> R
     let step = (ERRORS / samples as u64 / block).max(1) * block;
     let mut first = trials.start;
     while first < trials.end {
-        if first >= Gram::MOST_TRIALS {
+        if first >= Gram::MAX_TRIALS {
             scorer.tally(first..trials.end, &mut part.tally)?;
             break;
         }

@@ -28,9 +28,9 @@ use retrial_spec::{Error, Result};
 use std::{fmt::Display, path::Path};
 
 /// Most values that are read from a plain file, 4 GiB of f32.
-const MOST: usize = 1 << 30;
+const MAX_VALUES: usize = 1 << 30;
 /// Most values that are read from a packed one, which may be a thousand times smaller than its contents.
-const MOST_UNPACKED: usize = 1 << 26;
+const MAX_UNPACKED: usize = 1 << 26;
 /// Bytes read at once: whole values of every type.
 const CHUNK: usize = 1 << 16;
 const WANTED: &str = "give a .npy, .npz or IDX file";
@@ -116,7 +116,7 @@ impl<'a> Array<'a> {
             let object = format!("samples of {}", self.path().display());
             return Err(Error::input(object, samples, format!("must be 1 to {total}, the number it holds")));
         }
-        let most = if self.stream.is_unpacked() { MOST_UNPACKED } else { MOST };
+        let most = if self.stream.is_unpacked() { MAX_UNPACKED } else { MAX_VALUES };
         if samples.saturating_mul(width) > most {
             let object = format!("values of {}", self.path().display());
             let got = format!("{samples} samples of {width}");

@@ -17,13 +17,13 @@ struct Counted;
 
 thread_local! {
     static HELD: Cell<isize> = const { Cell::new(0) };
-    static MOST: Cell<isize> = const { Cell::new(0) };
+    static PEAK: Cell<isize> = const { Cell::new(0) };
 }
 
 fn held(change: isize) {
     let now = HELD.get() + change;
     HELD.set(now);
-    MOST.set(MOST.get().max(now));
+    PEAK.set(PEAK.get().max(now));
 }
 
 // SAFETY: the system's allocator does the work; `held` allocates nothing.
@@ -272,12 +272,12 @@ proptest! {
         let mut bytes = npy(version, &text, &data);
         bytes.truncate(cut.index(4 * bytes.len())); // three of four stay whole
         let (begun, before) = (Instant::now(), HELD.get());
-        MOST.set(before);
+        PEAK.set(before);
         match read(&bytes, None) {
             Ok((shape, values, _)) => prop_assert_eq!(shape.iter().product::<usize>(), values.len()),
             Err(error) => prop_assert!(error.is_input() && !error.to_string().contains('\n')),
         }
         prop_assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
-        prop_assert!(MOST.get() - before < 1 << 20, "{} bytes", MOST.get() - before);
+        prop_assert!(PEAK.get() - before < 1 << 20, "{} bytes", PEAK.get() - before);
     }
 }

@@ -24,6 +24,6 @@ mod world;
 pub use {
     chief::{Chief, farewell},
     message::Setup,
-    worker::{Pace, Service, serve},
+    worker::{Schedule, Service, serve},
     world::World,
 };

@@ -22,7 +22,7 @@ const AHEAD: usize = 2;
 
 /// How a rank works.
 #[derive(Clone, Copy, Debug)]
-pub struct Pace {
+pub struct Schedule {
     /// Trials per sample of a window; by default as many as the device wants.
     pub window: Option<u64>,
     /// Time between deliveries.
@@ -63,7 +63,13 @@ impl Service<'_> {
     ///
     /// # Errors
     /// Those of the device, [`Error::Cancelled`], and where a message cannot be read.
-    pub fn run(self, scorer: &mut Scorer<'_>, empty: &State, pace: Pace, cancelled: &dyn Fn() -> bool) -> Result<()> {
+    pub fn run(
+        self,
+        scorer: &mut Scorer<'_>,
+        empty: &State,
+        schedule: Schedule,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<()> {
         let Self { world } = self;
         let samples = empty.tally.rows().len() as f64;
         let mut queue: VecDeque<Range<u64>> = VecDeque::new();
@@ -88,7 +94,7 @@ impl Service<'_> {
                     }
                 }
             }
-            let window = pace.window.unwrap_or_else(|| scorer.window());
+            let window = schedule.window.unwrap_or_else(|| scorer.window());
             if queue.len() + asked < AHEAD && Instant::now() >= ask_again {
                 let most = ((rate * BATCH.as_secs_f64()) as u64).max(window);
                 world.report(&Report::Want { most, least: window.min(most) })?;
@@ -116,7 +122,7 @@ impl Service<'_> {
                     thread::sleep(Duration::from_millis(2));
                 }
             }
-            if delivered.elapsed() >= pace.delivery || cancelled() {
+            if delivered.elapsed() >= schedule.delivery || cancelled() {
                 deliver(&mut mine, rate)?;
                 delivered = Instant::now();
             }

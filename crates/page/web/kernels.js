@@ -70,7 +70,7 @@ export class Kernels {
             ["hidden", score, { LATENT: about.shape.latent, LANES, TX, SKIP, PASS }],
             ["alive", score, { DEPTH }],
             ["score", score, { TX, TY, DEPTH, STAGES, SKIP, PASS }],
-            ["pass_at_k", tally, { TRIALS: plan.trials, BINS, AT_ONCE: this.count }],
+            ["pass_at_k", tally, { TRIALS: plan.trials, BINS, THRESHOLDS: this.count }],
         ];
         const compiling = entries.map(async ([entryPoint, module, constants]) => {
             const layout = device.createPipelineLayout({ bindGroupLayouts: [layoutOf(device, entryPoint)] });

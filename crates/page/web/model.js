@@ -31,7 +31,7 @@ import { Breath, yieldOnce } from "retrial/breath.js";
  */
 
 /** Characters decoded at a time; a multiple of 4. */
-const PIECE = 1 << 16;
+const CHUNK = 1 << 16;
 
 /**
  * Bytes of a base64 text, in slices.
@@ -43,8 +43,8 @@ export async function fromBase64(text) {
     const padding = clean.endsWith("==") ? 2 : clean.endsWith("=") ? 1 : 0;
     const bytes = new Uint8Array(clean.length / 4 * 3 - padding);
     const breath = new Breath();
-    for (let from = 0; from < clean.length; from += PIECE) {
-        const part = atob(clean.slice(from, from + PIECE));
+    for (let from = 0; from < clean.length; from += CHUNK) {
+        const part = atob(clean.slice(from, from + CHUNK));
         const at = from / 4 * 3;
         for (let i = 0; i < part.length; i++) bytes[at + i] = part.charCodeAt(i);
         await breath.take();

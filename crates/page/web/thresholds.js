@@ -3,7 +3,7 @@
 import { binOf, nearestEdge } from "retrial/tally.js";
 
 /** Thresholds of one dispatch of the kernels, at most. */
-const MOST = 1024;
+const MAX_THRESHOLDS = 1024;
 
 /** Shares of the errors that succeed, where thresholds follow from errors. */
 export const SHARES = [0.01, 0.1, 0.5];
@@ -14,7 +14,7 @@ export const SHARES = [0.01, 0.1, 0.5];
  */
 export function edgesOf(thresholds) {
     const bins = thresholds.map((threshold) => Math.max(2, nearestEdge(threshold)));
-    return [...new Set(bins)].sort((a, b) => a - b).slice(0, MOST);
+    return [...new Set(bins)].sort((a, b) => a - b).slice(0, MAX_THRESHOLDS);
 }
 
 /**

@@ -1,3 +1,5 @@
+//! `correlation`: a Gram matrix, from whose eigenvalues the correlation of trials (Eq. 17) is read.
+
 use crate::rows;
 
 /// Errors `[N, K]` standardised trial by trial over the samples: `u_ij = (e_ij - m_j) / s_j`, two-pass, population

@@ -1,3 +1,5 @@
+//! `pass_at_k`: counts successes, from which pass@k is estimated.
+
 use crate::rows;
 use std::collections::BTreeMap;
 

@@ -32,7 +32,7 @@ impl Axis {
 /// Beyond this size differences of values could overflow.
 const LARGEST: f64 = 1e300;
 /// A curve that falls to 1e-200 must not press all others flat.
-const MOST_DECADES: f64 = 15.0;
+const MAX_DECADES: f64 = 15.0;
 
 /// Maps values to `0..=1` along an axis. `low` and `high` are logarithms on a logarithmic axis.
 #[derive(Clone, Copy, Debug)]
@@ -65,7 +65,7 @@ impl Scale {
         });
         let (mut low, mut high) = bounds.unwrap_or((0.0, 1.0));
         if axis.log {
-            low = low.max(high - MOST_DECADES);
+            low = low.max(high - MAX_DECADES);
         }
         let room = if high > low {
             0.03 * (high - low)

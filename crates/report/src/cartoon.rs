@@ -19,9 +19,9 @@ const MODEL: f64 = 148.0;
 const TRIALS: f64 = 416.0;
 
 /// Most samples that the figure shows.
-pub const MOST_SAMPLES: usize = 5;
+pub const MAX_SAMPLES: usize = 5;
 /// Most trials that the figure shows for each sample.
-pub const MOST_TRIALS: usize = 8;
+pub const MAX_TRIALS: usize = 8;
 
 /// A sample and the model's first trials at it.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,10 +42,10 @@ pub struct Cartoon {
 }
 
 impl Cartoon {
-    /// Draws the figure with at most [`MOST_SAMPLES`] samples and [`MOST_TRIALS`] trials.
+    /// Draws the figure with at most [`MAX_SAMPLES`] samples and [`MAX_TRIALS`] trials.
     pub fn figure(&self, about: About) -> Figure {
-        let samples = &self.samples[..self.samples.len().min(MOST_SAMPLES)];
-        let trials = samples.iter().map(|sample| sample.trials.len().min(MOST_TRIALS)).max().unwrap_or(0);
+        let samples = &self.samples[..self.samples.len().min(MAX_SAMPLES)];
+        let trials = samples.iter().map(|sample| sample.trials.len().min(MAX_TRIALS)).max().unwrap_or(0);
         let width = TRIALS + trials.max(3) as f64 * CELL + 84.0;
         let height = TOP + samples.len().max(2) as f64 * ROW;
         let mut scene = Scene::new(width, height + 22.0);
@@ -69,7 +69,7 @@ impl Cartoon {
 
     fn row(&self, scene: &mut Scene, top: f64, sample: &Attempts, columns: usize) {
         picture(scene, Rect::new(24.0, top, IMAGE, IMAGE), &sample.original, GRAY, 1.0);
-        let trials = &sample.trials[..sample.trials.len().min(MOST_TRIALS)];
+        let trials = &sample.trials[..sample.trials.len().min(MAX_TRIALS)];
         let mut solved = 0;
         for (trial, (image, error)) in trials.iter().enumerate() {
             let frame = Rect::new(TRIALS + trial as f64 * CELL, top, IMAGE, IMAGE);

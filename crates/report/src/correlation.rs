@@ -18,7 +18,7 @@ const HEIGHT: f64 = 430.0;
 const BAR: f64 = 80.0;
 
 /// Most cells that a heat map shows each way.
-pub const MOST_CELLS: usize = 200;
+pub const MAX_CELLS: usize = 200;
 
 /// `eigenvalue = scale * rank^-exponent` over a range of ranks.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -47,7 +47,7 @@ pub struct Correlation {
 }
 
 impl Correlation {
-    /// Draws the figure: the spectrum at the left, the matrix at the right. Of a matrix larger than [`MOST_CELLS`]
+    /// Draws the figure: the spectrum at the left, the matrix at the right. Of a matrix larger than [`MAX_CELLS`]
     /// every second (third, ...) trial is shown: means of neighbours would hide how much single pairs differ.
     pub fn figure(&self, about: About) -> Figure {
         let mut scene = Scene::new(WIDTH, HEIGHT);
@@ -96,7 +96,7 @@ impl Correlation {
             scene.label(frame.center(), Anchor::Middle, "no data to show", LABEL_SIZE, color::GRAY);
             return;
         }
-        let stride = trials.div_ceil(MOST_CELLS);
+        let stride = trials.div_ceil(MAX_CELLS);
         let shown: Vec<usize> = (0..trials).step_by(stride).collect();
         let cell = |row: usize, column: usize| self.matrix[row * trials + column];
         let cells = || shown.iter().flat_map(|&row| shown.iter().map(move |&column| cell(row, column)));

@@ -14,7 +14,7 @@ const IMAGE: f64 = 84.0;
 const LINE: f64 = 16.0;
 
 /// Most columns that the figure shows.
-pub const MOST_COLUMNS: usize = 12;
+pub const MAX_COLUMNS: usize = 12;
 
 /// An image and what is printed under it.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,15 +54,15 @@ pub struct Gallery {
 }
 
 impl Gallery {
-    /// Draws the figure with at most [`MOST_COLUMNS`] columns.
+    /// Draws the figure with at most [`MAX_COLUMNS`] columns.
     pub fn figure(&self, about: About) -> Figure {
-        let tiles = || self.rows.iter().flat_map(|row| row.tiles.iter().take(MOST_COLUMNS));
+        let tiles = || self.rows.iter().flat_map(|row| row.tiles.iter().take(MAX_COLUMNS));
         let notes: Vec<String> = tiles().flat_map(Tile::notes).collect();
         let texts = notes.iter().chain(&self.columns).map(|text| font::width(text, TICK_SIZE));
         let cell = texts.fold(IMAGE, f64::max) + 14.0;
         let labels = self.rows.iter().map(|row| font::width(&row.label, LABEL_SIZE));
         let left = labels.fold(0.0, f64::max) + 30.0;
-        let columns = self.rows.iter().map(|row| row.tiles.len()).max().unwrap_or(0).min(MOST_COLUMNS);
+        let columns = self.rows.iter().map(|row| row.tiles.len()).max().unwrap_or(0).min(MAX_COLUMNS);
         let heights: Vec<f64> = self
             .rows
             .iter()

@@ -27,11 +27,11 @@ mod scene;
 mod svg;
 
 pub use axis::Axis;
-pub use cartoon::{Attempts, Cartoon, MOST_SAMPLES, MOST_TRIALS};
-pub use correlation::{Correlation, MOST_CELLS, PowerLaw};
+pub use cartoon::{Attempts, Cartoon, MAX_SAMPLES, MAX_TRIALS};
+pub use correlation::{Correlation, MAX_CELLS, PowerLaw};
 pub use coverage::{Coverage, Estimate, Histogram, Threshold};
 pub use curves::{Curve, Curves, Epoch, training};
-pub use gallery::{Gallery, MOST_COLUMNS, Row, Tile};
+pub use gallery::{Gallery, MAX_COLUMNS, Row, Tile};
 pub use html::{Block, Report, Section, Table};
 pub use image::Image;
 pub use pair::Pair;

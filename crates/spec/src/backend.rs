@@ -24,7 +24,7 @@ mod sealed {
 ///
 /// * a length that leaves a remainder or belongs to other sizes; layers that do not fit each other;
 /// * an empty call: `N`, `W`, `B`, `K` and widths are at least 1;
-/// * more than [`Noise::MOST`] trials per sample at a time, or a result that does not fit in memory;
+/// * more than [`Noise::MAX_TRIALS`] trials per sample at a time, or a result that does not fit in memory;
 /// * trials beyond `u64::MAX`, of a tally too;
 /// * a number that is NaN, infinite, or beyond the limit of its kind ([`Weights::LIMIT`], [`Problem::PIXEL_LIMIT`],
 ///   [`Problem::LATENT_LIMIT`], [`Noise::LIMIT`]); an error that is negative, or for `correlation` above
@@ -45,11 +45,13 @@ pub trait Backend: sealed::Sealed + Send + Sync {
     /// `l2_error`: `||x - y||_2` (Eq. 16) of images `[N, pixels]` and outputs `[N, W, pixels]`, giving `[N, W]`.
     fn l2_error(&self, images: &[f32], outputs: &[f32], pixels: usize) -> Result<Vec<f32>>;
 
-    /// `pass_at_k`: adds a window of errors `[N, W]`, trials `first..first + W`, to a tally of `N` rows.
+    /// `pass_at_k`: counts successes, from which pass@k is estimated: adds a window of errors `[N, W]`, trials
+    /// `first..first + W`, to a tally of `N` rows.
     fn pass_at_k(&self, errors: &[f32], first: u64, tally: &mut Tally) -> Result<()>;
 
-    /// `correlation`: standardises each trial of errors `[N, K]` over the samples and returns the Gram matrix of the
-    /// samples, `G = U U^T / N`, `[N, N]`; its nonzero eigenvalues are those of the trial-correlation matrix (Eq. 17).
+    /// `correlation`: a Gram matrix, and not the matrix of correlations: standardises each trial of errors `[N, K]` over the
+    /// samples and returns `G = U U^T / N` of the samples, `[N, N]`, whose nonzero eigenvalues are those of the
+    /// trial-correlation matrix (Eq. 17).
     /// A trial whose errors do not vary over the samples contributes nothing.
     fn correlation(&self, errors: &[f32], samples: usize) -> Result<Vec<f64>>;
 

@@ -77,7 +77,8 @@ pub struct Device {
     #[serde(default)]
     pub variants: Vec<Variant>,
     /// Whether it has f64, in which `correlation` adds up; f32 otherwise.
-    pub double: bool,
+    #[serde(rename = "double")]
+    pub has_f64: bool,
 }
 
 impl Device {

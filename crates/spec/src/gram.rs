@@ -63,15 +63,15 @@ impl Gram {
     /// The unit of a sum.
     pub const QUANTUM: f64 = 1.0 / (1 << 20) as f64;
     /// Most samples, by memory and by the time that eigenvalues take: 13 bands take 650 MB.
-    pub const MOST_SAMPLES: usize = 2048;
+    pub const MAX_SAMPLES: usize = 2048;
     /// Trials beyond are left out: an entry of `G` is at most `k (N - 1)`, and so fits 64 bits. The spectrum of so many is
     /// that of infinitely many to 2e-5.
-    pub const MOST_TRIALS: u64 = 1 << 32;
+    pub const MAX_TRIALS: u64 = 1 << 32;
 
-    /// The empty Gram matrix of 2 to [`Gram::MOST_SAMPLES`] samples. `seed` shuffles the null.
+    /// The empty Gram matrix of 2 to [`Gram::MAX_SAMPLES`] samples. `seed` shuffles the null.
     pub fn new(samples: usize, seed: u64) -> Result<Self> {
-        if !(2..=Self::MOST_SAMPLES).contains(&samples) {
-            let limit = format!("must be 2 to {}; correlate the first so many", Self::MOST_SAMPLES);
+        if !(2..=Self::MAX_SAMPLES).contains(&samples) {
+            let limit = format!("must be 2 to {}; correlate the first so many", Self::MAX_SAMPLES);
             return Err(Error::input("samples to correlate", samples, limit));
         }
         room::<i64>("Gram matrix", &[1 + Self::SHUFFLES, triangle(samples)])?;
@@ -113,7 +113,7 @@ impl Gram {
             ));
         }
         let width = errors.len() / samples;
-        let end = Self::MOST_TRIALS.saturating_sub(first).min(width as u64) as usize;
+        let end = Self::MAX_TRIALS.saturating_sub(first).min(width as u64) as usize;
         let blocks = end / Self::BLOCK;
         let some = |blocks: std::ops::Range<usize>| {
             let (mut part, mut scratch) = (self.empty(), Block::new(samples));

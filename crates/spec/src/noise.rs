@@ -17,13 +17,13 @@ impl Noise<'_> {
     /// Largest magnitude of a given normal.
     pub const LIMIT: f32 = 1e6;
     /// Most trials per sample of one call that returns or takes a value for each, 2^31.
-    pub const MOST: usize = 1 << 31;
+    pub const MAX_TRIALS: usize = 1 << 31;
 
     /// Checks noise for `samples` samples of `latent` dimensions and returns `W`, its trials per sample.
     ///
     /// # Errors
     /// [`Error::Input`] where a range of trials is empty or reversed, where given noise is not `[samples, W, latent]`,
-    /// or holds a number that is not finite and within [`Noise::LIMIT`], and where `W` is not 1 to [`Noise::MOST`].
+    /// or holds a number that is not finite and within [`Noise::LIMIT`], and where `W` is not 1 to [`Noise::MAX_TRIALS`].
     pub fn check(&self, samples: usize, latent: usize) -> Result<usize> {
         let trials = match self {
             Self::Trials(range) => span(range)?,
@@ -60,7 +60,7 @@ pub(crate) fn span(trials: &Range<u64>) -> Result<u64> {
 /// Refuses more trials per sample than one call takes.
 pub(crate) fn window(trials: u64) -> Result<usize> {
     match usize::try_from(trials) {
-        Ok(trials) if trials <= Noise::MOST => Ok(trials),
+        Ok(trials) if trials <= Noise::MAX_TRIALS => Ok(trials),
         _ => Err(Error::input("trials of one call", trials, "must be at most 2^31; take them in windows")),
     }
 }

@@ -4,7 +4,7 @@
 /// `marked <= all` and `drawn <= all`.
 pub fn chances(all: u64, marked: u64, drawn: u64) -> Vec<(u64, f64)> {
     /// Beside the probability of the mode, less is nothing.
-    const LEAST: f64 = 1e-18;
+    const MIN_TERM: f64 = 1e-18;
     let (least, most) = ((marked + drawn).saturating_sub(all), marked.min(drawn));
     let rest = all - marked;
     // The probability of `x + 1` in that of `x`.
@@ -13,14 +13,14 @@ pub fn chances(all: u64, marked: u64, drawn: u64) -> Vec<(u64, f64)> {
     let mode = mode.clamp(least, most);
     let mut below = vec![];
     let (mut x, mut weight) = (mode, 1.0);
-    while x > least && weight > LEAST {
+    while x > least && weight > MIN_TERM {
         x -= 1;
         weight /= ratio(x);
         below.push((x, weight));
     }
     let mut chances: Vec<(u64, f64)> = below.into_iter().rev().chain([(mode, 1.0)]).collect();
     (x, weight) = (mode, 1.0);
-    while x < most && weight > LEAST {
+    while x < most && weight > MIN_TERM {
         weight *= ratio(x);
         x += 1;
         chances.push((x, weight));

@@ -40,7 +40,7 @@ const DRAWS: usize = 20_000;
 const ALIKE: usize = 50;
 const STREAM: u32 = u32::from_be_bytes(*b"plan");
 /// More problems or attempts nobody plans.
-const MOST: u64 = 1_000_000_000;
+const MAX_PROBLEMS: u64 = 1_000_000_000;
 
 impl Population {
     /// Problems as the NPMLE of a pilot has them: what its few attempts add to the spread is taken out.
@@ -161,7 +161,7 @@ impl Paired {
     pub fn problems(&self, k: u64, attempts: u64, difference: f64) -> Result<Option<u64>> {
         let Variance { problems, attempts } = self.variance(k, attempts)?;
         let wanted = ((problems + attempts) * (FOUND / difference).powi(2)).ceil().max(2.0);
-        Ok((wanted <= MOST as f64).then_some(wanted as u64))
+        Ok((wanted <= MAX_PROBLEMS as f64).then_some(wanted as u64))
     }
 
     /// The fewest attempts of both at each of so many problems with which an interval for these very problems does.
@@ -177,10 +177,10 @@ impl Paired {
 fn least(from: u64, enough: impl Fn(u64) -> bool) -> Option<u64> {
     let (mut low, mut high) = (from.saturating_sub(1), from);
     while !enough(high) {
-        if high >= MOST {
+        if high >= MAX_PROBLEMS {
             return None;
         }
-        (low, high) = (high, (2 * high).min(MOST));
+        (low, high) = (high, (2 * high).min(MAX_PROBLEMS));
     }
     while high - low > 1 {
         let middle = low + (high - low) / 2;

@@ -2,7 +2,7 @@
 
 use crate::{
     gpu::{Dispatch, Gpu},
-    plan::Pace,
+    plan::Throughput,
     source,
 };
 use retrial_spec::{Linear, Noise, Problem, Result, rng};
@@ -10,12 +10,12 @@ use std::ops::Range;
 
 /// Runs rows `0..total` in pieces of at most `max`, sized in whole tiles of rows by the time that `run` reports.
 fn pieces(total: usize, max: u64, mut run: impl FnMut(Range<usize>) -> Result<std::time::Duration>) -> Result<()> {
-    let mut pace = Pace::new(1);
+    let mut throughput = Throughput::new(1);
     let mut start = 0;
     while start < total {
-        let tiles = pace.next(max.div_ceil(SPAN as u64));
+        let tiles = throughput.next(max.div_ceil(SPAN as u64));
         let end = total.min(start + (tiles * SPAN as u64).min(max.max(1)) as usize);
-        pace.took(tiles, run(start..end)?);
+        throughput.took(tiles, run(start..end)?);
         start = end;
     }
     Ok(())

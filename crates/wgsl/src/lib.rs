@@ -59,7 +59,7 @@ impl Wgsl {
                 .chain(gpu.f16().then_some(Precision::F16))
                 .map(|precision| Variant::new("wgsl", precision))
                 .collect(),
-            double: false,
+            has_f64: false,
         };
         Ok(Self { device, adapter, gpu })
     }

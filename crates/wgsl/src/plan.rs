@@ -144,12 +144,12 @@ pub fn plan(shape: Shape, samples: u64, limits: &Limits) -> Result<Plan> {
 /// Sizes of submissions, so that each takes about as long as it may. Starts small and follows the measured times: an
 /// operating system kills a submission that holds a display's GPU for seconds.
 #[derive(Clone, Copy, Debug)]
-pub struct Pace {
+pub struct Throughput {
     target: Duration,
     next: u64,
 }
 
-impl Pace {
+impl Throughput {
     /// Starts with `first` pieces. The target is 50 ms.
     pub fn new(first: u64) -> Self {
         Self { target: Duration::from_millis(50), next: first }
@@ -243,16 +243,16 @@ mod tests {
 
     #[test]
     fn the_pace_settles_below_the_target() {
-        let mut pace = Pace::new(1);
+        let mut throughput = Throughput::new(1);
         let time = |n: u64| Duration::from_micros(30 + 700 * n);
         for _ in 0..20 {
-            let n = pace.next(1 << 20);
+            let n = throughput.next(1 << 20);
             assert!(time(n) <= Duration::from_millis(50), "{n} pieces");
-            pace.took(n, time(n));
+            throughput.took(n, time(n));
         }
-        assert!(time(pace.next(1 << 20)) > Duration::from_millis(30));
-        pace.took(50, Duration::from_secs(3));
-        assert_eq!(pace.next(1 << 20), 1, "one piece is the least");
-        assert_eq!(Pace::new(64).next(10), 10);
+        assert!(time(throughput.next(1 << 20)) > Duration::from_millis(30));
+        throughput.took(50, Duration::from_secs(3));
+        assert_eq!(throughput.next(1 << 20), 1, "one piece is the least");
+        assert_eq!(Throughput::new(64).next(10), 10);
     }
 }

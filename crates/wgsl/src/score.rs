@@ -6,7 +6,7 @@ use crate::{
     gpu::{self, Gpu, Work},
     group::Group,
     passes::{Pass, Passes, Span},
-    plan::{Pace, plan},
+    plan::{Throughput, plan},
     screen::{Few, PILOT},
     tally::{DeviceTally, Entry, Found, Tiles, finite},
 };
@@ -30,7 +30,7 @@ pub(crate) struct GpuScorer<'a> {
     slots: [Slot; 2],
     /// Given normals of one submission; the least possible buffer where noise comes from trials.
     noise: wgpu::Buffer,
-    pace: Pace,
+    throughput: Throughput,
     tallied: Tallied,
 }
 
@@ -94,7 +94,7 @@ impl<'a> GpuScorer<'a> {
             groups,
             slots: [slot()?, slot()?],
             noise: gpu.buffer(1)?,
-            pace: Pace::new(16),
+            throughput: Throughput::new(16),
             tallied: Tallied::default(),
         };
         scorer.tallied.runs = vec![[0; 2]; scorer.groups.len()];
@@ -147,7 +147,7 @@ impl<'a> GpuScorer<'a> {
         let (mut next, mut flying) = (0, VecDeque::new());
         loop {
             while next < total && flying.len() < self.slots.len() {
-                let count = self.pace.next(self.passes.plan.tiles).min(total - next);
+                let count = self.throughput.next(self.passes.plan.tiles).min(total - next);
                 let tiles = Tiles::new(next, count as usize, samples);
                 let slot = (0..self.slots.len()).find(|slot| flying.iter().all(|(used, _)| used != slot)).unwrap_or(0);
                 self.submit(group, span, tiles, &mut run, slot)?;
@@ -157,7 +157,7 @@ impl<'a> GpuScorer<'a> {
             let Some((slot, tiles)) = flying.pop_front() else { return Ok(()) };
             let Slot { staging, errors: device_errors, found } = &mut self.slots[slot];
             let (words, time) = self.gpu.finish::<u32>(staging)?;
-            self.pace.took(tiles.count as u64, time);
+            self.throughput.took(tiles.count as u64, time);
             let values = tiles.count as u64 * trials;
             let (errors, lists) = words.split_at(if run.errors { values as usize } else { 0 });
             let mut errors: Vec<f32> = bytemuck::pod_collect_to_vec(errors);

@@ -19,7 +19,7 @@ const SHARE: f64 = 0.8;
 const NORMAL: f64 = 90.0;
 const PIXEL: f64 = 20.0;
 /// Most tiles of pixels that are looked at.
-const MOST: usize = 3;
+const MAX_TILES: usize = 3;
 /// Outputs of the pilot that are read back at a time.
 const READ: usize = 1 << 22;
 
@@ -52,7 +52,7 @@ impl Few {
         let tile = plan.tile.pixels() as usize;
         let room = gpu.limits.values() / (samples.len() as u64 * plan.hidden * tile as u64);
         // Fewer than all, so that none is padding.
-        let most = MOST.min(room as usize).min(plan.pixels as usize / tile - 1);
+        let most = MAX_TILES.min(room as usize).min(plan.pixels as usize / tile - 1);
         if most == 0 || first > u64::MAX - PILOT {
             return Ok(None);
         }

@@ -54,7 +54,7 @@ pub struct Shader {
 }
 
 /// Thresholds of one dispatch of `pass_at_k`, which is what its workgroup memory holds.
-pub(crate) const AT_ONCE: usize = 1024;
+pub(crate) const THRESHOLDS_PER_DISPATCH: usize = 1024;
 /// Bins of a sample's histogram that `pass_at_k` counts in.
 pub(crate) const BINS: usize = 1024;
 /// Numbers of the passes of `score`: all trials, a screen of them, and those that it let through.
@@ -97,8 +97,8 @@ impl Shader {
             }
             // Trials of a tile of `score`, and of the kernel by itself.
             ("pass_at_k", _) => {
-                let sizes = [(128.0, AT_ONCE as f64), (256.0, AT_ONCE as f64)];
-                let set = |(trials, at_once)| vec![("TRIALS", trials), ("BINS", BINS as f64), ("AT_ONCE", at_once)];
+                let sizes = [(128.0, THRESHOLDS_PER_DISPATCH as f64), (256.0, THRESHOLDS_PER_DISPATCH as f64)];
+                let set = |(trials, at_once)| vec![("TRIALS", trials), ("BINS", BINS as f64), ("THRESHOLDS", at_once)];
                 sizes.map(set).to_vec()
             }
             _ => vec![vec![]],

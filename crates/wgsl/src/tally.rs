@@ -5,7 +5,7 @@
 
 use crate::{
     gpu::{Dispatch, Gpu},
-    source::{self, AT_ONCE, BINS},
+    source::{self, BINS, THRESHOLDS_PER_DISPATCH},
 };
 use retrial_host::{fold, no_error, recount::compare};
 use retrial_spec::{
@@ -110,7 +110,7 @@ impl DeviceTally {
             return Ok(None);
         }
         let text = if gpu.subgroups() { source::PASS_AT_K_SUBGROUP } else { source::PASS_AT_K };
-        let constants = [("TRIALS", per_tile), ("BINS", BINS as u64), ("AT_ONCE", AT_ONCE as u64)];
+        let constants = [("TRIALS", per_tile), ("BINS", BINS as u64), ("THRESHOLDS", THRESHOLDS_PER_DISPATCH as u64)];
         let constants = constants.map(|(name, value)| (name, value as f64));
         let limit = thresholds.last().filter(|_| counts_only).map_or(INFINITE, |t| t.to_bits());
         let bounds = [limit, 0].repeat(samples);
@@ -144,7 +144,7 @@ impl DeviceTally {
         let slots = tiles.count.min(samples);
         let blocks = tiles.count.div_ceil(samples).div_ceil(BLOCK / this.per_tile);
         // One dispatch at least: there is more to find than counts.
-        let bases = (0..stride.max(1)).step_by(AT_ONCE);
+        let bases = (0..stride.max(1)).step_by(THRESHOLDS_PER_DISPATCH);
         let dispatches = bases.map(|base| {
             let params = gpu.params(source::PassAtK {
                 tiles: tiles.count as u32,
@@ -153,7 +153,7 @@ impl DeviceTally {
                 piece: tiles.piece as u32,
                 trials: this.trials as u32,
                 base: base as u32,
-                count: (stride - base).min(AT_ONCE) as u32,
+                count: (stride - base).min(THRESHOLDS_PER_DISPATCH) as u32,
                 stride: stride as u32,
                 room: found.room as u32,
                 whole: u32::from(base == 0),

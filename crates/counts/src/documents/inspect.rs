@@ -1,7 +1,7 @@
 //! inspect_ai: logs as JSON, and zipped as `.eval`.
 
 use super::{Document, Parsed};
-use crate::{Group, Options, attempts::Attempts, json::Entries, source::MOST_DOCUMENT};
+use crate::{Group, Options, attempts::Attempts, json::Entries, source::MAX_DOCUMENT};
 use retrial_spec::{Error, Result};
 use serde::Deserialize;
 use serde_json::Value;
@@ -85,12 +85,12 @@ pub fn archive(path: &Path, options: &Options) -> Result<Vec<Group>> {
     };
     let file = File::open(path).map_err(Error::io("read", path))?;
     let mut zip = zip::ZipArchive::new(BufReader::new(file)).map_err(|e| bad(&e))?;
-    let mut left = MOST_DOCUMENT;
+    let mut left = MAX_DOCUMENT;
     let mut member = |zip: &mut zip::ZipArchive<BufReader<File>>, name: &str| -> Result<Vec<u8>> {
         let entry = zip.by_name(name).map_err(|e| bad(&format_args!("{name}: {e}")))?;
         let mut text = vec![];
         entry.take(left + 1).read_to_end(&mut text).map_err(|e| bad(&format_args!("{name}: {e}")))?;
-        let over = || bad(&format_args!("holds more than {} MiB", MOST_DOCUMENT >> 20));
+        let over = || bad(&format_args!("holds more than {} MiB", MAX_DOCUMENT >> 20));
         left = left.checked_sub(text.len() as u64).ok_or_else(over)?;
         Ok(text)
     };

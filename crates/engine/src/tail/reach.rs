@@ -7,7 +7,7 @@ use retrial_theory::{
 use serde::Serialize;
 
 /// The largest number of trials that coverage is followed to.
-const MOST_TRIALS: u64 = 1_000_000_000_000_000;
+const MAX_TRIALS: u64 = 1_000_000_000_000_000;
 const PER_DECADE: u32 = 4;
 /// Fewer samples that are still unsolved show no power law.
 const FEWEST: f64 = 5.0;
@@ -51,7 +51,7 @@ impl Reached {
         let count =
             |e: Estimate| Counts::new(e.evaluations, (e.p.unwrap_or(0.0) * e.evaluations as f64).round() as u64);
         let counts = of(Method::Pilot).map(count).collect::<Result<Vec<Counts>>>()?;
-        let ks: Vec<f64> = log_grid(MOST_TRIALS, PER_DECADE).into_iter().map(|k| k as f64).collect();
+        let ks: Vec<f64> = log_grid(MAX_TRIALS, PER_DECADE).into_iter().map(|k| k as f64).collect();
         let points = tail_coverage(&estimates, &ks);
         let trials = counts.iter().map(Counts::trials).min().unwrap_or(1);
         let counted = unbiased_curve(&counts, &log_grid(trials, 2 * PER_DECADE), Scope::Population)?;

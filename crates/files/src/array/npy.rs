@@ -11,7 +11,7 @@ use std::path::Path;
 /// NumPy writes 128 bytes for any shape of numbers.
 const LONGEST: usize = 1 << 16;
 /// NumPy's own limit.
-const MOST_AXES: usize = 64;
+const MAX_AXES: usize = 64;
 
 pub(super) fn header(stream: &mut Stream) -> Result<Header> {
     let len = match stream.header()? {
@@ -112,8 +112,8 @@ impl<'a> Dictionary<'a> {
             if !self.takes(',') && axes.len() == 1 {
                 return Err(self.malformed(tuple)); // (3) is a number
             }
-            if axes.len() > MOST_AXES {
-                return Err(self.malformed(&format!("has more than {MOST_AXES} axes")));
+            if axes.len() > MAX_AXES {
+                return Err(self.malformed(&format!("has more than {MAX_AXES} axes")));
             }
         }
         Ok(axes)

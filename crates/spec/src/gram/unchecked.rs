@@ -39,7 +39,7 @@ fn require(holds: bool, fault: Fault) -> Result<(), Fault> {
 impl Band {
     fn check(&self, number: u32, samples: usize) -> Result<(), Fault> {
         let block = Gram::BLOCK as u64;
-        let bands = super::band_of(Gram::MOST_TRIALS - 1);
+        let bands = super::band_of(Gram::MAX_TRIALS - 1);
         require(number <= bands, "a band beyond all trials")?;
         require((1..=capacity(number)).contains(&self.trials), "no trials, or more than there are")?;
         require(self.trials.is_multiple_of(block), "trials that are no whole blocks")?;

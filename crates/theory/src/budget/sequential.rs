@@ -49,8 +49,8 @@ impl Cell {
 /// [`allocate`](super::allocate), which settles all trials beforehand, solves no more than that.
 pub fn sequential(npmle: &Npmle, counts: &[Counts], trials: f64) -> Result<Sequential> {
     /// No sample is tried so often.
-    const MOST: u64 = 1 << 53;
-    if !(trials >= 0.0 && trials <= MOST as f64) {
+    const MAX_TRIALS: u64 = 1 << 53;
+    if !(trials >= 0.0 && trials <= MAX_TRIALS as f64) {
         return Err(Error::input("trials to spend", trials, "must be from 0 to 2^53"));
     }
     let cells = Cell::of_unsolved(npmle, counts);

@@ -12,7 +12,7 @@ mod ranks;
 pub use bayes::{Bayes, Better};
 pub(crate) use difference::FOUND;
 pub use difference::{Difference, Ends};
-pub use permutation::{MOST_DEALT, PValues};
+pub use permutation::{MAX_DEALT, PValues};
 pub use ranks::{Rank, ranks};
 
 use crate::coverage::Counts;

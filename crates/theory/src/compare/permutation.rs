@@ -22,11 +22,11 @@ pub struct PValues {
 }
 
 /// So many problems are dealt again and again; the sum over more of them is normal with the variance that dealing has.
-pub const MOST_DEALT: f64 = 5000.0;
-/// Random streams from here on, one for each [`PIECE`] of the replicates: of attempts, and of problems.
+pub const MAX_DEALT: f64 = 5000.0;
+/// Random streams from here on, one for each [`REPLICATES_PER_STREAM`] of the replicates: of attempts, and of problems.
 const STREAMS: [u32; 2] = [u32::from_be_bytes([b'd', 0, 0, 0]), u32::from_be_bytes([b'f', 0, 0, 0])];
 /// Replicates of one stream.
-const PIECE: u64 = 100;
+const REPLICATES_PER_STREAM: u64 = 100;
 
 /// The differences that one distinct pair can have: the successes of both dealt at random to its attempts.
 struct Deals {
@@ -80,7 +80,7 @@ impl Deals {
 
 impl Pairs {
     /// Tests of the difference at every `k` up to the [reach](Self::reach), by as many random deals as `settings` ask for; with more than
-    /// [`MOST_DEALT`] problems by the normal law with the same variance. The same seed gives the same numbers. A p-value of
+    /// [`MAX_DEALT`] problems by the normal law with the same variance. The same seed gives the same numbers. A p-value of
     /// random deals is never below `1 / (replicates + 1)`, and holds its level exactly (Phipson and Smyth 2010).
     pub fn permutation(&self, ks: &[u64], settings: &Settings, observer: &dyn Observer) -> Result<Vec<PValues>> {
         let ks: Vec<u64> = ks.iter().copied().filter(|&k| k <= self.reach()).collect();
@@ -93,7 +93,7 @@ impl Pairs {
             add(&mut sums, differences, *weight);
         }
         let deals: Vec<Deals> = self.cells.iter().map(|(pair, weight)| Deals::new(pair, *weight, &ks)).collect();
-        let few = self.problems() <= MOST_DEALT;
+        let few = self.problems() <= MAX_DEALT;
         let [these, others] = if few {
             let dealt = |stream: &mut Stream, sums: &mut [f64]| {
                 for deals in &deals {
@@ -142,7 +142,7 @@ fn exceeded(
     let piece = |piece: u64| {
         let mut stream = Stream::new(settings.seed, stream.wrapping_add(piece as u32));
         let (mut count, mut sums) = (vec![0u64; found.len()], vec![0.0; found.len()]);
-        for _ in 0..PIECE.min(replicates - piece * PIECE) {
+        for _ in 0..REPLICATES_PER_STREAM.min(replicates - piece * REPLICATES_PER_STREAM) {
             sums.fill(0.0);
             draw(&mut stream, &mut sums);
             for ((count, sum), found) in count.iter_mut().zip(&sums).zip(found) {
@@ -152,7 +152,7 @@ fn exceeded(
         }
         count
     };
-    let pieces = replicates.div_ceil(PIECE);
+    let pieces = replicates.div_ceil(REPLICATES_PER_STREAM);
     let counts = parallel::map(pieces, ("permutation tests", "hundred deals"), observer, piece)?;
     let share = |at: usize| (1 + counts.iter().map(|count| count[at]).sum::<u64>()) as f64 / (replicates + 1) as f64;
     Ok((0..found.len()).map(share).collect())

@@ -136,9 +136,9 @@ fn resample(data: &Data, stream: &mut Stream) -> Option<Data> {
 
 /// Indices of the cells to leave a sample out of, and how many samples each stands for.
 fn representatives(data: &Data) -> Vec<(usize, f64)> {
-    const MOST: usize = 200;
+    const MAX_RUNS: usize = 200;
     let cells = data.cells();
-    let run = cells.len().div_ceil(MOST);
+    let run = cells.len().div_ceil(MAX_RUNS);
     let middle = |(i, same): (usize, &[(Counts, f64)])| (i * run + same.len() / 2, same.iter().map(|(_, w)| w).sum());
     cells.chunks(run).enumerate().map(middle).collect()
 }

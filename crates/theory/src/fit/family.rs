@@ -5,15 +5,15 @@ use crate::Data;
 use retrial_spec::rng::Stream;
 
 /// As many parameters as the law with most has. What a law has not is 0, and without slope.
-pub const MOST: usize = 5;
+pub const MAX_PARAMETERS: usize = 5;
 /// Parameters in the order in which the law names them.
-pub type Values = [f64; MOST];
+pub type Values = [f64; MAX_PARAMETERS];
 /// Parameters in coordinates without bounds, see [`Range`].
-pub type Point = [f64; MOST];
+pub type Point = [f64; MAX_PARAMETERS];
 /// Derivatives by the coordinates.
-pub type Gradient = [f64; MOST];
+pub type Gradient = [f64; MAX_PARAMETERS];
 /// No derivatives.
-pub const NONE: Gradient = [0.0; MOST];
+pub const NONE: Gradient = [0.0; MAX_PARAMETERS];
 
 /// Draws `(failure, success)`, the probabilities of a sample.
 pub type Sampler = Box<dyn Fn(&mut Stream) -> (f64, f64)>;
@@ -170,7 +170,7 @@ fn rest(values: &Values) -> Values {
 
 /// The parameters at a point.
 pub fn values(family: &dyn Family, point: Point) -> Values {
-    let mut values = [0.0; MOST];
+    let mut values = [0.0; MAX_PARAMETERS];
     for ((value, x), parameter) in values.iter_mut().zip(point).zip(family.parameters()) {
         *value = parameter.range.value(x);
     }
@@ -179,7 +179,7 @@ pub fn values(family: &dyn Family, point: Point) -> Values {
 
 /// The point of some parameters.
 pub fn point(family: &dyn Family, values: &Values) -> Point {
-    let mut point = [0.0; MOST];
+    let mut point = [0.0; MAX_PARAMETERS];
     for ((x, value), parameter) in point.iter_mut().zip(values).zip(family.parameters()) {
         *x = parameter.range.coordinate(*value);
     }
@@ -188,7 +188,7 @@ pub fn point(family: &dyn Family, values: &Values) -> Point {
 
 /// The law at a point, to the last digit of its shares.
 pub fn mixing_at(family: &dyn Family, point: Point) -> Option<Box<dyn Mixing>> {
-    let (mut values, mut rest) = ([0.0; MOST], [1.0; MOST]);
+    let (mut values, mut rest) = ([0.0; MAX_PARAMETERS], [1.0; MAX_PARAMETERS]);
     for (i, (x, parameter)) in point.into_iter().zip(family.parameters()).enumerate() {
         values[i] = parameter.range.value(x);
         rest[i] = if parameter.range == Range::Share { Range::Share.value(-x) } else { 1.0 - values[i] };

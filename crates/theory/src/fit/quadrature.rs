@@ -99,7 +99,7 @@ fn integral(
     const DEPTH: f64 = 32.0;
     /// Points to a side: more than any law takes that describes counts. Searches may stray to laws that would take
     /// millions.
-    const MOST: u32 = 4000;
+    const MAX_NODES: u32 = 4000;
     let (mut low, mut high) = (-740.0, 740.0);
     // Scales are above 1/50: after 28 halvings the bracket is a thousandth of one, after 40 it would be of any.
     for _ in 0..40 {
@@ -130,7 +130,7 @@ fn integral(
     };
     let _ = add(mode);
     for direction in [-step, step] {
-        let _ = (1..MOST).map(f64::from).take_while(|&i| add(mode + i * direction)).count();
+        let _ = (1..MAX_NODES).map(f64::from).take_while(|&i| add(mode + i * direction)).count();
     }
     ((sum * step).ln() + top, by.map(|d| d / sum))
 }

@@ -76,9 +76,9 @@ impl<'a> Solver<'a> {
         /// Spacing of the grid in standard deviations of the narrowest likelihood.
         const SPACING: f64 = 0.4;
         /// Most likelihoods that are kept.
-        const MOST: f64 = 4e7;
+        const MAX_TERMS: f64 = 4e7;
         let sharpest = cells.iter().map(|(s, _)| s.trials()).max().unwrap_or(1) as f64;
-        let most = (MOST / cells.len() as f64).max(64.0);
+        let most = (MAX_TERMS / cells.len() as f64).max(64.0);
         let fine = (SPACING / (2.0 * sharpest.sqrt())).max(0.5 * FRAC_PI_2 / most);
         let mut points = vec![0.0, FRAC_PI_2];
         for (s, _) in cells {

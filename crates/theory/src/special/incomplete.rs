@@ -91,11 +91,11 @@ impl Bell {
     /// above `LOAD / 2`; the bend falls by less than `e^-LONGEST` on it, so it brings a factor of `e^-0.07` or more, and
     /// after 540 of them nothing is left of `e^-value`.
     fn tail(&self, mut s: f64) -> f64 {
-        const MOST: u32 = 1100;
+        const MAX_TERMS: u32 = 1100;
         const LONGEST: f64 = 3.0;
         const LOAD: f64 = 3.5;
         let mut sum = 0.0;
-        for _ in 0..MOST {
+        for _ in 0..MAX_TERMS {
             let Exponent { value, slope, bend, rest } = self.exponent(s);
             let here = (-value).exp();
             // The difference of the two, times the slope, against the whole.

@@ -15,7 +15,7 @@ use super::{Expansion, Target, gaussian::Gaussian};
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
 
 /// Beyond it `N(0, I)` has no say any more: a tilt is then a descent to the least error.
-const MOST_TILT: f64 = 1e9;
+const MAX_TILT: f64 = 1e9;
 
 /// A tilt and the smallest squared error met on the way.
 pub struct Design {
@@ -115,11 +115,11 @@ impl Model {
 
     /// The tilt whose mean squared error is `square`, or is near the least that there is; 0 where none is needed.
     fn tilt(&self, square: f64) -> f64 {
-        let square = square.max(1.0001 * self.expected(MOST_TILT).0);
+        let square = square.max(1.0001 * self.expected(MAX_TILT).0);
         if self.expected(0.0).1 <= square {
             return 0.0;
         }
-        let (mut low, mut high) = (1e-9f64.ln(), MOST_TILT.ln());
+        let (mut low, mut high) = (1e-9f64.ln(), MAX_TILT.ln());
         for _ in 0..60 {
             let middle = 0.5 * (low + high);
             if self.expected(middle.exp()).1 > square { low = middle } else { high = middle }

@@ -10,7 +10,7 @@ const LONGEST_LINE: usize = 1 << 18;
 /// Longest field.
 const LONGEST_FIELD: usize = 256;
 /// Most values of a table, plain or packed.
-const MOST: usize = 1 << 26;
+const MAX_VALUES: usize = 1 << 26;
 
 const LABEL: [&str; 6] = ["label", "labels", "class", "target", "digit", "y"];
 /// Numbers of the rows, the first as pandas writes it.
@@ -160,11 +160,11 @@ impl<'a> Table<'a> {
         }
         debug_assert_eq!(self.values.len() - before, self.pixels);
         self.rows += 1;
-        match self.values.len() > MOST {
+        match self.values.len() > MAX_VALUES {
             true => {
                 let object = format!("values of {}", path.display());
                 let got = format!("more than {} samples of {}", self.rows - 1, self.pixels);
-                Err(Error::input(object, got, format!("must be at most {MOST} in all; take fewer samples")))
+                Err(Error::input(object, got, format!("must be at most {MAX_VALUES} in all; take fewer samples")))
             }
             false => Ok(()),
         }

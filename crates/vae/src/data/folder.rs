@@ -11,7 +11,7 @@ use std::{
 };
 
 /// Most values of a folder.
-const MOST: usize = 1 << 26;
+const MAX_VALUES: usize = 1 << 26;
 /// Most memory for the decoding of one image: 4096 pixels of four channels of two bytes, thirty times.
 const MEMORY: usize = 1 << 20;
 
@@ -39,9 +39,9 @@ pub(super) fn read(folder: &Path, samples: Option<usize>) -> Result<Grey> {
         stored_as_rgb += usize::from(picture.stored_as_rgb);
         has_bytes |= picture.depth == 8;
         values.extend(&picture.values);
-        if values.len() > MOST {
+        if values.len() > MAX_VALUES {
             let object = format!("values of {}", folder.display());
-            let limit = format!("must be at most {MOST} in all; take fewer samples");
+            let limit = format!("must be at most {MAX_VALUES} in all; take fewer samples");
             return Err(Error::input(object, format!("{wanted} samples"), limit));
         }
     }
