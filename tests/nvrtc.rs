@@ -63,21 +63,6 @@ pub fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync)
     results.into_iter().map(|(_, result)| result).collect()
 }
 
-/// Most registers and static shared memory (bytes) of a function: what its threads per block and blocks per
-/// multiprocessor leave, not what it happens to use.
-fn budget(kernel: &str) -> (u32, u32) {
-    match kernel {
-        "score" => (255, 0),                                                // 128 threads, 2 blocks
-        "score_mma_f16" | "score_mma_bf16" | "score_mma_f16x3" => (255, 0), // 256 threads, 1 block
-        "score_wgmma" => (168, 0),                                          // 384 threads, 1 block
-        "correlation" => (128, 17 << 10),                                   // 256 threads, 2 blocks
-        "encode" | "decode" => (80, 9 << 10),                               // 256 threads, 3 blocks
-        "pass_at_k" => (40, 2 << 10),                                       // 256 threads, 6 blocks
-        "sample_latent" | "l2_error" | "score_screen" => (40, 0),           // 256 threads, 6 blocks
-        other => panic!("no budget for {other}"),
-    }
-}
-
 /// Numbers before words of the compiler's report: `Used 32 registers`, `16 bytes spill stores`.
 pub fn reported(log: &str, words: &str) -> Vec<u32> {
     let before = log.match_indices(words).map(|(at, _)| &log[..at]);
@@ -89,7 +74,7 @@ fn every_kernel_compiles_within_its_budget_and_spills_nothing() {
     for Cubin { program, architecture, code, log } in cubins().unwrap_or_default() {
         let at = format!("{} for {architecture}:\n{log}", program.kernel);
         assert!(code.starts_with(b"\x7fELF"), "{at}");
-        let (registers, shared) = budget(program.kernel);
+        let (registers, shared) = program.budget;
         let used = reported(log, "registers");
         assert_eq!(used.len(), program.entries.len(), "{at}");
         assert!(used.iter().all(|&used| used <= registers), "more than {registers} registers: {at}");
@@ -155,6 +140,7 @@ fn the_log_names_the_line() {
         entries: good.entries,
         params: good.params,
         only: None,
+        budget: (255, 0),
         defines: &[],
     };
     let error = compiler.compile(&broken, "sm_90").unwrap_err().to_string();

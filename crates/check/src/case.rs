@@ -1,10 +1,15 @@
 //! One kernel at one size: what goes in, what must come out, and who is held against it.
 
-use crate::{Agreement, Band, Fault, Kernel, Tolerance, Verdict, compare, images, weights};
+use crate::{
+    Agreement, Band, Fault, Kernel, Tolerance, Verdict, compare, images,
+    inputs::{Inputs, Output},
+    thresholds, weights,
+};
 use retrial_reference as reference;
 use retrial_spec::{
     Backend, Device, Noise, Posterior, Precision, Problem, Result, Shape, Tally, Variant, Weights, tally::Record,
 };
+use std::ops::Range;
 
 /// One kernel at one size. Everything that determines its numbers is here.
 #[derive(Clone, Debug)]
@@ -201,41 +206,40 @@ impl Case {
     pub fn run_on(&self, backend: &dyn Backend, problem: &Problem) -> Result<Verdict> {
         let trials = self.first..self.first.saturating_add(self.trials as u64);
         let tolerance = self.tolerance(backend.device().has_f64);
-        let verdict = match self.kernel {
-            Kernel::Encode => {
-                let got = backend.encode(problem.weights(), problem.images())?;
-                compare(&[got.mu, got.logvar].concat(), &self.want(), tolerance)
-            }
-            Kernel::SampleLatent => {
-                compare(&backend.sample_latent(problem, Noise::Trials(trials))?, &self.want(), tolerance)
-            }
-            Kernel::Decode => compare(&backend.decode(problem.weights(), &self.latents())?, &self.want(), tolerance),
-            Kernel::L2Error => {
-                let got = backend.l2_error(problem.images(), &self.pixels(), self.shape.pixels)?;
-                compare(&got, &self.want(), tolerance)
-            }
-            Kernel::PassAtK => {
-                let errors = self.some_errors();
-                let mut tally = Tally::new(self.samples, &thresholds(&errors))?;
-                backend.pass_at_k(&errors, self.first, &mut tally)?;
-                self.judge_exactly(&tally, &errors)
-            }
-            Kernel::Correlation => {
-                compare(&backend.correlation(&self.some_errors(), self.samples)?, &self.want(), tolerance)
-            }
-            Kernel::Score => {
-                let want = self.want();
-                let mut scorer = match &self.variant {
-                    Some(variant) => backend.load_variant(problem, variant)?,
-                    None => backend.load(problem, Precision::F32)?,
-                };
-                let got = scorer.errors(Noise::Trials(trials.clone()))?;
-                let mut tally = Tally::new(self.samples, &thresholds(&narrow(&want)))?;
-                scorer.tally(trials, &mut tally)?;
-                compare(&got, &want, tolerance).and_then(|a| self.judge(&tally, &want, tolerance).map(|_| a))
-            }
+        let inputs = match self.kernel {
+            Kernel::Encode => Inputs::Encode,
+            Kernel::SampleLatent => Inputs::SampleLatent,
+            Kernel::Decode => Inputs::Decode(self.latents()),
+            Kernel::L2Error => Inputs::L2Error(self.pixels()),
+            Kernel::PassAtK => Inputs::pass_at_k(self.some_errors()),
+            Kernel::Correlation => Inputs::Correlation(self.some_errors()),
+            Kernel::Score => return Ok(self.run_score(backend, problem, trials, tolerance)?.into()),
+        };
+        let verdict = match inputs.run(backend, problem, trials)? {
+            Output::Posterior(got) => compare(&[got.mu, got.logvar].concat(), &self.want(), tolerance),
+            Output::F32(got) => compare(&got, &self.want(), tolerance),
+            Output::F64(got) => compare(&got, &self.want(), tolerance),
+            Output::Tally(tally) => self.judge_exactly(&tally, &self.some_errors()),
         };
         Ok(verdict.into())
+    }
+
+    fn run_score(
+        &self,
+        backend: &dyn Backend,
+        problem: &Problem,
+        trials: Range<u64>,
+        tolerance: Tolerance,
+    ) -> Result<Result<Agreement, Fault>> {
+        let want = self.want();
+        let mut scorer = match &self.variant {
+            Some(variant) => backend.load_variant(problem, variant)?,
+            None => backend.load(problem, Precision::F32)?,
+        };
+        let got = scorer.errors(Noise::Trials(trials.clone()))?;
+        let mut tally = Tally::new(self.samples, &thresholds(&narrow(&want)))?;
+        scorer.tally(trials, &mut tally)?;
+        Ok(compare(&got, &want, tolerance).and_then(|a| self.judge(&tally, &want, tolerance).map(|_| a)))
     }
 
     /// The model and the images.
@@ -378,15 +382,22 @@ fn pair(record: &Record) -> (u64, f32) {
     (record.trial, record.error)
 }
 
-/// Up to three increasing thresholds: near the smallest, in the middle and beyond the largest of some errors. None of none.
-pub fn thresholds(errors: &[f32]) -> Vec<f32> {
-    if errors.is_empty() {
-        return vec![];
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A device that has one precision is held against the reference in that one.
+    #[test]
+    fn a_device_without_f32_has_cases() {
+        let device = Device {
+            backend: "half".into(),
+            name: "half".into(),
+            detail: String::new(),
+            variants: vec![Variant::new("half", Precision::F16)],
+            has_f64: false,
+        };
+        let scores: Vec<_> = cases_of(&device).into_iter().filter(|case| case.kernel == Kernel::Score).collect();
+        assert!(!scores.is_empty() && scores.iter().all(|case| case.precision() == Precision::F16));
+        assert!(Kernel::ALL.iter().all(|&kernel| cases_of(&device).iter().any(|case| case.kernel == kernel)));
     }
-    let mut sorted = errors.to_vec();
-    sorted.sort_unstable_by(f32::total_cmp);
-    let at = |q: f64| sorted[((sorted.len() - 1) as f64 * q) as usize];
-    let mut thresholds = vec![at(0.01), at(0.3), at(1.0) * 1.5];
-    thresholds.dedup();
-    thresholds
 }

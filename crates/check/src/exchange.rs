@@ -16,8 +16,8 @@
 
 use crate::{
     Agreement, Band, Case, Fault, Kernel, Tolerance, Verdict,
-    case::{narrow, thresholds, wide},
-    compare,
+    case::{narrow, wide},
+    compare, thresholds,
 };
 use retrial_reference as reference;
 use retrial_spec::{Linear, Posterior, Shape};

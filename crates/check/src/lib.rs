@@ -15,14 +15,16 @@ mod condition;
 mod conformance;
 pub mod exchange;
 mod fault;
+mod inputs;
 mod kernel;
 mod model;
 pub mod prove;
 
 pub use accuracy::{Accuracy, CountBias, QUANTILES, accuracy};
-pub use case::{Case, by_variants, cases, cases_of, random, thresholds};
+pub use case::{Case, by_variants, cases, cases_of, random};
 pub use compare::{Band, Tolerance, compare};
 pub use conformance::{Report, conformance};
 pub use fault::{Agreement, Fault, Verdict};
+pub use inputs::{Inputs, Output};
 pub use kernel::Kernel;
-pub use model::{images, weights};
+pub use model::{images, thresholds, weights};

@@ -24,3 +24,16 @@ pub fn images(shape: Shape, samples: usize, seed: u64) -> Vec<f32> {
     let mut stream = Stream::new(seed, 1);
     (0..samples * shape.pixels).map(|_| stream.uniform() as f32).collect()
 }
+
+/// Up to three increasing thresholds: near the smallest, in the middle and beyond the largest of some errors. None of none.
+pub fn thresholds(errors: &[f32]) -> Vec<f32> {
+    if errors.is_empty() {
+        return vec![];
+    }
+    let mut sorted = errors.to_vec();
+    sorted.sort_unstable_by(f32::total_cmp);
+    let at = |q: f64| sorted[((sorted.len() - 1) as f64 * q) as usize];
+    let mut thresholds = vec![at(0.01), at(0.3), at(1.0) * 1.5];
+    thresholds.dedup();
+    thresholds
+}

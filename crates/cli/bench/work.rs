@@ -1,7 +1,7 @@
 //! What is timed, on inputs prepared beforehand.
 
 use crate::selection::Selection;
-use retrial_check::Kernel;
+use retrial_check::{Inputs, Kernel};
 use retrial_spec::{Backend, Noise, Posterior, Precision, Problem, Result, Tally, Variant, Weights};
 use serde::Serialize;
 use std::{
@@ -64,47 +64,24 @@ impl Work {
 
     /// Times it over `trials` trials of all samples.
     pub fn time(&self, problem: &Problem, trials: usize, backend: &dyn Backend) -> Result<Timing> {
-        let (weights, images, shape) = (problem.weights(), problem.images(), problem.shape());
-        let samples = problem.samples();
-        let noise = || Noise::Trials(0..trials as u64);
-        let errors = || backend.load(problem, Precision::F32)?.errors(noise());
-        match self.kernel {
-            Kernel::Encode => Timing::of(backend, || backend.encode(weights, images).map(drop)),
-            Kernel::SampleLatent => Timing::of(backend, || backend.sample_latent(problem, noise()).map(drop)),
-            Kernel::Decode => {
-                let latents = backend.sample_latent(problem, noise())?;
-                Timing::of(backend, || backend.decode(weights, &latents).map(drop))
-            }
-            Kernel::L2Error => {
-                let outputs = retrial_check::images(shape, samples * trials, problem.seed() + 1);
-                Timing::of(backend, || backend.l2_error(images, &outputs, shape.pixels).map(drop))
-            }
-            Kernel::PassAtK => {
-                let errors = errors()?;
-                let thresholds = retrial_check::thresholds(&errors);
-                Timing::of(backend, || backend.pass_at_k(&errors, 0, &mut Tally::new(samples, &thresholds)?))
-            }
-            Kernel::Correlation => {
-                let errors = errors()?;
-                Timing::of(backend, || backend.correlation(&errors, samples).map(drop))
-            }
-            Kernel::Score => {
-                let dense = if self.mode == Mode::Dense { Some(dense(problem)?) } else { None };
-                let problem = dense.as_ref().unwrap_or(problem);
-                let mut scorer = match &self.variant {
-                    Some(variant) => backend.load_variant(problem, variant)?,
-                    None => backend.load(problem, Precision::F32)?,
-                };
-                let pilot = PILOT..PILOT + (8192 / samples as u64).max(64);
-                let mut errors = scorer.errors(Noise::Trials(pilot))?;
-                errors.sort_unstable_by(f32::total_cmp);
-                let mut thresholds = vec![errors[errors.len() / 1000], errors[errors.len() / 100]];
-                thresholds.dedup();
-                let empty = if self.mode == Mode::CountsOnly { Tally::counts_only } else { Tally::new };
-                let empty = empty(samples, &thresholds)?;
-                Timing::of(backend, || scorer.tally(0..trials as u64, &mut empty.clone()))
-            }
+        let (samples, window) = (problem.samples(), 0..trials as u64);
+        if let Some(inputs) = Inputs::made(self.kernel, backend, problem, window.clone())? {
+            return Timing::of(backend, || inputs.run(backend, problem, window.clone()).map(drop));
         }
+        let dense = if self.mode == Mode::Dense { Some(dense(problem)?) } else { None };
+        let problem = dense.as_ref().unwrap_or(problem);
+        let mut scorer = match &self.variant {
+            Some(variant) => backend.load_variant(problem, variant)?,
+            None => backend.load(problem, Precision::F32)?,
+        };
+        let pilot = PILOT..PILOT + (8192 / samples as u64).max(64);
+        let mut errors = scorer.errors(Noise::Trials(pilot))?;
+        errors.sort_unstable_by(f32::total_cmp);
+        let mut thresholds = vec![errors[errors.len() / 1000], errors[errors.len() / 100]];
+        thresholds.dedup();
+        let empty = if self.mode == Mode::CountsOnly { Tally::counts_only } else { Tally::new };
+        let empty = empty(samples, &thresholds)?;
+        Timing::of(backend, || scorer.tally(window.clone(), &mut empty.clone()))
     }
 }
 

@@ -3,17 +3,19 @@
 use crate::{
     driver::Fault,
     gpu::{Buffer, Gpu, Pinned},
+    source,
 };
+use retrial_host::constant;
 use retrial_spec::{
     Row,
     tally::{Histogram, Record},
 };
 use std::ops::Range;
 
-/// Trials of a block, and kinds of entries, as in `pass_at_k.cu`.
-pub(crate) const SPAN: usize = 4096;
-pub(crate) const RECORD: u32 = 0;
-pub(crate) const STRAY: u32 = 1;
+/// Trials of a block of `pass_at_k.cu`, and its kinds of entries.
+pub(crate) const SPAN: usize = constant(source::PASS_AT_K.text, "SPAN");
+pub(crate) const RECORD: u32 = constant(source::PASS_AT_K.text, "RECORD") as u32;
+pub(crate) const STRAY: u32 = constant(source::PASS_AT_K.text, "STRAY") as u32;
 /// Entries that a list has room for, for each block of trials: twice what the first window of a run needs. Entries that
 /// come with a window at once; hardly one is found later on.
 const ROOM: usize = 16;

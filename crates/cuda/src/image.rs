@@ -14,12 +14,14 @@
 //! [`SLAB`] of `k`: byte `(n / 8) 256 + (k % 16 / 8) 128 + (n % 8) 16 + (k % 8) 2` of slab `k / 16`. It is what
 //! `ldmatrix` and wgmma's descriptors (no swizzle, offsets 128 and 256) read without bank conflicts.
 
+use crate::source;
 use half::{bf16, f16};
+use retrial_host::constant;
 use retrial_spec::{Noise, Problem};
 use std::fmt;
 
 /// Pixels of a tile.
-pub(crate) const PIXELS: usize = 112;
+pub(crate) const PIXELS: usize = constant(source::SCORE_MMA, "PIXELS");
 /// Depth of one product: 16 hidden units, or slots of the first layer.
 pub(crate) const SLAB: usize = 16;
 /// Largest normal of the generator.

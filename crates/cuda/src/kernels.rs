@@ -5,6 +5,7 @@ use crate::{
     gpu::{Buffer, Gpu, Launch},
     source::{self, Dense, L2Error, Program, SampleLatent},
 };
+use retrial_host::constant;
 use retrial_spec::{Linear, Noise, Problem};
 use std::ops::Range;
 
@@ -32,8 +33,8 @@ fn pieces(
     Ok(out)
 }
 
-/// Rows and outputs of a tile, as in `dense.cuh`.
-const SPAN: usize = 64;
+/// Rows and outputs of a tile of `dense.cuh`.
+const SPAN: usize = constant(source::DENSE, "SPAN");
 
 fn dense(
     program: &'static Program,
@@ -138,9 +139,9 @@ pub(crate) fn l2_error(gpu: &Gpu, images: &[f32], outputs: &[f32], pixels: usize
     })
 }
 
-/// Samples along a tile's side, as in `correlation.cu`; multiply-adds and trials of one pass, which bound its time and its
-/// memory; blocks that fill any device.
-const TILE: usize = 64;
+/// Samples along the side of a tile of `correlation.cu`.
+const TILE: usize = constant(source::CORRELATION.text, "SPAN");
+/// Multiply-adds and trials of one pass, which bound its time and its memory; blocks that fill any device.
 const PASS_WORK: usize = 1 << 36;
 const PASS: usize = 1 << 16;
 const BLOCKS: usize = 2048;

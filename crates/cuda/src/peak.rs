@@ -26,6 +26,7 @@ static PROGRAM: Program = Program {
     entries: &["peak"],
     params: ("Peak", size_of::<Peak>()),
     only: None,
+    budget: (64, 0),
     defines: &[],
 };
 

@@ -6,13 +6,13 @@ use crate::{
     resident::{Resident, Window},
     source,
 };
-use retrial_host::{DARK, tiled};
+use retrial_host::{DARK, constant, tiled};
 use retrial_spec::{Problem, Shape};
 
-/// Trials and pixels of a tile, and steps in shared memory, as in `score.cu`.
-const TRIALS: usize = 128;
-const PIXELS: usize = 112;
-const STAGES: usize = 2;
+/// Trials and pixels of a tile of `score.cu`, and its steps in shared memory.
+const TRIALS: usize = constant(source::SCORE.text, "TRIALS");
+const PIXELS: usize = constant(source::SCORE.text, "PIXELS");
+const STAGES: usize = constant(source::SCORE.text, "STAGES");
 
 /// The entries and their hidden units a step. Fewer steps are faster, two blocks on a multiprocessor are more so.
 const DEEP: (&str, usize) = ("score_deep", 32);

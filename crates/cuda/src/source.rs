@@ -18,6 +18,9 @@ pub struct Program {
     pub params: (&'static str, usize),
     /// The one architecture, as 90, whose own instructions it uses (`wgmma`); such code runs on no other.
     pub only: Option<u32>,
+    /// Most registers of a function and bytes of static shared memory: what its threads per block and blocks per
+    /// multiprocessor leave, not what it happens to use.
+    pub budget: (u32, u32),
     /// Options that define macros, `-DHIDDEN=400`, where a kernel is compiled for a shape. Without them it is the paper's.
     pub defines: &'static [String],
 }
@@ -54,8 +57,12 @@ const HEADERS: &[(&str, &str)] = header![
     "sigmoid.cuh"
 ];
 
+/// The headers whose sizes the host needs.
+pub(crate) const DENSE: &str = include_str!("../../../kernels/dense.cuh");
+pub(crate) const SCORE_MMA: &str = include_str!("../../../kernels/score_mma.cuh");
+
 macro_rules! programs {
-    ($($constant:ident $kernel:literal $params:ident $entries:expr, $only:expr;)*) => {
+    ($($constant:ident $kernel:literal $params:ident $entries:expr, $only:expr, $budget:expr;)*) => {
         $(pub(crate) static $constant: Program = Program {
             kernel: $kernel,
             text: include_str!(concat!("../../../kernels/", $kernel, ".cu")),
@@ -63,6 +70,7 @@ macro_rules! programs {
             entries: &$entries,
             params: (stringify!($params), size_of::<$params>()),
             only: $only,
+            budget: $budget,
             defines: &[],
         };)*
 
@@ -74,18 +82,18 @@ macro_rules! programs {
 }
 
 programs! {
-    ENCODE "encode" Dense ["hidden", "encode"], None;
-    SAMPLE_LATENT "sample_latent" SampleLatent ["sample_latent"], None;
-    DECODE "decode" Dense ["hidden", "decode"], None;
-    L2_ERROR "l2_error" L2Error ["l2_error"], None;
-    PASS_AT_K "pass_at_k" PassAtK ["pass_at_k", "clear"], None;
-    CORRELATION "correlation" Correlation ["standardise", "correlation", "reduce"], None;
-    SCORE "score" Score ["score", "score_deep"], None;
-    SCORE_SCREEN "score_screen" ScoreScreen ["gather", "begin"], None;
-    SCORE_MMA_F16 "score_mma_f16" ScoreMma ["score_mma_f16_128", "score_mma_f16_64", "score_mma_f16_32"], None;
-    SCORE_MMA_BF16 "score_mma_bf16" ScoreMma ["score_mma_bf16_128", "score_mma_bf16_64", "score_mma_bf16_32"], None;
-    SCORE_MMA_F16X3 "score_mma_f16x3" ScoreMma ["score_mma_f16x3_64", "score_mma_f16x3_32", "score_mma_f16x3_16"], None;
-    SCORE_WGMMA "score_wgmma" ScoreWgmma ["score_wgmma"], Some(90);
+    ENCODE "encode" Dense ["hidden", "encode"], None, (80, 9 << 10); // 256 threads, 3 blocks
+    SAMPLE_LATENT "sample_latent" SampleLatent ["sample_latent"], None, (40, 0); // 256 threads, 6 blocks
+    DECODE "decode" Dense ["hidden", "decode"], None, (80, 9 << 10); // 256 threads, 3 blocks
+    L2_ERROR "l2_error" L2Error ["l2_error"], None, (40, 0); // 256 threads, 6 blocks
+    PASS_AT_K "pass_at_k" PassAtK ["pass_at_k", "clear"], None, (40, 2 << 10); // 256 threads, 6 blocks
+    CORRELATION "correlation" Correlation ["standardise", "correlation", "reduce"], None, (128, 17 << 10); // 256 threads, 2 blocks
+    SCORE "score" Score ["score", "score_deep"], None, (255, 0); // 128 threads, 2 blocks
+    SCORE_SCREEN "score_screen" ScoreScreen ["gather", "begin"], None, (40, 0); // 256 threads, 6 blocks
+    SCORE_MMA_F16 "score_mma_f16" ScoreMma ["score_mma_f16_128", "score_mma_f16_64", "score_mma_f16_32"], None, (255, 0); // 256 threads, 1 block
+    SCORE_MMA_BF16 "score_mma_bf16" ScoreMma ["score_mma_bf16_128", "score_mma_bf16_64", "score_mma_bf16_32"], None, (255, 0); // 256 threads, 1 block
+    SCORE_MMA_F16X3 "score_mma_f16x3" ScoreMma ["score_mma_f16x3_64", "score_mma_f16x3_32", "score_mma_f16x3_16"], None, (255, 0); // 256 threads, 1 block
+    SCORE_WGMMA "score_wgmma" ScoreWgmma ["score_wgmma"], Some(90), (168, 0); // 384 threads, 1 block
 }
 
 /// An address on the device; 0 is null.

@@ -10,15 +10,17 @@ use crate::{
     gpu::{Buffer, Gpu, Launch, Pinned},
     source::{self, PassAtK},
 };
+use retrial_host::constant;
 use retrial_spec::{
     Row, Tally,
     tally::{Histogram, Record},
 };
 use std::ops::Range;
 
-/// Thresholds of one launch, 8 bytes of shared memory each; bins of a sample, as in `pass_at_k.cu`.
+/// Thresholds of one launch, 8 bytes of shared memory each.
 const THRESHOLDS_PER_LAUNCH: usize = 4096;
-const BINS: usize = 256;
+/// Bins of a sample of `pass_at_k.cu`.
+const BINS: usize = constant(source::PASS_AT_K.text, "BINS");
 /// Thresholds that memory is kept free for; more must fit what is left.
 const THRESHOLDS: usize = 1024;
 

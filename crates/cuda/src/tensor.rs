@@ -8,10 +8,12 @@ use crate::{
     resident::{Resident, Window},
     source::{self, Program},
 };
+use retrial_host::constant;
 use retrial_spec::Problem;
 
-/// Stages in flight and most slabs of a stage, as in `score_mma.cuh`.
-const STAGES: usize = 3;
+/// Stages in flight of `score_mma.cuh`.
+const STAGES: usize = constant(source::SCORE_MMA, "STAGES");
+/// Most slabs of a stage.
 const DEPTH: usize = 5;
 
 /// How `score_mma.cuh` runs a model.

@@ -9,12 +9,16 @@ use crate::{
     resident::{Resident, Window},
     source::{self, Program},
 };
+use retrial_host::constant;
 use retrial_spec::{Precision, Problem, Shape, Variant};
 
-/// Trials of a block, its threads, slabs of a stage, and most stages of the ring, as in `score_wgmma.cu`.
-const TRIALS: usize = 128;
-const THREADS: u32 = 384;
-const STEP: usize = 5;
+/// Trials of a block of `score_wgmma.cu`: of two warpgroups that multiply.
+const TRIALS: usize = 2 * constant(source::SCORE_WGMMA.text, "TRIALS");
+/// Its threads: those that multiply, and a warpgroup that copies.
+const THREADS: u32 = constant(source::SCORE_WGMMA.text, "MULTIPLIERS") as u32 + 128;
+/// Slabs of a stage.
+const STEP: usize = constant(source::SCORE_WGMMA.text, "STEP");
+/// Most stages of the ring.
 const STAGES: usize = 12;
 /// Most hidden units and latents that a thread's registers hold.
 const HIDDEN: usize = 512;

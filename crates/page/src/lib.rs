@@ -6,6 +6,7 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytemuck::NoUninit;
+use retrial_host::constant;
 use retrial_reference as reference;
 use retrial_spec::{Posterior, Problem};
 use retrial_wgsl::{Shader, shaders};
@@ -65,8 +66,8 @@ const TOLERANCE: f64 = 1e-5;
 
 /// Numbers of a buffer that WebGPU promises on any device, 128 MiB.
 const PROMISED: usize = 1 << 25;
-/// Bins of a sample's histogram, as in `tally.js`.
-const BINS: usize = 512;
+/// Bins of a sample's histogram.
+const BINS: usize = constant(include_str!("../web/tally.js"), "BINS");
 
 /// Samples of so many pixels that a page has room for on any GPU.
 pub fn most_samples(pixels: usize) -> usize {

@@ -4,11 +4,12 @@ use crate::{
     gpu::{Dispatch, Gpu},
     source,
 };
+use retrial_host::constant;
 use retrial_spec::Result;
 
-/// Trials of a block and samples along a tile's side, as in `correlation.wgsl`.
-const BLOCK: usize = 1024;
-const TILE: usize = 32;
+/// Trials of a block of `correlation.wgsl`, and samples along a tile's side.
+const BLOCK: usize = constant(source::CORRELATION, "BLOCK");
+const TILE: usize = constant(source::CORRELATION, "TILE");
 
 /// `G = U U^T / N`, `[N, N]`, of errors `[N, K]`.
 pub(crate) fn correlation(gpu: &Gpu, errors: &[f32], samples: usize) -> Result<Vec<f64>> {

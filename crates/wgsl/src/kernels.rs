@@ -5,6 +5,7 @@ use crate::{
     plan::Throughput,
     source,
 };
+use retrial_host::constant;
 use retrial_spec::{Linear, Noise, Problem, Result, rng};
 use std::ops::Range;
 
@@ -21,8 +22,8 @@ fn pieces(total: usize, max: u64, mut run: impl FnMut(Range<usize>) -> Result<st
     Ok(())
 }
 
-/// Rows and outputs of a tile, as in `shared/dense.wgsl`.
-const SPAN: usize = 64;
+/// Rows and outputs of a tile of `shared/dense.wgsl`.
+const SPAN: usize = constant(source::DECODE, "SPAN");
 
 /// Two dense layers of `encode` or `decode`, by the names of their entry points.
 pub(crate) fn two_layers(

@@ -12,7 +12,7 @@ use crate::{
 use retrial_host::{DARK, tiled};
 use retrial_spec::{Precision, Problem, Result, rng};
 
-/// Which trials of a submission are scored, and by which pixels; as in `score.wgsl`.
+/// Which trials of a submission are scored, and by which pixels.
 #[derive(Clone, Copy)]
 pub(crate) enum Pass<'a> {
     /// All, by all pixels.
@@ -26,9 +26,9 @@ pub(crate) enum Pass<'a> {
 impl Pass<'_> {
     fn number(self) -> u32 {
         match self {
-            Pass::All => 0,
-            Pass::Screen(_) => 1,
-            Pass::List => 2,
+            Pass::All => source::PASSES[0],
+            Pass::Screen(_) => source::PASSES[1],
+            Pass::List => source::PASSES[2],
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::plan::Tile;
 use bytemuck::{Pod, Zeroable};
+use retrial_host::constant;
 use std::mem::offset_of;
 
 /// Joins files of `shaders/` in order.
@@ -54,11 +55,12 @@ pub struct Shader {
 }
 
 /// Thresholds of one dispatch of `pass_at_k`, which is what its workgroup memory holds.
-pub(crate) const THRESHOLDS_PER_DISPATCH: usize = 1024;
+pub(crate) const THRESHOLDS_PER_DISPATCH: usize = constant(PASS_AT_K, "THRESHOLDS");
 /// Bins of a sample's histogram that `pass_at_k` counts in.
-pub(crate) const BINS: usize = 1024;
+pub(crate) const BINS: usize = constant(PASS_AT_K, "BINS");
 /// Numbers of the passes of `score`: all trials, a screen of them, and those that it let through.
-pub(crate) const PASSES: [u32; 3] = [0, 1, 2];
+pub(crate) const PASSES: [u32; 3] =
+    [constant(SCORE, "ALL") as u32, constant(SCORE, "SCREEN") as u32, constant(SCORE, "LIST") as u32];
 
 /// Values for constants of an entry point.
 pub type Constants = Vec<(&'static str, f64)>;

@@ -7,18 +7,18 @@ use crate::{
     gpu::{Dispatch, Gpu},
     source::{self, BINS, THRESHOLDS_PER_DISPATCH},
 };
-use retrial_host::{fold, no_error, recount::compare};
+use retrial_host::{constant, fold, no_error, recount::compare};
 use retrial_spec::{
     Problem, Result, Row, Tally,
     tally::{Histogram, Record},
 };
 
-/// Trials of a block, as in `pass_at_k.wgsl`.
-const BLOCK: usize = 4096;
+/// Trials of a block of `pass_at_k.wgsl`.
+const BLOCK: usize = constant(source::PASS_AT_K, "SIZE") * constant(source::PASS_AT_K, "STEPS");
 const INFINITE: u32 = f32::INFINITY.to_bits();
 /// Kinds of entries.
-const RECORD: u32 = 0;
-const STRAY: u32 = 1;
+const RECORD: u32 = constant(source::PASS_AT_K, "RECORD") as u32;
+const STRAY: u32 = constant(source::PASS_AT_K, "STRAY") as u32;
 /// Entries that a list has room for, and that are read back, for each tile.
 const PER_TILE: usize = 8;
 
