@@ -2,6 +2,8 @@
 //! CUDA and through wgpu; a name as argument (`cargo bench -- score`) picks one, `engine` what a run adds. The output of a kernel is validated by `cargo test`, not here, and nothing here
 //! asserts a time.
 
+#![allow(unreachable_pub, reason = "a program has no API: what is pub is for its other files")]
+
 mod correlation;
 mod decode;
 mod encode;

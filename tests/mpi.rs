@@ -1,4 +1,5 @@
 //! Runs that the ranks of an MPI job share: the bytes of a run alone, whatever happens to a rank. With feature `mpi`.
+#![allow(unreachable_pub, reason = "a program has no API: what is pub is for its other files")]
 #![cfg(target_os = "linux")]
 
 use std::{

@@ -1,5 +1,7 @@
 //! One module per kernel, under the kernel's name, and one per promise of the program.
 
+#![allow(unreachable_pub, reason = "a program has no API: what is pub is for its other files")]
+
 mod census;
 mod circles;
 mod cli;

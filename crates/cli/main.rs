@@ -1,5 +1,7 @@
 //! The command line. One file per command; results go to stdout, everything else to stderr.
 
+#![allow(unreachable_pub, reason = "a program has no API: what is pub is for its other files")]
+
 mod args;
 mod backtest;
 mod bench;

@@ -15,7 +15,17 @@ pub enum Truth<'a> {
     Reference,
 }
 
+impl std::fmt::Debug for Truth<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Backend(backend) => f.debug_tuple("Backend").field(backend.device()).finish(),
+            Self::Reference => f.write_str("Reference"),
+        }
+    }
+}
+
 /// A loaded implementation, and how well it agreed.
+#[derive(Debug)]
 pub struct Proven<'a> {
     /// Ready to run.
     pub scorer: Scorer<'a>,

@@ -9,14 +9,14 @@ use retrial_spec::Result;
 use std::path::Path;
 
 /// Collects attempts in their order.
-pub struct Attempts<'a> {
+pub(crate) struct Attempts<'a> {
     path: &'a Path,
     builder: Builder<'a>,
     row: u64,
 }
 
 impl<'a> Attempts<'a> {
-    pub fn new(path: &'a Path, options: &'a Options) -> Result<Self> {
+    pub(crate) fn new(path: &'a Path, options: &'a Options) -> Result<Self> {
         let mut present = [false; Column::COUNT];
         for column in [Column::Model, Column::Benchmark, Column::Problem, Column::Success] {
             present[column as usize] = true;
@@ -25,7 +25,7 @@ impl<'a> Attempts<'a> {
     }
 
     /// Takes an outcome.
-    pub fn add(&mut self, model: &str, benchmark: &str, problem: &str, outcome: &str) -> Result<()> {
+    pub(crate) fn add(&mut self, model: &str, benchmark: &str, problem: &str, outcome: &str) -> Result<()> {
         self.row += 1;
         let mut fields = Fields::default();
         let columns = [Column::Model, Column::Benchmark, Column::Problem, Column::Success];
@@ -35,7 +35,7 @@ impl<'a> Attempts<'a> {
         self.builder.add(&fields, Place { path: self.path, row: self.row, line: 0 })
     }
 
-    pub fn finish(self) -> Result<Vec<Group>> {
+    pub(crate) fn finish(self) -> Result<Vec<Group>> {
         self.builder.finish()
     }
 }

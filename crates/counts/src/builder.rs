@@ -59,7 +59,7 @@ struct Draft {
 }
 
 /// Collects the rows of a table.
-pub struct Builder<'a> {
+pub(crate) struct Builder<'a> {
     path: PathBuf,
     options: &'a Options,
     kind: Kind,
@@ -79,7 +79,7 @@ pub struct Builder<'a> {
 
 impl<'a> Builder<'a> {
     /// An error where the columns that are there, of all in the `header`, make no table of any kind, or the options do not fit that kind.
-    pub fn new(path: &Path, present: [bool; Column::COUNT], header: &str, options: &'a Options) -> Result<Self> {
+    pub(crate) fn new(path: &Path, present: [bool; Column::COUNT], header: &str, options: &'a Options) -> Result<Self> {
         let has = |column: Column| present[column as usize];
         let kind = match [Column::Correct, Column::Success, Column::Attempt].map(has) {
             [true, ..] => Kind::Counts,
@@ -168,7 +168,7 @@ impl<'a> Builder<'a> {
     }
 
     /// Takes a row.
-    pub fn add(&mut self, fields: &Fields, place: Place<'_>) -> Result<()> {
+    pub(crate) fn add(&mut self, fields: &Fields, place: Place<'_>) -> Result<()> {
         self.check(fields, place)?;
         let name = |column: Column| self.options.columns.name(column);
         let text = |column: Column| match fields[column as usize].as_deref() {
@@ -308,7 +308,7 @@ impl<'a> Builder<'a> {
     }
 
     /// The groups. An error without rows, or where attempts contradict each other or the options.
-    pub fn finish(mut self) -> Result<Vec<Group>> {
+    pub(crate) fn finish(mut self) -> Result<Vec<Group>> {
         let drafts = std::mem::take(&mut self.drafts);
         if let Some(wanted) = self.options.problems
             && wanted.saturating_mul(drafts.len()) > MAX_PROBLEMS
@@ -477,7 +477,7 @@ fn missing(path: &Path, column: Column, more: &str, header: &str, options: &Opti
 }
 
 /// On one line, and no longer than is read.
-pub fn shortened(names: &str) -> String {
+pub(crate) fn shortened(names: &str) -> String {
     const LONGEST: usize = 300;
     match names.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{} ...", visible(&names[..end])),
@@ -490,7 +490,7 @@ fn label(draft: &Draft) -> String {
 }
 
 /// The name of a file without its extensions.
-pub fn stem(path: &Path) -> String {
+pub(crate) fn stem(path: &Path) -> String {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     if name == "-" {
         return "stdin".into();

@@ -3,7 +3,7 @@
 use crate::{Column, Columns};
 
 /// A table whose rows are known by the names in it.
-pub struct Dialect {
+pub(crate) struct Dialect {
     /// Whose tables they are.
     pub name: &'static str,
     /// What is recognised, in a line of help.
@@ -15,7 +15,7 @@ pub struct Dialect {
 }
 
 /// Every dialect, the more demanding first.
-pub const DIALECTS: &[Dialect] = &[
+pub(crate) const DIALECTS: &[Dialect] = &[
     Dialect {
         name: "lm-evaluation-harness",
         about: "samples_*.jsonl (doc_id, filter, a metric; filters are benchmarks, repeats attempts)",

@@ -58,7 +58,7 @@ fn file(path: &Path, options: &Options) -> Result<Vec<Group>> {
 }
 
 /// Reads files and directories of any format; groups of one model and benchmark are one.
-pub fn read(paths: &[PathBuf], options: &Options) -> Result<Vec<Group>> {
+pub(crate) fn read(paths: &[PathBuf], options: &Options) -> Result<Vec<Group>> {
     let mut files = vec![];
     for path in paths {
         if path.is_dir() && !path.join("run.json").exists() {

@@ -5,7 +5,7 @@ use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, M
 use std::{borrow::Cow, fmt, ops::Range};
 
 /// A value, as the text that CSV would hold.
-pub enum Scalar<'a> {
+pub(crate) enum Scalar<'a> {
     /// A string, a truth value, or null as nothing.
     Text(Cow<'a, str>),
     /// A number.
@@ -17,10 +17,10 @@ pub enum Scalar<'a> {
 }
 
 /// The values of some names, in their order; `None` where the object has no such name.
-pub type Row<'a> = [Option<Scalar<'a>>; Column::COUNT];
+pub(crate) type Row<'a> = [Option<Scalar<'a>>; Column::COUNT];
 
 /// Reads an object.
-pub fn row<'a>(text: &'a [u8], names: &[&str; Column::COUNT]) -> serde_json::Result<Row<'a>> {
+pub(crate) fn row<'a>(text: &'a [u8], names: &[&str; Column::COUNT]) -> serde_json::Result<Row<'a>> {
     let mut json = serde_json::Deserializer::from_slice(text);
     let row = Names(names).deserialize(&mut json)?;
     json.end()?;
@@ -28,13 +28,13 @@ pub fn row<'a>(text: &'a [u8], names: &[&str; Column::COUNT]) -> serde_json::Res
 }
 
 /// All names of an object, in its order.
-pub fn names(text: &[u8]) -> serde_json::Result<Vec<String>> {
+pub(crate) fn names(text: &[u8]) -> serde_json::Result<Vec<String>> {
     serde_json::from_slice::<Entries<IgnoredAny>>(text)
         .map(|entries| entries.0.into_iter().map(|(name, _)| name).collect())
 }
 
 /// Where the objects are in a text of one, of several, or of an array of them. An error for anything else.
-pub fn objects(text: &[u8]) -> serde_json::Result<Vec<Range<usize>>> {
+pub(crate) fn objects(text: &[u8]) -> serde_json::Result<Vec<Range<usize>>> {
     let blank = |at: usize| at + text[at..].iter().take_while(|b| b.is_ascii_whitespace()).count();
     let (mut at, mut found) = (blank(0), vec![]);
     let array = text.get(at) == Some(&b'[');
@@ -62,7 +62,7 @@ pub fn objects(text: &[u8]) -> serde_json::Result<Vec<Range<usize>>> {
 }
 
 /// An object in its own order.
-pub struct Entries<T>(pub Vec<(String, T)>);
+pub(crate) struct Entries<T>(pub Vec<(String, T)>);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Entries<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -146,7 +146,7 @@ impl Visitor<'_> for Place<'_> {
 
 impl Scalar<'_> {
     /// The text that CSV would hold; `None` of what is nested.
-    pub fn text(&self) -> Option<&str> {
+    pub(crate) fn text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
             Self::Number(text) => Some(text),

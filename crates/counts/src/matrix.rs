@@ -7,7 +7,7 @@ use retrial_spec::{Error, Result};
 use std::path::Path;
 
 /// Whether every cell of a table's first row, but perhaps the first, is an outcome, and there are two or more.
-pub fn is_row(header: &StringRecord, row: &StringRecord, options: &Options) -> bool {
+pub(crate) fn is_row(header: &StringRecord, row: &StringRecord, options: &Options) -> bool {
     let outcome = |cell: &str| matches!(options.outcome(cell), Some(Ok(_)) | None);
     let cells = row.iter().skip(usize::from(named(header, row, options)));
     cells.clone().count() > 1 && cells.clone().all(outcome) && cells.clone().any(|cell| !cell.trim().is_empty())
@@ -23,7 +23,7 @@ fn named(header: &StringRecord, row: &StringRecord, options: &Options) -> bool {
 }
 
 /// Reads a wide CSV; the header is a row where it holds outcomes.
-pub fn read(
+pub(crate) fn read(
     path: &Path,
     header: &StringRecord,
     mut row: StringRecord,
@@ -52,7 +52,7 @@ pub fn read(
 }
 
 /// Reads an array `[problems, attempts]` of outcomes or scores; of floats, what is not a number is missing.
-pub fn array(path: &Path, options: &Options) -> Result<Vec<Group>> {
+pub(crate) fn array(path: &Path, options: &Options) -> Result<Vec<Group>> {
     let array = Array::open(path)?;
     let &[_, trials] = array.shape() else {
         let got = format!("is an array of {:?}", array.shape());

@@ -22,7 +22,7 @@ use std::{
 
 /// Reads a table. The library panics over some damaged files; that ends here, as an error, and without its message: no
 /// panic's is printed meanwhile.
-pub fn read(path: &Path, options: &Options) -> Result<Vec<Group>> {
+pub(crate) fn read(path: &Path, options: &Options) -> Result<Vec<Group>> {
     // Hooks are the process's: two at a time would put back each other's.
     static ONE: Mutex<()> = Mutex::new(());
     let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use std::{borrow::Cow, io::BufRead, path::Path};
 
 /// Reads JSON of any kind.
-pub fn read(path: &Path, mut source: Source, options: &Options) -> Result<Vec<Group>> {
+pub(crate) fn read(path: &Path, mut source: Source, options: &Options) -> Result<Vec<Group>> {
     let mut first = vec![];
     source.read_until(b'\n', &mut first).map_err(|e| source::fault(path, e))?;
     // An object in a line is a row, unless it is a document.

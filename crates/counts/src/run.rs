@@ -11,7 +11,7 @@ use std::path::Path;
 
 /// Reads the directory of a run.
 #[cfg(feature = "runs")]
-pub fn read(path: &Path, options: &Options) -> Result<Vec<Group>> {
+pub(crate) fn read(path: &Path, options: &Options) -> Result<Vec<Group>> {
     let asked = [("stopped", options.stopped.is_some()), ("attempts", options.attempts.is_some())];
     if let Some((name, _)) = asked.iter().chain(&[("problems", options.problems.is_some())]).find(|(_, asked)| *asked) {
         return Err(Error::input(name, format!("given for the run {}", path.display()), "a run says this itself"));

@@ -9,14 +9,14 @@ use std::{
 };
 
 /// The longest row, bytes: one with whole completions in it, not one that never ends.
-pub const MAX_ROW: u64 = 16 << 20;
+pub(crate) const MAX_ROW: u64 = 16 << 20;
 /// The largest table, bytes as unpacked.
-pub const MAX_BYTES: u64 = 8 << 30;
+pub(crate) const MAX_BYTES: u64 = 8 << 30;
 /// The largest document, which is taken into memory whole.
-pub const MAX_DOCUMENT: u64 = 512 << 20;
+pub(crate) const MAX_DOCUMENT: u64 = 512 << 20;
 
 /// A file or standard input, unpacked where it is gzipped, as UTF-8.
-pub struct Source {
+pub(crate) struct Source {
     inner: Box<dyn BufRead>,
     /// Bytes that may still come, of this row and of all.
     row: u64,
@@ -25,7 +25,7 @@ pub struct Source {
 
 impl Source {
     /// Opens a file, or standard input for `-`.
-    pub fn open(path: &Path) -> Result<Self> {
+    pub(crate) fn open(path: &Path) -> Result<Self> {
         let io = |e| fault(path, e);
         let plain: Box<dyn Read> = match path.as_os_str() == "-" {
             true => Box::new(io::stdin()),
@@ -52,12 +52,12 @@ impl Source {
     }
 
     /// Says that a row was found. Readers look ahead, so a row may take a buffer more than the limit, or less.
-    pub fn next_row(&mut self) {
+    pub(crate) fn next_row(&mut self) {
         self.row = MAX_ROW;
     }
 
     /// What follows after `start`, as a whole.
-    pub fn document(mut self, path: &Path, start: Vec<u8>) -> Result<Vec<u8>> {
+    pub(crate) fn document(mut self, path: &Path, start: Vec<u8>) -> Result<Vec<u8>> {
         // Not held to rows.
         (self.row, self.all) = (MAX_DOCUMENT, MAX_DOCUMENT);
         let mut text = start;
@@ -72,7 +72,7 @@ impl Source {
 }
 
 /// What is wrong with a file that cannot be read on: the system's word, or a limit of [`Source`].
-pub fn fault(path: &Path, error: io::Error) -> Error {
+pub(crate) fn fault(path: &Path, error: io::Error) -> Error {
     match error.kind() {
         io::ErrorKind::FileTooLarge => {
             Error::file(path, format!("holds {error}"), "no table of counts does; check it, or keep fewer columns")

@@ -18,7 +18,7 @@ use std::{
 const MAX_COLUMNS: usize = 10_000;
 
 /// Reads a table with a header, parted by commas, tabs or semicolons, or a matrix of outcomes.
-pub fn read(path: &Path, mut source: Source, options: &Options) -> Result<Vec<Group>> {
+pub(crate) fn read(path: &Path, mut source: Source, options: &Options) -> Result<Vec<Group>> {
     let mut first = vec![];
     source.read_until(b'\n', &mut first).map_err(|e| source::fault(path, e))?;
     let delimiter = delimiter(&first);

@@ -7,7 +7,7 @@ use serde_yaml_ng::Value;
 use std::path::Path;
 
 /// Whether a text begins as YAML does and no CSV: with a document mark, a comment, or a name and a colon.
-pub fn is_yaml(start: &[u8]) -> bool {
+pub(crate) fn is_yaml(start: &[u8]) -> bool {
     let text = String::from_utf8_lossy(start);
     let line = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
     let name = line.split_once(':').is_some_and(|(name, rest)| {
@@ -26,7 +26,7 @@ struct Problem {
 }
 
 /// Reads a problem, named by its index in its data set, or else by its file; its folder names the model.
-pub fn read(path: &Path, source: Source, options: &Options) -> Result<Vec<Group>> {
+pub(crate) fn read(path: &Path, source: Source, options: &Options) -> Result<Vec<Group>> {
     let text = source.document(path, vec![])?;
     let what = "looks like YAML, and only that of large_language_monkeys is read (is_corrects, a list)";
     let problem: Problem = serde_yaml_ng::from_slice(&text).map_err(|e| {

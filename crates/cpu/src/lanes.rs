@@ -10,16 +10,16 @@ mod avx512;
 mod portable;
 
 #[cfg(target_arch = "x86_64")]
-pub use {avx2::Avx2, avx512::Avx512};
+pub(crate) use {avx2::Avx2, avx512::Avx512};
 
-pub use portable::Portable;
+pub(crate) use portable::Portable;
 
 /// Operations on one vector.
 ///
 /// The x86 implementations may only be called from a function compiled for their instruction set. That holds because
 /// all of them are `inline(always)` and reached only through the `target_feature` entry points of `isa.rs`, which are
 /// called after detection.
-pub trait Lanes: Copy {
+pub(crate) trait Lanes: Copy {
     /// The same lanes as `u32`.
     type Int: Copy;
     /// Lanes of one vector.

@@ -91,14 +91,14 @@ pub(crate) struct FirstLayer {
 }
 
 impl FirstLayer {
-    pub fn new(layer: &Linear, rows: usize) -> Self {
+    pub(crate) fn new(layer: &Linear, rows: usize) -> Self {
         Self { packed: Packed::new(layer, rows, 0.0), latents: (0..layer.inputs as u16).collect() }
     }
 
     /// `relu(W3 z + b3)` and the units that are positive in some lane. `h` is `[hidden][C * WIDTH]`, or `[alive][C * WIDTH]`
     /// where `DROP` says to leave the others out.
     #[inline(always)]
-    pub fn units<V: Lanes, const R: usize, const C: usize, const DROP: bool>(
+    pub(crate) fn units<V: Lanes, const R: usize, const C: usize, const DROP: bool>(
         &self,
         z: &[f32],
         h: &mut [f32],

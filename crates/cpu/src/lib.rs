@@ -34,6 +34,7 @@ use retrial_spec::{
 use scorer::CpuScorer;
 
 /// The CPU of this machine.
+#[derive(Debug)]
 pub struct Cpu {
     device: Device,
     isa: Isa,

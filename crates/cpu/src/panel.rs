@@ -84,23 +84,23 @@ pub(crate) struct Packed {
 
 impl Packed {
     /// Packs in groups of `rows`. Rows beyond the last output get zero weights and `padding` as bias.
-    pub fn new(layer: &Linear, rows: usize, padding: f32) -> Self {
+    pub(crate) fn new(layer: &Linear, rows: usize, padding: f32) -> Self {
         let (weight, bias) = tiled(layer, rows, layer.outputs.next_multiple_of(rows), layer.inputs, padding);
         Self { outputs: layer.outputs, inputs: layer.inputs, rows, weight, bias }
     }
 
-    pub fn groups(&self) -> usize {
+    pub(crate) fn groups(&self) -> usize {
         self.bias.len() / self.rows
     }
 
     /// Weights of a group, `[input][row]`.
-    pub fn weight(&self, group: usize) -> &[f32] {
+    pub(crate) fn weight(&self, group: usize) -> &[f32] {
         let size = self.rows * self.inputs;
         &self.weight[group * size..][..size]
     }
 
     /// Biases, outputs rounded up to whole groups.
-    pub fn bias(&self) -> &[f32] {
+    pub(crate) fn bias(&self) -> &[f32] {
         &self.bias
     }
 }

@@ -5,6 +5,7 @@ use retrial_spec::{Error, Result};
 use std::sync::Mutex;
 
 /// The threads of a device.
+#[derive(Debug)]
 pub(crate) struct Pool {
     /// `None` for all that the program has.
     own: Option<ThreadPool>,
@@ -12,7 +13,7 @@ pub(crate) struct Pool {
 
 impl Pool {
     /// Of so many threads, or of all.
-    pub fn new(threads: Option<usize>) -> Result<Self> {
+    pub(crate) fn new(threads: Option<usize>) -> Result<Self> {
         let own = |threads| ThreadPoolBuilder::new().num_threads(threads).build();
         let fault =
             |e| Error::Device { device: "cpu".into(), fault: format!("{e}"), fix: "ask for fewer threads".into() };
@@ -20,12 +21,12 @@ impl Pool {
     }
 
     /// How many.
-    pub fn threads(&self) -> usize {
+    pub(crate) fn threads(&self) -> usize {
         self.own.as_ref().map_or_else(rayon::current_num_threads, ThreadPool::current_num_threads)
     }
 
     /// Runs every task once, each thread with a scratch of its own. The first error stops the rest.
-    pub fn for_each<T: Send, S>(
+    pub(crate) fn for_each<T: Send, S>(
         &self,
         tasks: impl ExactSizeIterator<Item = T> + Send,
         scratch: impl Fn() -> S + Sync,

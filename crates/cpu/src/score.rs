@@ -28,7 +28,7 @@ pub(crate) struct Decoder<L> {
 }
 
 impl<L: Layer> Decoder<L> {
-    pub fn new(problem: &Problem, isa: Isa) -> Self {
+    pub(crate) fn new(problem: &Problem, isa: Isa) -> Self {
         const HIDDEN_BYTES: usize = 320 << 10;
         let (tile, shape) = (isa.tile(), problem.shape());
         Self {
@@ -42,11 +42,11 @@ impl<L: Layer> Decoder<L> {
     }
 
     /// Most trials of one [`Block`].
-    pub fn block(&self) -> usize {
+    pub(crate) fn block(&self) -> usize {
         self.sub_blocks * self.tile.trials
     }
 
-    pub fn scratch(&self) -> Scratch<L> {
+    pub(crate) fn scratch(&self) -> Scratch<L> {
         let (lanes, steps) = (self.tile.trials, L::steps(self.hidden));
         Scratch {
             latents: vec![0.0; self.latent * lanes],
@@ -73,7 +73,7 @@ pub(crate) struct Scratch<L: Layer> {
 
 impl<L: Layer> Scratch<L> {
     /// Steps per trial that the last block did not skip.
-    pub fn steps(&self, sub_blocks: usize) -> f64 {
+    pub(crate) fn steps(&self, sub_blocks: usize) -> f64 {
         self.alive[..sub_blocks].iter().map(Vec::len).sum::<usize>() as f64 / sub_blocks as f64
     }
 }

@@ -29,13 +29,13 @@ pub(crate) struct CpuScorer<'a, L> {
 
 impl<'a, L: Layer> CpuScorer<'a, L> {
     /// With an instruction set that is available, and for pairs multiplies them.
-    pub fn new(isa: Isa, pool: &'a Pool, problem: &'a Problem) -> Self {
+    pub(crate) fn new(isa: Isa, pool: &'a Pool, problem: &'a Problem) -> Self {
         Self { isa, pool, problem, decoder: Decoder::new(problem, isa), screened: 0.0, plans: vec![] }
     }
 
     /// Samples of which the last counts-only tally looked at some pixels first.
     #[cfg(test)]
-    pub fn screened_samples(&self) -> usize {
+    pub(crate) fn screened_samples(&self) -> usize {
         self.plans.iter().filter(|plan| plan.get().is_some_and(Option::is_some)).count()
     }
 

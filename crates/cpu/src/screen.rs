@@ -28,7 +28,7 @@ pub(crate) struct Pilot<'a> {
 impl Pilot<'_> {
     /// The pixels to look at first, a number of whole groups of `rows`; `None` where screening does not pay. A trial
     /// passes whose sum over them is at most `limit`.
-    pub fn plan(&self, problem: &Problem, rows: usize, limit: f32) -> Option<Vec<u16>> {
+    pub(crate) fn plan(&self, problem: &Problem, rows: usize, limit: f32) -> Option<Vec<u16>> {
         let shape = problem.shape();
         let trials = |pixel: u16| &self.squares[pixel as usize * self.stride..][..self.trials];
         let mut order: Vec<(f32, u16)> = (0..shape.pixels as u16).map(|p| (trials(p).iter().sum(), p)).collect();
@@ -61,7 +61,7 @@ pub(crate) struct Screen<L> {
 
 impl<L: Layer> Screen<L> {
     /// Of whole groups of `rows` pixels.
-    pub fn new(problem: &Problem, sample: usize, pixels: &[u16], rows: usize) -> Self {
+    pub(crate) fn new(problem: &Problem, sample: usize, pixels: &[u16], rows: usize) -> Self {
         let full = &problem.weights().decoder_fc2;
         let row = |&pixel: &u16| &full.weight[pixel as usize * full.inputs..][..full.inputs];
         let layer = Linear {

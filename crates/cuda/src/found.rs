@@ -32,23 +32,23 @@ pub(crate) struct Found {
 
 impl Found {
     /// For a window of `trials` trials.
-    pub fn new(gpu: &Gpu, samples: usize, trials: usize) -> Result<Self, Fault> {
+    pub(crate) fn new(gpu: &Gpu, samples: usize, trials: usize) -> Result<Self, Fault> {
         let len = 1 + ROOM * samples * trials.div_ceil(SPAN);
         Ok(Self { entries: gpu.buffer(len)?, host: gpu.pinned(len)? })
     }
 
     /// Its bytes on the device.
-    pub fn bytes(samples: usize, trials: usize) -> u64 {
+    pub(crate) fn bytes(samples: usize, trials: usize) -> u64 {
         (size_of::<Entry>() * (1 + ROOM * samples * trials.div_ceil(SPAN))) as u64
     }
 
     /// What is read back with a window: from where, to where, how much.
-    pub fn read(&self) -> (&Buffer<Entry>, &Pinned<Entry>, usize) {
+    pub(crate) fn read(&self) -> (&Buffer<Entry>, &Pinned<Entry>, usize) {
         (&self.entries, &self.host, self.entries.len().min(1 + PREFIX))
     }
 
     /// The entries, of which the first were read back. `None` where there were more than fit.
-    pub fn entries(&mut self, gpu: &Gpu) -> Result<Option<Vec<Entry>>, Fault> {
+    pub(crate) fn entries(&mut self, gpu: &Gpu) -> Result<Option<Vec<Entry>>, Fault> {
         let len = 1 + self.host.values(1)[0][0] as usize;
         if len > self.entries.len() {
             return Ok(None);
@@ -68,7 +68,7 @@ pub(crate) struct Entries<'w> {
 
 impl<'w> Entries<'w> {
     /// Refuses what no device that works finds.
-    pub fn new(mut list: Vec<Entry>, window: &'w Range<u64>, samples: usize) -> Result<Self, Fault> {
+    pub(crate) fn new(mut list: Vec<Entry>, window: &'w Range<u64>, samples: usize) -> Result<Self, Fault> {
         list.sort_unstable();
         for &[sample, offset, bits, _] in &list {
             if bits >= f32::INFINITY.to_bits() {
@@ -81,13 +81,13 @@ impl<'w> Entries<'w> {
         Ok(Self { list, window })
     }
 
-    pub fn of(&self, sample: usize) -> impl Iterator<Item = &Entry> {
+    pub(crate) fn of(&self, sample: usize) -> impl Iterator<Item = &Entry> {
         let before = |sample: usize| self.list.partition_point(|entry| (entry[0] as usize) < sample);
         self.list[before(sample)..before(sample + 1)].iter()
     }
 
     /// Adds an entry to its sample's row.
-    pub fn add(&self, &[_, offset, bits, kind]: &Entry, row: &mut Row) {
+    pub(crate) fn add(&self, &[_, offset, bits, kind]: &Entry, row: &mut Row) {
         let (trial, error) = (self.window.start + u64::from(offset), f32::from_bits(bits));
         match kind {
             STRAY => row.add_bins(Histogram::bin(error), [1]),

@@ -35,11 +35,11 @@ pub(crate) struct Buffer<T> {
 }
 
 impl<T> Buffer<T> {
-    pub fn address(&self) -> u64 {
+    pub(crate) fn address(&self) -> u64 {
         self.address
     }
 
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.len
     }
 }
@@ -66,7 +66,7 @@ unsafe impl<T: Sync> Sync for Pinned<T> {}
 
 impl<T: Pod> Pinned<T> {
     /// The first `len` values.
-    pub fn values(&self, len: usize) -> &[T] {
+    pub(crate) fn values(&self, len: usize) -> &[T] {
         assert!(len <= self.len);
         // SAFETY: `Gpu::pinned` allocated and cleared `self.len` values of `T`, which is valid for any bits.
         unsafe { std::slice::from_raw_parts(self.memory.as_ptr().cast(), len) }
@@ -89,7 +89,7 @@ pub(crate) struct Pending<'g> {
 
 impl Pending<'_> {
     /// Waits until it has ended.
-    pub fn finish(mut self) -> Result<(), Fault> {
+    pub(crate) fn finish(mut self) -> Result<(), Fault> {
         self.wait()
     }
 
@@ -120,25 +120,31 @@ pub(crate) struct Launch {
 }
 
 impl Launch {
-    pub fn new<P: Pod>(program: &'static Program, entry: &'static str, grid: u64, block: u32, params: &P) -> Self {
+    pub(crate) fn new<P: Pod>(
+        program: &'static Program,
+        entry: &'static str,
+        grid: u64,
+        block: u32,
+        params: &P,
+    ) -> Self {
         assert!(program.entries.contains(&entry) && size_of::<P>() == program.params.1);
         let params = bytemuck::bytes_of(params).to_vec();
         Self { program, entry, grid, cluster: 1, block, shared: 0, resident: 0, params }
     }
 
     /// In clusters of so many blocks.
-    pub fn clusters(self, blocks: u32) -> Self {
+    pub(crate) fn clusters(self, blocks: u32) -> Self {
         assert!(self.grid.is_multiple_of(blocks.into()));
         Self { cluster: blocks, ..self }
     }
 
     /// With dynamic shared memory.
-    pub fn shared(self, bytes: u32) -> Self {
+    pub(crate) fn shared(self, bytes: u32) -> Self {
         Self { shared: bytes, ..self }
     }
 
     /// Of so many blocks on a multiprocessor at once: what shared memory they do not need caches global memory.
-    pub fn resident(self, blocks: u32) -> Self {
+    pub(crate) fn resident(self, blocks: u32) -> Self {
         Self { resident: blocks, ..self }
     }
 }
@@ -147,42 +153,42 @@ impl Launch {
 pub(crate) const GRID: u64 = i32::MAX as u64;
 
 impl Gpu {
-    pub fn new(driver: Arc<dyn Driver>, name: String) -> Self {
+    pub(crate) fn new(driver: Arc<dyn Driver>, name: String) -> Self {
         Self { driver, name, busy: Arc::default() }
     }
 
-    pub fn properties(&self) -> &DeviceProperties {
+    pub(crate) fn properties(&self) -> &DeviceProperties {
         self.driver.properties()
     }
 
     /// Time spent in launches so far.
-    pub fn busy(&self) -> Duration {
+    pub(crate) fn busy(&self) -> Duration {
         Duration::from_nanos(self.busy.load(Relaxed))
     }
 
-    pub fn free_memory(&self) -> Result<u64, Fault> {
+    pub(crate) fn free_memory(&self) -> Result<u64, Fault> {
         self.driver.free_memory()
     }
 
     /// Room for `len` values, of any content.
-    pub fn buffer<T>(&self, len: usize) -> Result<Buffer<T>, Fault> {
+    pub(crate) fn buffer<T>(&self, len: usize) -> Result<Buffer<T>, Fault> {
         let address = self.driver.allocate((len * size_of::<T>()).max(16) as u64)?;
         Ok(Buffer { driver: self.driver.clone(), address, len, values: PhantomData })
     }
 
-    pub fn upload<T: Pod>(&self, values: &[T]) -> Result<Buffer<T>, Fault> {
+    pub(crate) fn upload<T: Pod>(&self, values: &[T]) -> Result<Buffer<T>, Fault> {
         let buffer = self.buffer(values.len())?;
         self.write(&buffer, values)?;
         Ok(buffer)
     }
 
-    pub fn write<T: Pod>(&self, buffer: &Buffer<T>, values: &[T]) -> Result<(), Fault> {
+    pub(crate) fn write<T: Pod>(&self, buffer: &Buffer<T>, values: &[T]) -> Result<(), Fault> {
         assert!(values.len() <= buffer.len);
         // SAFETY: the buffer holds at least as many values.
         unsafe { self.driver.write(buffer.address, bytemuck::cast_slice(values)) }
     }
 
-    pub fn pinned<T: Pod + Zeroable>(&self, len: usize) -> Result<Pinned<T>, Fault> {
+    pub(crate) fn pinned<T: Pod + Zeroable>(&self, len: usize) -> Result<Pinned<T>, Fault> {
         let bytes = (len * size_of::<T>()).max(16);
         let memory = self.driver.pin(bytes)?;
         // SAFETY: `pin` gave `bytes` bytes.
@@ -191,7 +197,7 @@ impl Gpu {
     }
 
     /// Reads the first `len` values of a buffer, which no work under way writes, beside that work.
-    pub fn read<T: Pod>(&self, from: &Buffer<T>, to: &mut Pinned<T>, len: usize) -> Result<(), Fault> {
+    pub(crate) fn read<T: Pod>(&self, from: &Buffer<T>, to: &mut Pinned<T>, len: usize) -> Result<(), Fault> {
         assert!(len <= from.len.min(to.len));
         let read = Read { from: from.address, to: to.memory, bytes: len * size_of::<T>() };
         // SAFETY: `read` is within both buffers, and `to` is borrowed.
@@ -203,7 +209,7 @@ impl Gpu {
     /// # Safety
     /// Every buffer whose address is in a parameter is as large as its kernel's contract says. It, `from` and `to` outlive
     /// the pending work, which is not forgotten; nothing reads `to` before it has landed.
-    pub unsafe fn start<T>(
+    pub(crate) unsafe fn start<T>(
         &self,
         calls: &[Launch],
         from: &Buffer<T>,
@@ -235,7 +241,7 @@ impl Gpu {
     ///
     /// # Safety
     /// Every buffer whose address is in a parameter is as large as its kernel's contract says, and lives.
-    pub unsafe fn run<T: Pod>(&self, calls: &[Launch], from: &Buffer<T>, len: usize) -> Result<Vec<T>, Fault> {
+    pub(crate) unsafe fn run<T: Pod>(&self, calls: &[Launch], from: &Buffer<T>, len: usize) -> Result<Vec<T>, Fault> {
         let to = self.pinned(len)?;
         // SAFETY: the caller's promise; the pending work has ended before `to` is read or dropped.
         unsafe { self.start(calls, from, &to, len)? }.finish()?;
@@ -243,7 +249,7 @@ impl Gpu {
     }
 
     /// The error that a user sees.
-    pub fn error(&self, fault: Fault) -> Error {
+    pub(crate) fn error(&self, fault: Fault) -> Error {
         let (fault, fix) = match fault {
             Fault::OutOfMemory { bytes } => {
                 let free = self.driver.free_memory().map_or("an unknown amount".into(), |free| format!("{free} bytes"));

@@ -15,13 +15,13 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    pub fn retain(device: sys::CUdevice) -> Result<Self, DriverError> {
+    pub(crate) fn retain(device: sys::CUdevice) -> Result<Self, DriverError> {
         // SAFETY: released once, when `self` is dropped.
         Ok(Self { device, context: unsafe { primary_ctx::retain(device)? } })
     }
 
     /// Makes it current on this thread; the driver's calls need it.
-    pub fn enter(&self) -> Result<(), DriverError> {
+    pub(crate) fn enter(&self) -> Result<(), DriverError> {
         // SAFETY: it is retained as long as `self` lives.
         unsafe { ctx::set_current(self.context) }
     }
@@ -38,7 +38,7 @@ impl Drop for Context {
 pub(crate) struct Stream(pub sys::CUstream);
 
 impl Stream {
-    pub fn new() -> Result<Self, DriverError> {
+    pub(crate) fn new() -> Result<Self, DriverError> {
         stream::create(stream::StreamKind::NonBlocking).map(Self)
     }
 }
@@ -57,7 +57,7 @@ impl Drop for Stream {
 pub(crate) struct Event(pub sys::CUevent);
 
 impl Event {
-    pub fn new() -> Result<Self, DriverError> {
+    pub(crate) fn new() -> Result<Self, DriverError> {
         event::create(CUevent_flags::CU_EVENT_BLOCKING_SYNC).map(Self)
     }
 }
@@ -75,7 +75,7 @@ pub(crate) struct Module(pub sys::CUmodule);
 impl Module {
     /// # Safety
     /// `image` is a whole image: machine code, or PTX that ends with a zero byte.
-    pub unsafe fn new(image: &[u8]) -> Result<Self, DriverError> {
+    pub(crate) unsafe fn new(image: &[u8]) -> Result<Self, DriverError> {
         // SAFETY: the caller's promise.
         unsafe { module::load_data(image.as_ptr().cast::<c_void>()) }.map(Self)
     }

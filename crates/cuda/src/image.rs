@@ -44,12 +44,12 @@ pub(crate) enum Operand {
 
 impl Operand {
     /// Numbers that stand for one.
-    pub fn parts(self) -> usize {
+    pub(crate) fn parts(self) -> usize {
         if self == Self::F16x3 { 2 } else { 1 }
     }
 
     /// Largest magnitude of a given normal with which nothing overflows: in f16, 14 times the generator's largest.
-    pub fn most_noise(self) -> f32 {
+    pub(crate) fn most_noise(self) -> f32 {
         if self == Self::Bf16 { Noise::LIMIT } else { 100.0 }
     }
 
@@ -238,7 +238,7 @@ impl Shifts {
 
 impl Decoder {
     /// A problem's decoder, or how much underflow would cost it.
-    pub fn new(problem: &Problem, operand: Operand) -> Result<Self, Underflow> {
+    pub(crate) fn new(problem: &Problem, operand: Operand) -> Result<Self, Underflow> {
         let shifts = match operand {
             Operand::Bf16 => Shifts::none(problem),
             _ => Shifts::new(problem),

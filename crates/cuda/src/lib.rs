@@ -59,6 +59,12 @@ pub struct Cuda {
     check_every: u64,
 }
 
+impl std::fmt::Debug for Cuda {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cuda").field("device", &self.device).finish_non_exhaustive()
+    }
+}
+
 impl Cuda {
     /// Opens GPU `index` as the driver counts them, or all of them.
     pub fn new(index: Option<usize>) -> Result<Self> {

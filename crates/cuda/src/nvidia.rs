@@ -94,7 +94,7 @@ fn unavailable(index: usize, error: DriverError) -> Error {
 
 impl Nvidia {
     /// Opens device `index`, which must exist. The compiler is looked for here, so that its absence is known at once.
-    pub fn open(index: usize) -> Result<Self> {
+    pub(crate) fn open(index: usize) -> Result<Self> {
         let driver = driver_version()?;
         let toolkit = compiler()?.version();
         let info = describe(index).map_err(|error| unavailable(index, error))?;

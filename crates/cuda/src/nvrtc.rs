@@ -101,7 +101,7 @@ fn done(code: Code) -> Result<(), Failure> {
 impl Nvrtc {
     /// The first usable library: of `folders`, in order, then of the system's own search. The error names those that were
     /// found and refused; it is empty where there is none.
-    pub fn find(folders: &[PathBuf]) -> Result<Self, Vec<String>> {
+    pub(crate) fn find(folders: &[PathBuf]) -> Result<Self, Vec<String>> {
         let mut refused = vec![];
         for folder in folders {
             for file in libraries(folder) {
@@ -167,7 +167,7 @@ impl Nvrtc {
     }
 
     /// Compiles a text with its headers, `(name, text)`. Returns code and log.
-    pub fn compile(
+    pub(crate) fn compile(
         &self,
         (name, text): (&str, &str),
         headers: &[(&str, &str)],

@@ -30,7 +30,7 @@ pub(crate) struct Operands {
 
 impl Operands {
     /// Copies them to the device.
-    pub fn load(gpu: &Gpu, problem: &Problem, decoder: &Decoder) -> Result<Self, Fault> {
+    pub(crate) fn load(gpu: &Gpu, problem: &Problem, decoder: &Decoder) -> Result<Self, Fault> {
         let Decoder { hidden, pixels, steps, factor, most_noise, .. } = *decoder;
         let mut images = vec![0.0; problem.samples() * pixels];
         for (n, row) in images.chunks_mut(pixels).enumerate() {
@@ -55,12 +55,12 @@ impl Operands {
     }
 
     /// Numbers that stand for one.
-    pub fn parts(&self) -> usize {
+    pub(crate) fn parts(&self) -> usize {
         self.w4.len() / (self.hidden * self.pixels)
     }
 
     /// Slabs of a tile of pixels, of all parts.
-    pub fn slabs(&self) -> usize {
+    pub(crate) fn slabs(&self) -> usize {
         self.hidden / SLAB * self.parts()
     }
 }

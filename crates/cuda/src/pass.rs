@@ -16,7 +16,7 @@ pub(crate) enum Pass<'s> {
 
 impl Pass<'_> {
     /// What it is over: samples, pixels of each (in tiles), and their images, W4 and biases.
-    pub fn operands<'o>(&'o self, all: &'o Operands) -> (usize, usize, [&'o Buffer<f32>; 2], &'o Buffer<u16>) {
+    pub(crate) fn operands<'o>(&'o self, all: &'o Operands) -> (usize, usize, [&'o Buffer<f32>; 2], &'o Buffer<u16>) {
         match self {
             Self::Screen(Screening { few, .. }) => (few.samples.len(), PIXELS, [&few.images, &few.bias], &few.w4),
             _ => (all.samples, all.pixels, [&all.images, &all.bias], &all.w4),
@@ -24,7 +24,7 @@ impl Pass<'_> {
     }
 
     /// As kernels take it.
-    pub fn params(self) -> source::Screen {
+    pub(crate) fn params(self) -> source::Screen {
         let (screening, pass) = match self {
             Self::All => return Zeroable::zeroed(),
             Self::Screen(screening) => (screening, 1),

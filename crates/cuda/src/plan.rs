@@ -35,14 +35,14 @@ pub(crate) struct Throughput {
 
 impl Throughput {
     /// Of a call of so many trials per sample.
-    pub fn of(trials: u64, took: Duration, busy: Duration) -> Self {
+    pub(crate) fn of(trials: u64, took: Duration, busy: Duration) -> Self {
         let took = took.as_secs_f64().max(1e-6);
         Self { rate: trials as f64 / took, idle: (took - busy.as_secs_f64()).max(0.0) }
     }
 
     /// Trials per sample of a call, in whole launches: a quarter of a second, up to two where it takes that long to make a
     /// hundredth of what a call leaves idle.
-    pub fn trials(&self, launch: u64) -> u64 {
+    pub(crate) fn trials(&self, launch: u64) -> u64 {
         let seconds = (100.0 * self.idle).clamp(0.25, 2.0);
         let launches = if self.rate > 0.0 { (self.rate * seconds / launch as f64) as u64 } else { 4 };
         launches.max(1).saturating_mul(launch)

@@ -86,7 +86,7 @@ trait Work {
 
 impl<'a> DeviceScorer<'a> {
     /// Loads the problem, with the largest window that the device grants.
-    pub fn new(gpu: &'a Gpu, problem: &'a Problem, variant: &Variant, check_every: u64) -> Result<Self> {
+    pub(crate) fn new(gpu: &'a Gpu, problem: &'a Problem, variant: &Variant, check_every: u64) -> Result<Self> {
         let resident = variants::load(gpu, problem, variant)?;
         let failed = |fault| gpu.error(fault);
         let free = gpu.free_memory().map_err(failed)?;
@@ -102,12 +102,12 @@ impl<'a> DeviceScorer<'a> {
     }
 
     /// Trials of which a window is best a multiple.
-    pub fn tile(&self) -> usize {
+    pub(crate) fn tile(&self) -> usize {
         self.resident.tile()
     }
 
     /// Largest magnitude of a given normal.
-    pub fn most_noise(&self) -> f32 {
+    pub(crate) fn most_noise(&self) -> f32 {
         self.resident.most_noise()
     }
 
@@ -221,7 +221,7 @@ impl<'a> DeviceScorer<'a> {
     }
 
     /// Hands the errors `[N, W]` of windows to `each`, in order.
-    pub fn errors(
+    pub(crate) fn errors(
         &mut self,
         next: &mut dyn FnMut() -> Option<Range<u64>>,
         given: Option<Given<'_>>,
@@ -232,7 +232,7 @@ impl<'a> DeviceScorer<'a> {
     }
 
     /// Gets ready to tally windows from some trials on: once for tallies like this one.
-    pub fn prepare(&mut self, trials: &Range<u64>, tally: &Tally) -> Result<()> {
+    pub(crate) fn prepare(&mut self, trials: &Range<u64>, tally: &Tally) -> Result<()> {
         if !self.tally.as_ref().is_some_and(|ready| ready.fits(tally)) {
             (self.tally, self.screening) = (None, None);
             self.make_tally(trials, tally)?;
@@ -268,7 +268,7 @@ impl<'a> DeviceScorer<'a> {
     }
 
     /// Adds windows to a tally of no trials yet, for which it was prepared.
-    pub fn tally(&mut self, next: &mut dyn FnMut() -> Option<Range<u64>>, tally: &mut Tally) -> Result<()> {
+    pub(crate) fn tally(&mut self, next: &mut dyn FnMut() -> Option<Range<u64>>, tally: &mut Tally) -> Result<()> {
         let gpu = self.gpu;
         let Some(mut device) = self.tally.take() else { return Ok(()) };
         let screening = self.screening.take();
@@ -351,7 +351,7 @@ pub(crate) struct Given<'n> {
 }
 
 impl Given<'_> {
-    pub fn of<'n>(noise: &Noise<'n>, samples: usize, latent: usize) -> Option<Given<'n>> {
+    pub(crate) fn of<'n>(noise: &Noise<'n>, samples: usize, latent: usize) -> Option<Given<'n>> {
         match noise {
             Noise::Given(values) => Some(Given { noise: values, trials: values.len() / (samples * latent), latent }),
             Noise::Trials(_) => None,

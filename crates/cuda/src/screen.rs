@@ -39,7 +39,7 @@ const SCREENED: u32 = u32::MAX;
 impl Screening {
     /// For windows of up to `window` trials, usually of `width`, by a pilot of trials from `first` on. `None` where it does
     /// not pay for any sample, or has no room.
-    pub fn plan(
+    pub(crate) fn plan(
         gpu: &Gpu,
         problem: &Problem,
         resident: &dyn Resident,
@@ -109,12 +109,12 @@ impl Screening {
     }
 
     /// Trials of the shortest window that is worth a plan.
-    pub fn least(resident: &dyn Resident) -> usize {
+    pub(crate) fn least(resident: &dyn Resident) -> usize {
         PILOT.max(TILES * resident.tile())
     }
 
     /// What scores a window, both passes. Normals are not given.
-    pub fn calls(&self, resident: &dyn Resident, window: &Window<'_>) -> Vec<Launch> {
+    pub(crate) fn calls(&self, resident: &dyn Resident, window: &Window<'_>) -> Vec<Launch> {
         assert!(window.trials <= self.window && window.noise == 0);
         let (samples, pieces) = (self.ranks.len(), window.trials.div_ceil(resident.tile()) as u64);
         let params = source::ScoreScreen {

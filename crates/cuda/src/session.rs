@@ -25,7 +25,7 @@ pub(crate) struct Session<'t> {
 
 impl<'t> Session<'t> {
     /// To a tally of no trials, which the device's fits. Nothing is under way.
-    pub fn begin(
+    pub(crate) fn begin(
         gpu: &'t Gpu,
         device: &'t mut DeviceTally,
         tally: &'t mut Tally,
@@ -38,7 +38,12 @@ impl<'t> Session<'t> {
 
     /// What the device does with the errors of the next window, once they are there. `None` while that must wait for an
     /// earlier one to land: there are two sets of sums.
-    pub fn start(&mut self, window: &Range<u64>, errors: &Buffer<f32>, found: &Found) -> Option<(Step, Vec<Launch>)> {
+    pub(crate) fn start(
+        &mut self,
+        window: &Range<u64>,
+        errors: &Buffer<f32>,
+        found: &Found,
+    ) -> Option<(Step, Vec<Launch>)> {
         let checked = self.windows.is_multiple_of(self.every);
         let step = Step::after(self.last, window, checked);
         if step.span > self.read + 1 {
@@ -50,7 +55,7 @@ impl<'t> Session<'t> {
 
     /// Adds a window that has landed, the next of those that started; `next` is the one after it. `errors` reads its
     /// errors back.
-    pub fn land<'e>(
+    pub(crate) fn land<'e>(
         &mut self,
         step: Step,
         window: Range<u64>,

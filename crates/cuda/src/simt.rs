@@ -66,7 +66,7 @@ pub(crate) struct Simt {
 
 impl Simt {
     /// How a problem would run, or why it cannot.
-    pub fn fits(problem: &Problem, properties: &DeviceProperties) -> Result<Plan, String> {
+    pub(crate) fn fits(problem: &Problem, properties: &DeviceProperties) -> Result<Plan, String> {
         let plan = Plan::new(problem.shape(), properties);
         let (needed, limit) = (plan.shared, properties.shared_per_block);
         let shape = problem.shape();
@@ -80,7 +80,7 @@ impl Simt {
     }
 
     /// Copies it to the device.
-    pub fn load(gpu: &Gpu, problem: &Problem, plan: Plan) -> Result<Self, Fault> {
+    pub(crate) fn load(gpu: &Gpu, problem: &Problem, plan: Plan) -> Result<Self, Fault> {
         let (shape, samples, weights) = (problem.shape(), problem.samples(), problem.weights());
         let mut images = vec![0.0; samples * plan.pixels];
         for (n, row) in images.chunks_mut(plan.pixels).enumerate() {

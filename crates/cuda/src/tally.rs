@@ -41,7 +41,7 @@ pub(crate) struct Step {
 impl Step {
     /// The step of a window that follows `last`. A span ends where the host checks a window, and before a sum or an offset
     /// could leave 32 bits.
-    pub fn after(last: Option<Self>, window: &Range<u64>, checked: bool) -> Self {
+    pub(crate) fn after(last: Option<Self>, window: &Range<u64>, checked: bool) -> Self {
         match last {
             Some(last) if !checked && !last.checked && window.end - last.base <= u32::MAX.into() => {
                 Self { window: last.window + 1, fresh: false, ..last }
@@ -78,12 +78,12 @@ fn layout(samples: usize, thresholds: usize, counts_only: bool) -> [usize; 3] {
 
 impl DeviceTally {
     /// Bytes on the device for up to 1,024 thresholds.
-    pub fn bytes(samples: usize) -> u64 {
+    pub(crate) fn bytes(samples: usize) -> u64 {
         4 * (2 * layout(samples, THRESHOLDS, false)[2] + 3 * samples + THRESHOLDS) as u64
     }
 
     /// For tallies like this one, with histograms around some errors `[N, W]`, of which counting alone needs none.
-    pub fn new(gpu: &Gpu, tally: &Tally, errors: &[f32]) -> Result<Self, Fault> {
+    pub(crate) fn new(gpu: &Gpu, tally: &Tally, errors: &[f32]) -> Result<Self, Fault> {
         let samples = tally.rows().len();
         let first_bins: Vec<u32> =
             (0..samples).map(|n| first_bin(&errors[n * errors.len() / samples..][..errors.len() / samples])).collect();
@@ -101,12 +101,12 @@ impl DeviceTally {
     }
 
     /// Whether it is for tallies like this one.
-    pub fn fits(&self, tally: &Tally) -> bool {
+    pub(crate) fn fits(&self, tally: &Tally) -> bool {
         (&*self.thresholds, self.counts_only) == (tally.thresholds(), tally.is_counts_only())
     }
 
     /// Forgets the errors of earlier windows. Nothing is under way.
-    pub fn begin(&self, gpu: &Gpu) -> Result<(), Fault> {
+    pub(crate) fn begin(&self, gpu: &Gpu) -> Result<(), Fault> {
         let limits = vec![self.limit().to_bits(); self.first_bins.len()];
         self.least.iter().try_for_each(|least| gpu.write(least, &limits))
     }
@@ -117,7 +117,7 @@ impl DeviceTally {
     }
 
     /// Tallies `errors`, `[N, W]` of this window.
-    pub fn calls(&self, errors: &Buffer<f32>, found: &Found, step: Step, window: &Range<u64>) -> Vec<Launch> {
+    pub(crate) fn calls(&self, errors: &Buffer<f32>, found: &Found, step: Step, window: &Range<u64>) -> Vec<Launch> {
         let (samples, count, trials) = (self.first_bins.len(), self.thresholds.len(), window.end - window.start);
         assert!(errors.len() as u64 >= samples as u64 * trials);
         let [histograms, worst, words] = layout(samples, count, self.counts_only);
@@ -164,7 +164,7 @@ impl DeviceTally {
     }
 
     /// What the device had no room for, found in the errors of a window that comes after what rows hold.
-    pub fn find(&self, errors: &[f32], rows: &[Row]) -> Vec<Entry> {
+    pub(crate) fn find(&self, errors: &[f32], rows: &[Row]) -> Vec<Entry> {
         let mut found = vec![];
         for ((sample, errors), row) in errors.chunks(errors.len() / rows.len()).enumerate().zip(rows) {
             let mut least = row.best().map_or(self.limit(), |record| record.error);
@@ -184,13 +184,13 @@ impl DeviceTally {
     }
 
     /// Reads the sums of this step's span.
-    pub fn read_sums(&mut self, gpu: &Gpu, step: Step) -> Result<(), Fault> {
+    pub(crate) fn read_sums(&mut self, gpu: &Gpu, step: Step) -> Result<(), Fault> {
         let [.., words] = layout(self.first_bins.len(), self.thresholds.len(), self.counts_only);
         gpu.read(&self.sums[step.span % 2], &mut self.host, words)
     }
 
     /// Adds to a sample's row the sums that were read, of this step's span.
-    pub fn add_sums(&self, step: Step, sample: usize, row: &mut Row) {
+    pub(crate) fn add_sums(&self, step: Step, sample: usize, row: &mut Row) {
         let (samples, count) = (self.first_bins.len(), self.thresholds.len());
         let [histograms, worst, words] = layout(samples, count, self.counts_only);
         let sums = self.host.values(words);

@@ -80,7 +80,11 @@ pub(crate) struct Mma {
 
 impl Mma {
     /// How a problem would run, or why it cannot.
-    pub fn fits(problem: &Problem, operand: Operand, properties: &DeviceProperties) -> Result<(Plan, Decoder), String> {
+    pub(crate) fn fits(
+        problem: &Problem,
+        operand: Operand,
+        properties: &DeviceProperties,
+    ) -> Result<(Plan, Decoder), String> {
         let decoder = Decoder::new(problem, operand).map_err(|underflow| underflow.to_string())?;
         match Plan::new(operand, decoder.hidden, decoder.steps, problem.shape().latent, properties) {
             Ok(plan) => Ok((plan, decoder)),
@@ -93,7 +97,7 @@ impl Mma {
     }
 
     /// Copies it to the device.
-    pub fn load(gpu: &Gpu, problem: &Problem, (plan, decoder): (Plan, Decoder)) -> Result<Self, Fault> {
+    pub(crate) fn load(gpu: &Gpu, problem: &Problem, (plan, decoder): (Plan, Decoder)) -> Result<Self, Fault> {
         Ok(Self { plan, operands: Operands::load(gpu, problem, &decoder)? })
     }
 }

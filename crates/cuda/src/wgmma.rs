@@ -82,16 +82,16 @@ pub(crate) struct Wgmma {
 
 impl Wgmma {
     /// Its names by the kernel's VARIANT, each of which adds to the one before: taking turns, pairs of blocks.
-    pub const NAMES: [&str; 3] = ["wgmma-b0", "wgmma-b1", "wgmma"];
+    pub(crate) const NAMES: [&str; 3] = ["wgmma-b0", "wgmma-b1", "wgmma"];
 
     /// Those of a device of compute capability 9.0, the fastest of a precision first.
-    pub fn variants() -> impl Iterator<Item = Variant> {
+    pub(crate) fn variants() -> impl Iterator<Item = Variant> {
         let of = |precision| Self::NAMES.into_iter().rev().map(move |name| Variant::new(name, precision));
         [Precision::F16, Precision::Bf16].into_iter().flat_map(of)
     }
 
     /// How a problem would run, or why it cannot.
-    pub fn fits(
+    pub(crate) fn fits(
         problem: &Problem,
         name: &str,
         operand: Operand,
@@ -105,7 +105,7 @@ impl Wgmma {
     }
 
     /// Copies it to the device.
-    pub fn load(gpu: &Gpu, problem: &Problem, plans: ([Plan; 2], Decoder)) -> Result<Self, Fault> {
+    pub(crate) fn load(gpu: &Gpu, problem: &Problem, plans: ([Plan; 2], Decoder)) -> Result<Self, Fault> {
         let ([plan, few], decoder) = plans;
         Ok(Self { plan, few, operands: Operands::load(gpu, problem, &decoder)? })
     }

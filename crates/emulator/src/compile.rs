@@ -88,7 +88,7 @@ pub(crate) struct Source<'a> {
 
 impl Source<'_> {
     /// A name for the library that says all that it depends on.
-    pub fn key(&self, compiler: &Compiler) -> String {
+    pub(crate) fn key(&self, compiler: &Compiler) -> String {
         let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let cpu =
             cpu.lines().find(|line| line.starts_with("flags") || line.starts_with("Features")).unwrap_or_default();
@@ -107,7 +107,7 @@ impl Source<'_> {
     }
 
     /// Builds the library at `target`, unless it is there.
-    pub fn build(&self, compiler: &Compiler, target: &Path) -> Result<(), Error> {
+    pub(crate) fn build(&self, compiler: &Compiler, target: &Path) -> Result<(), Error> {
         if target.exists() {
             return Ok(());
         }

@@ -60,7 +60,7 @@ unsafe impl Send for Instance {}
 
 impl Instance {
     /// Loads a copy of a library: the loader would return the same one for the same file.
-    pub fn load(library: &Path) -> Result<Self, Error> {
+    pub(crate) fn load(library: &Path) -> Result<Self, Error> {
         let fail = |cause| Error::Load { path: library.into(), cause: Arc::new(cause) };
         let copy = tempfile::Builder::new().suffix(".so").tempfile();
         let mut copy = copy.map_err(Error::io("create a file in", std::env::temp_dir()))?;
@@ -82,7 +82,7 @@ impl Instance {
     ///
     /// # Safety
     /// There is one.
-    pub unsafe fn entry(&self, at: usize) -> Entry {
+    pub(crate) unsafe fn entry(&self, at: usize) -> Entry {
         // SAFETY: the caller's promise.
         unsafe { *self.entries.add(at) }
     }
@@ -91,7 +91,7 @@ impl Instance {
     ///
     /// # Safety
     /// `launch.kernel` is of this instance, `launch.params` of its size, and what a block does with them is sound.
-    pub unsafe fn run(&mut self, launch: &Launch<'_>) -> Result<(), Failure> {
+    pub(crate) unsafe fn run(&mut self, launch: &Launch<'_>) -> Result<(), Failure> {
         let mut report = Report { number: 0, block: [0; 3], thread: [0; 3], address: 0, message: [0; 1488] };
         // SAFETY: the caller's promise; a fault jumps back into `run`.
         if fault::catching(self.fault, || unsafe { (self.run)(launch, &mut report) }) == 0 {

@@ -83,6 +83,12 @@ pub struct Program {
     library: Arc<Library>,
 }
 
+impl std::fmt::Debug for Program {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Program").field("name", &self.name).field("entries", &self.entries).finish_non_exhaustive()
+    }
+}
+
 /// Instances of a library, of which a launch takes as many as it has threads.
 struct Library {
     path: PathBuf,

@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use std::{fs, io, path::Path};
 
 /// The newest generation.
-pub const NEWEST: &str = "tally.bin";
+pub(crate) const NEWEST: &str = "tally.bin";
 /// The generation before.
-pub const PREVIOUS: &str = "tally.previous.bin";
+pub(crate) const PREVIOUS: &str = "tally.previous.bin";
 
 const MAGIC: &[u8] = b"RETRIAL-TALLY-3\n";
 
@@ -28,7 +28,7 @@ struct Checkpoint<T> {
 
 /// What a directory held.
 #[derive(Debug)]
-pub struct Kept {
+pub(crate) struct Kept {
     /// The settings of its run.
     pub manifest: Manifest,
     /// What is known.
@@ -38,7 +38,7 @@ pub struct Kept {
 }
 
 /// Writes a new generation; the newest becomes the one before.
-pub fn save(directory: &Path, manifest: &Manifest, state: &State) -> Result<()> {
+pub(crate) fn save(directory: &Path, manifest: &Manifest, state: &State) -> Result<()> {
     let bytes = encode(directory, manifest, state)?;
     let (newest, previous) = (directory.join(NEWEST), directory.join(PREVIOUS));
     match fs::rename(&newest, &previous) {
@@ -49,7 +49,7 @@ pub fn save(directory: &Path, manifest: &Manifest, state: &State) -> Result<()> 
 
 /// Writes the last generation of a run, which stands for the one before too: so a finished run has the same files however
 /// it came there, and survives the loss of either.
-pub fn finish(directory: &Path, manifest: &Manifest, state: &State) -> Result<()> {
+pub(crate) fn finish(directory: &Path, manifest: &Manifest, state: &State) -> Result<()> {
     let bytes = encode(directory, manifest, state)?;
     // The newest first: it is the one that may be lacking.
     write_atomic(&directory.join(NEWEST), &bytes)?;
@@ -60,7 +60,7 @@ pub fn finish(directory: &Path, manifest: &Manifest, state: &State) -> Result<()
 ///
 /// # Errors
 /// [`Error::File`] where all there are are damaged.
-pub fn load(directory: &Path) -> Result<Option<Kept>> {
+pub(crate) fn load(directory: &Path) -> Result<Option<Kept>> {
     let [newest, previous] = [NEWEST, PREVIOUS].map(|name| {
         let file = directory.join(name);
         file.symlink_metadata().is_ok().then(|| decode(&file))
@@ -74,13 +74,13 @@ pub fn load(directory: &Path) -> Result<Option<Kept>> {
 }
 
 /// Puts the generation before in the place of a damaged newest one.
-pub fn fall_back(directory: &Path) -> Result<()> {
+pub(crate) fn fall_back(directory: &Path) -> Result<()> {
     let newest = directory.join(NEWEST);
     fs::rename(directory.join(PREVIOUS), &newest).map_err(Error::io("replace", newest))
 }
 
 /// Removes all generations.
-pub fn remove(directory: &Path) -> Result<()> {
+pub(crate) fn remove(directory: &Path) -> Result<()> {
     for file in [NEWEST, PREVIOUS].map(|name| directory.join(name)) {
         match fs::remove_file(&file) {
             Err(fault) if fault.kind() != io::ErrorKind::NotFound => return Err(Error::io("remove", file)(fault)),

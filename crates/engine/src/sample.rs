@@ -74,6 +74,7 @@ pub trait Crew {
 }
 
 /// No workers elsewhere.
+#[derive(Debug)]
 pub struct Alone;
 
 impl Crew for Alone {

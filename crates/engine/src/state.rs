@@ -59,14 +59,14 @@ impl State {
 
 /// A state as it was read, not yet believed.
 #[derive(Deserialize)]
-pub struct Unchecked {
+pub(crate) struct Unchecked {
     tally: tally::Unchecked,
     gram: Option<gram::Unchecked>,
 }
 
 impl Unchecked {
     /// The state, where its parts are possible.
-    pub fn check(self) -> Result<State> {
+    pub(crate) fn check(self) -> Result<State> {
         let (tally, gram) = (self.tally.check()?, self.gram.map(gram::Unchecked::check).transpose()?);
         if let Some(gram) = &gram
             && (gram.samples() != tally.rows().len() || gram.trials() > tally.trials().end())

@@ -45,6 +45,7 @@ struct Header {
 }
 
 /// An open file that holds an array, its header read. The first axis counts samples.
+#[derive(Debug)]
 pub struct Array<'a> {
     stream: Stream<'a>,
     header: Header,

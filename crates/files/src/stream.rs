@@ -27,6 +27,12 @@ pub struct Stream<'a> {
     unpacked: bool,
 }
 
+impl std::fmt::Debug for Stream<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stream").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
 impl<'a> Stream<'a> {
     /// Opens a file, the only one in an archive, or `archive:name`.
     pub fn open(path: &'a Path) -> Result<Self> {

@@ -75,7 +75,7 @@ pub fn most_samples(pixels: usize) -> usize {
 }
 
 /// What a page is about.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Page<'a> {
     /// Model, images, temperature and seed. The visitor may choose another temperature.
     pub problem: &'a Problem,

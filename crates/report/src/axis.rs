@@ -52,7 +52,7 @@ pub(crate) struct Tick {
 
 impl Scale {
     /// The axis' own range, or one that fits the values with a little room. Without usable values, some range.
-    pub fn fit(axis: &Axis, values: impl IntoIterator<Item = f64>) -> Self {
+    pub(crate) fn fit(axis: &Axis, values: impl IntoIterator<Item = f64>) -> Self {
         let usable = |value: &f64| value.abs() < LARGEST && (*value > 0.0 || !axis.log);
         let map = |value: f64| if axis.log { value.log10() } else { value };
         if let Some((low, high)) = axis.range.filter(|(low, high)| usable(low) && usable(high) && low < high) {
@@ -86,13 +86,13 @@ impl Scale {
 
     /// Where a value lies: 0 and 1 are the ends of the axis, beyond them is outside. No value is so far outside that
     /// distances to it overflow.
-    pub fn place(&self, value: f64) -> Option<f64> {
+    pub(crate) fn place(&self, value: f64) -> Option<f64> {
         let value = if self.log { value.log10() } else { value };
         value.is_finite().then(|| ((value - self.low) / (self.high - self.low)).clamp(-1e6, 1e6))
     }
 
     /// Tick marks for an axis with room for about `room` labels.
-    pub fn ticks(&self, room: usize) -> Vec<Tick> {
+    pub(crate) fn ticks(&self, room: usize) -> Vec<Tick> {
         if !self.log {
             return self.linear_ticks(room, |value| value);
         }

@@ -8,11 +8,11 @@ pub(crate) struct Color {
 }
 
 impl Color {
-    pub const fn hex(rgb: u32) -> Self {
+    pub(crate) const fn hex(rgb: u32) -> Self {
         Self { rgb: [(rgb >> 16) as u8, (rgb >> 8) as u8, rgb as u8], alpha: 1.0 }
     }
 
-    pub const fn faded(self, alpha: f64) -> Self {
+    pub(crate) const fn faded(self, alpha: f64) -> Self {
         Self { alpha, ..self }
     }
 }

@@ -58,17 +58,17 @@ pub(crate) struct Bitmap {
 }
 
 impl Bitmap {
-    pub fn pixel(&self, x: usize, y: usize) -> [u8; 3] {
+    pub(crate) fn pixel(&self, x: usize, y: usize) -> [u8; 3] {
         let at = 3 * (y * self.width + x);
         [self.rgb[at], self.rgb[at + 1], self.rgb[at + 2]]
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.rgb.is_empty()
     }
 
     /// The same picture with every pixel repeated `factor` times each way.
-    pub fn enlarged(&self, factor: usize) -> Self {
+    pub(crate) fn enlarged(&self, factor: usize) -> Self {
         let factor = factor.max(1);
         let (width, height) = (factor * self.width, factor * self.height);
         let pixels = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
@@ -76,7 +76,7 @@ impl Bitmap {
     }
 
     /// A PNG file, gray where all pixels are. `per_css_pixel` is its resolution: 2 halves the size at which it is shown.
-    pub fn png(&self, per_css_pixel: u32) -> Vec<u8> {
+    pub(crate) fn png(&self, per_css_pixel: u32) -> Vec<u8> {
         let (mut file, dots_per_meter) = (Vec::new(), (f64::from(per_css_pixel) * 96.0 / 0.0254).round() as u32);
         let gray = self.rgb.chunks_exact(3).all(|pixel| pixel[0] == pixel[1] && pixel[1] == pixel[2]);
         let mut encoder = Encoder::new(&mut file, self.width as u32, self.height as u32);

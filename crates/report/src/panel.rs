@@ -22,7 +22,7 @@ pub(crate) struct Panel {
 
 impl Panel {
     /// Draws the axes inside `outer` and returns the frame between them. `heading` may be empty.
-    pub fn new(
+    pub(crate) fn new(
         scene: &mut Scene,
         outer: Rect,
         heading: &str,
@@ -81,7 +81,7 @@ impl Panel {
     }
 
     /// Joins the values in order. Those that cannot be placed leave a gap.
-    pub fn line(&mut self, scene: &mut Scene, values: impl IntoIterator<Item = Point>, stroke: Stroke) {
+    pub(crate) fn line(&mut self, scene: &mut Scene, values: impl IntoIterator<Item = Point>, stroke: Stroke) {
         let (mut run, mut last) = (Vec::new(), None);
         for value in values {
             let Some(next) = self.place(value) else {
@@ -121,7 +121,7 @@ impl Panel {
     }
 
     /// Shades between two bounds, given as `(x, low, high)`. A low bound below the axis is drawn on it.
-    pub fn band(&mut self, scene: &mut Scene, bounds: &[(f64, f64, f64)], color: Color) {
+    pub(crate) fn band(&mut self, scene: &mut Scene, bounds: &[(f64, f64, f64)], color: Color) {
         let (top, bottom) = (self.frame.y, self.frame.bottom());
         let edges: Vec<Option<(f64, f64, f64)>> = bounds
             .iter()
@@ -151,7 +151,13 @@ impl Panel {
     }
 
     /// Marks each value, unless it would cover the mark before it by more than half.
-    pub fn dots(&mut self, scene: &mut Scene, values: impl IntoIterator<Item = Point>, radius: f64, color: Color) {
+    pub(crate) fn dots(
+        &mut self,
+        scene: &mut Scene,
+        values: impl IntoIterator<Item = Point>,
+        radius: f64,
+        color: Color,
+    ) {
         let mut last: Option<Point> = None;
         for value in values {
             let Some(at) = self.place(value) else { continue };
@@ -165,21 +171,21 @@ impl Panel {
     }
 
     /// A line across the frame at one value of x.
-    pub fn vertical(&mut self, scene: &mut Scene, x: f64, stroke: Stroke) {
+    pub(crate) fn vertical(&mut self, scene: &mut Scene, x: f64, stroke: Stroke) {
         let Some(share) = self.x.place(x).filter(|share| (0.0..=1.0).contains(share)) else { return };
         let x = self.frame.x + share * self.frame.width;
         scene.line([(x, self.frame.y), (x, self.frame.bottom())], stroke);
     }
 
     /// Says so where nothing could be drawn.
-    pub fn note_if_empty(&self, scene: &mut Scene) {
+    pub(crate) fn note_if_empty(&self, scene: &mut Scene) {
         if self.ink.is_empty() {
             scene.label(self.frame.center(), Anchor::Middle, "no data to show", LABEL_SIZE, GRAY);
         }
     }
 
     /// A corner of the frame with room for a box that covers no data.
-    pub fn free_corner(&self, (width, height): (f64, f64)) -> Option<Rect> {
+    pub(crate) fn free_corner(&self, (width, height): (f64, f64)) -> Option<Rect> {
         let (left, top) = (self.frame.x + 10.0, self.frame.y + 4.0);
         let (right, bottom) = (self.frame.right() - width - 4.0, self.frame.bottom() - height - 8.0);
         if right < left || bottom < top {

@@ -16,31 +16,31 @@ pub(crate) struct Rect {
 }
 
 impl Rect {
-    pub fn new(x: f64, y: f64, width: f64, height: f64) -> Self {
+    pub(crate) fn new(x: f64, y: f64, width: f64, height: f64) -> Self {
         Self { x, y, width, height }
     }
 
-    pub fn right(&self) -> f64 {
+    pub(crate) fn right(&self) -> f64 {
         self.x + self.width
     }
 
-    pub fn bottom(&self) -> f64 {
+    pub(crate) fn bottom(&self) -> f64 {
         self.y + self.height
     }
 
-    pub fn center(&self) -> Point {
+    pub(crate) fn center(&self) -> Point {
         (self.x + self.width / 2.0, self.y + self.height / 2.0)
     }
 
-    pub fn contains(&self, (x, y): Point) -> bool {
+    pub(crate) fn contains(&self, (x, y): Point) -> bool {
         (self.x..=self.right()).contains(&x) && (self.y..=self.bottom()).contains(&y)
     }
 
-    pub fn grown(&self, by: f64) -> Self {
+    pub(crate) fn grown(&self, by: f64) -> Self {
         Self::new(self.x - by, self.y - by, self.width + 2.0 * by, self.height + 2.0 * by)
     }
 
-    pub fn corners(&self) -> [Point; 4] {
+    pub(crate) fn corners(&self) -> [Point; 4] {
         [(self.x, self.y), (self.right(), self.y), (self.right(), self.bottom()), (self.x, self.bottom())]
     }
 }
@@ -86,7 +86,7 @@ pub(crate) enum Anchor {
 
 impl Anchor {
     /// The share of the text's width that lies before its point.
-    pub fn share(self) -> f64 {
+    pub(crate) fn share(self) -> f64 {
         match self {
             Self::Start => 0.0,
             Self::Middle => 0.5,
@@ -125,54 +125,54 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
-    pub fn new(width: f64, height: f64) -> Self {
+    pub(crate) fn new(width: f64, height: f64) -> Self {
         Self { width, height, shapes: Vec::new() }
     }
 
-    pub fn area(&mut self, points: impl Into<Vec<Point>>, fill: Color) {
+    pub(crate) fn area(&mut self, points: impl Into<Vec<Point>>, fill: Color) {
         self.shapes.push(Shape::Area { points: points.into(), fill });
     }
 
-    pub fn line(&mut self, points: impl Into<Vec<Point>>, stroke: Stroke) {
+    pub(crate) fn line(&mut self, points: impl Into<Vec<Point>>, stroke: Stroke) {
         self.shapes.push(Shape::Line { points: points.into(), stroke });
     }
 
     /// The usual case: an unbroken line.
-    pub fn rule(&mut self, points: impl Into<Vec<Point>>, color: Color, width: f64) {
+    pub(crate) fn rule(&mut self, points: impl Into<Vec<Point>>, color: Color, width: f64) {
         self.line(points, Stroke { color, width, line: Line::Solid });
     }
 
     /// An unbroken line around four corners. It starts between two of them, so that all four are joined.
-    pub fn loop_around(&mut self, [a, b, c, d]: [Point; 4], color: Color, width: f64) {
+    pub(crate) fn loop_around(&mut self, [a, b, c, d]: [Point; 4], color: Color, width: f64) {
         let start = ((a.0 + b.0) / 2.0, (a.1 + b.1) / 2.0);
         self.rule([start, b, c, d, a, start], color, width);
     }
 
     /// A border just outside `frame`.
-    pub fn border(&mut self, frame: Rect, color: Color, width: f64) {
+    pub(crate) fn border(&mut self, frame: Rect, color: Color, width: f64) {
         self.loop_around(frame.grown(width / 2.0).corners(), color, width);
     }
 
-    pub fn disc(&mut self, center: Point, radius: f64, fill: Color) {
+    pub(crate) fn disc(&mut self, center: Point, radius: f64, fill: Color) {
         self.shapes.push(Shape::Disc { center, radius, fill });
     }
 
-    pub fn bitmap(&mut self, frame: Rect, bitmap: Bitmap) {
+    pub(crate) fn bitmap(&mut self, frame: Rect, bitmap: Bitmap) {
         self.shapes.push(Shape::Bitmap { frame, bitmap });
     }
 
     /// Text whose baseline starts, is centred or ends at `at`.
-    pub fn text(&mut self, at: Point, anchor: Anchor, text: &str, size: f64, color: Color) {
+    pub(crate) fn text(&mut self, at: Point, anchor: Anchor, text: &str, size: f64, color: Color) {
         self.shapes.push(Shape::Text(Text { at, text: text.into(), size, color, anchor, upright: false }));
     }
 
     /// Text whose figures and capitals are centred in height on `at`.
-    pub fn label(&mut self, (x, y): Point, anchor: Anchor, text: &str, size: f64, color: Color) {
+    pub(crate) fn label(&mut self, (x, y): Point, anchor: Anchor, text: &str, size: f64, color: Color) {
         self.text((x, y + font::CAP_HEIGHT / 2.0 * size), anchor, text, size, color);
     }
 
     /// Centred text that reads from bottom to top.
-    pub fn upright(&mut self, at: Point, text: &str, size: f64, color: Color) {
+    pub(crate) fn upright(&mut self, at: Point, text: &str, size: f64, color: Color) {
         let anchor = Anchor::Middle;
         self.shapes.push(Shape::Text(Text { at, text: text.into(), size, color, anchor, upright: true }));
     }

@@ -186,6 +186,12 @@ pub struct Scorer<'a> {
     fused: Box<dyn Fused + 'a>,
 }
 
+impl std::fmt::Debug for Scorer<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Scorer").field("variant", &self.variant).finish_non_exhaustive()
+    }
+}
+
 impl<'a> Scorer<'a> {
     /// Around the kernel of a backend, or of a test.
     pub fn new(problem: &'a Problem, variant: Variant, fused: Box<dyn Fused + 'a>) -> Self {

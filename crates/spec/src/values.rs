@@ -4,7 +4,7 @@ use crate::{Error, Result};
 use std::{fmt::Display, hint::black_box, ops::RangeInclusive};
 
 /// Place of the first value that is not within a range; NaN never is.
-pub fn outside(values: &[f32], range: &RangeInclusive<f32>) -> Option<usize> {
+pub(crate) fn outside(values: &[f32], range: &RangeInclusive<f32>) -> Option<usize> {
     const BLOCK: usize = 4096;
     // Without an early exit within a block, which a compiler can turn into vectors.
     let fits = |block: &[f32]| block.iter().fold(true, |all, v| all & range.contains(v));
@@ -13,14 +13,14 @@ pub fn outside(values: &[f32], range: &RangeInclusive<f32>) -> Option<usize> {
 }
 
 /// Refuses a value that is not finite or lies outside a range. `object` is one of the values.
-pub fn within(object: &str, values: &[f32], range: RangeInclusive<f32>) -> Result<()> {
+pub(crate) fn within(object: &str, values: &[f32], range: RangeInclusive<f32>) -> Result<()> {
     let Some(at) = outside(values, &range) else { return Ok(()) };
     let limit = format!("must be finite and within {:e} to {:e}", range.start(), range.end());
     Err(Error::input(format!("{object} {at}"), values[at], limit))
 }
 
 /// How many rows of `width` values there are: at least one, and nothing left over. `shape` says what they should be.
-pub fn rows(object: &str, values: usize, width: usize, shape: impl Display) -> Result<usize> {
+pub(crate) fn rows(object: &str, values: usize, width: usize, shape: impl Display) -> Result<usize> {
     match values.checked_div(width) {
         Some(rows) if rows >= 1 && rows * width == values => Ok(rows),
         _ => Err(Error::input(object, format!("{values} values"), format!("must be {shape}"))),
@@ -28,7 +28,7 @@ pub fn rows(object: &str, values: usize, width: usize, shape: impl Display) -> R
 }
 
 /// Refuses a result that no memory holds, before anybody asks for it in earnest: a failed allocation ends the process.
-pub fn room<T>(object: &str, shape: &[usize]) -> Result<()> {
+pub(crate) fn room<T>(object: &str, shape: &[usize]) -> Result<()> {
     let values = shape.iter().try_fold(1usize, |product, &n| product.checked_mul(n));
     // The compiler may not leave the allocation out.
     let granted = |n| black_box(Vec::<T>::new()).try_reserve_exact(black_box(n)).is_ok();

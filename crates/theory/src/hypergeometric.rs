@@ -2,7 +2,7 @@
 
 /// `(number, probability)`, ascending, from the mode to both sides as far as a float tells from nothing. Needs
 /// `marked <= all` and `drawn <= all`.
-pub fn chances(all: u64, marked: u64, drawn: u64) -> Vec<(u64, f64)> {
+pub(crate) fn chances(all: u64, marked: u64, drawn: u64) -> Vec<(u64, f64)> {
     /// Beside the probability of the mode, less is nothing.
     const MIN_TERM: f64 = 1e-18;
     let (least, most) = ((marked + drawn).saturating_sub(all), marked.min(drawn));

@@ -5,7 +5,7 @@ use retrial_spec::{Error, Observer, Progress, Result};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// `f(0)` to `f(count - 1)` in order. An error only when the observer cancels.
-pub fn map<T: Send>(
+pub(crate) fn map<T: Send>(
     count: u64,
     (stage, unit): (&str, &str),
     observer: &dyn Observer,

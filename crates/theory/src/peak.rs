@@ -1,7 +1,7 @@
 //! Where a function of one variable is largest.
 
 /// The maximum of `f` on `[low, high]`, where it has one only, by golden sections to 1e-5 of the interval.
-pub fn peak(f: impl Fn(f64) -> f64, mut low: f64, mut high: f64) -> f64 {
+pub(crate) fn peak(f: impl Fn(f64) -> f64, mut low: f64, mut high: f64) -> f64 {
     let ratio = (5f64.sqrt() - 1.0) / 2.0;
     let (mut c, mut d) = (high - ratio * (high - low), low + ratio * (high - low));
     let (mut fc, mut fd) = (f(c), f(d));

@@ -9,7 +9,7 @@ fn positive(stream: &mut Stream) -> f64 {
 }
 
 /// A standard normal variable with 53-bit uniforms (Box and Muller 1958).
-pub fn normal(stream: &mut Stream) -> f64 {
+pub(crate) fn normal(stream: &mut Stream) -> f64 {
     let radius = (-2.0 * positive(stream).ln()).sqrt();
     radius * (std::f64::consts::TAU * stream.uniform()).cos()
 }
@@ -31,7 +31,7 @@ fn ln_gamma_variable(shape: f64, stream: &mut Stream) -> f64 {
 }
 
 /// `(x, 1-x)` for a Beta(a, b) variable `x`, either of them to its own last digits.
-pub fn beta(a: f64, b: f64, stream: &mut Stream) -> (f64, f64) {
+pub(crate) fn beta(a: f64, b: f64, stream: &mut Stream) -> (f64, f64) {
     let ln_odds = ln_gamma_variable(a, stream) - ln_gamma_variable(b, stream);
     (1.0 / (1.0 + (-ln_odds).exp()), 1.0 / (1.0 + ln_odds.exp()))
 }
@@ -40,7 +40,7 @@ pub fn beta(a: f64, b: f64, stream: &mut Stream) -> (f64, f64) {
 ///
 /// Of `n` uniform variables the `i`-th smallest is Beta(i, n+1-i). It tells whether at least `i` of them are below
 /// `success`, and leaves the same question about the others (Devroye 1986, X.4.3).
-pub fn binomial(n: u64, success: f64, failure: f64, stream: &mut Stream) -> u64 {
+pub(crate) fn binomial(n: u64, success: f64, failure: f64, stream: &mut Stream) -> u64 {
     /// So few expected successes are counted by the gaps between them.
     const FEW: f64 = 8.0;
     let (mut n, mut q, mut p, mut below) = (n, success, failure, 0);
@@ -80,14 +80,14 @@ fn by_gaps(n: u64, q: f64, stream: &mut Stream) -> u64 {
 }
 
 /// The trial, from 1, of the first success of probability `q`; infinite for `q = 0`.
-pub fn first_success(q: f64, stream: &mut Stream) -> f64 {
+pub(crate) fn first_success(q: f64, stream: &mut Stream) -> f64 {
     let u = positive(stream);
     if q >= 1.0 { 1.0 } else { (u.ln() / (-q).ln_1p()).floor() + 1.0 }
 }
 
 /// A Zipf variable: `i = 1, 2, ...` with probability proportional to `i^-s`, `s > 1`, by rejection (Devroye 1986,
 /// X.6.1): at least half of the proposals are accepted. It may be infinite where `s` is barely above 1.
-pub fn zipf(s: f64, stream: &mut Stream) -> f64 {
+pub(crate) fn zipf(s: f64, stream: &mut Stream) -> f64 {
     let power = s - 1.0;
     // 1 - 1/t and 1 - 1/b: t and b themselves overflow for large s.
     let loss = |ratio: f64| one_minus_exp(-power * ratio.ln_1p());

@@ -5,10 +5,10 @@
 
 mod incomplete;
 
-pub use incomplete::{beta_cdf, beta_quantile};
+pub(crate) use incomplete::{beta_cdf, beta_quantile};
 
 /// `1 - e^x`, exact also near `x = 0`. (`0 - y` rather than `-y`, so that it is never a negative zero.)
-pub fn one_minus_exp(x: f64) -> f64 {
+pub(crate) fn one_minus_exp(x: f64) -> f64 {
     0.0 - x.exp_m1()
 }
 
@@ -42,7 +42,7 @@ fn gamma_ratio_exponent(x: f64, d: f64) -> f64 {
 }
 
 /// `ln(Gamma(x+d) / Gamma(x))` for `x > 0` and `d >= 0`.
-pub fn ln_gamma_ratio(x: f64, d: f64) -> f64 {
+pub(crate) fn ln_gamma_ratio(x: f64, d: f64) -> f64 {
     let (mut x, mut sum) = (x, 0.0);
     while x < STIRLING {
         sum -= (d / x).ln_1p();
@@ -52,7 +52,7 @@ pub fn ln_gamma_ratio(x: f64, d: f64) -> f64 {
 }
 
 /// `ln B(a, b)`, the logarithm of the Beta function, for `a, b > 0`.
-pub fn ln_beta(a: f64, b: f64) -> f64 {
+pub(crate) fn ln_beta(a: f64, b: f64) -> f64 {
     libm::lgamma(a.min(b)) - ln_gamma_ratio(a.max(b), a.min(b))
 }
 
@@ -64,7 +64,7 @@ pub fn ln_beta(a: f64, b: f64) -> f64 {
 ///
 /// which is symmetric in `d` and `m`. Its error is a few roundings, or below 1e-17 where `R` is that close to 1. `<p^k>` of a Beta law, `C(n-c, k) / C(n, k)` and the beta-binomial probabilities are all values of
 /// `R`.
-pub fn ln_rising_ratio(a: f64, d: f64, m: f64) -> f64 {
+pub(crate) fn ln_rising_ratio(a: f64, d: f64, m: f64) -> f64 {
     let (d, m) = (d.min(m), d.max(m));
     let (mut a, mut sum) = (a, 0.0);
     while a < STIRLING {
@@ -76,7 +76,7 @@ pub fn ln_rising_ratio(a: f64, d: f64, m: f64) -> f64 {
 }
 
 /// `R` of [`ln_rising_ratio`] with a relative error below 1e-13 wherever `min(d, m) < 500`, however small `R` is.
-pub fn rising_ratio(a: f64, d: f64, m: f64) -> f64 {
+pub(crate) fn rising_ratio(a: f64, d: f64, m: f64) -> f64 {
     let (d, m) = (d.min(m), d.max(m));
     let (mut a, mut product) = (a, 1.0);
     while a < STIRLING {
@@ -92,7 +92,7 @@ pub fn rising_ratio(a: f64, d: f64, m: f64) -> f64 {
 /// `ln` of a binomial likelihood relative to its maximum, `(x/c)^c (y/f)^f` with `c = successes / n` and so on: 0 at
 /// `success = successes / n`, else negative. `success + failure = 1`, both given so that either may be tiny. No large
 /// terms cancel: since `c u + f v = 0` for the relative differences `u` and `v`, it is `c (ln(1+u) - u) + f (...)`.
-pub fn ln_likelihood_ratio(successes: f64, failures: f64, success: f64, failure: f64) -> f64 {
+pub(crate) fn ln_likelihood_ratio(successes: f64, failures: f64, success: f64, failure: f64) -> f64 {
     // Here the two terms would be n (ln(1-q) + q) - nq, which does cancel.
     if successes == 0.0 || failures == 0.0 {
         let miss = if successes == 0.0 { success } else { failure };
@@ -109,7 +109,7 @@ pub fn ln_likelihood_ratio(successes: f64, failures: f64, success: f64, failure:
 
 /// `ln C(n, x)` less its value at the maximum of the binomial likelihood: `ln` of the largest probability that any
 /// success rate gives `x` successes in `n` trials.
-pub fn ln_largest_binomial(n: f64, x: f64) -> f64 {
+pub(crate) fn ln_largest_binomial(n: f64, x: f64) -> f64 {
     let rest = n - x;
     if x == 0.0 || rest == 0.0 {
         return 0.0;
@@ -119,7 +119,7 @@ pub fn ln_largest_binomial(n: f64, x: f64) -> f64 {
 }
 
 /// `ln` of the binomial probability `C(n, x) success^x failure^(n-x)` (after Loader 2000).
-pub fn ln_binomial(n: f64, x: f64, success: f64, failure: f64) -> f64 {
+pub(crate) fn ln_binomial(n: f64, x: f64, success: f64, failure: f64) -> f64 {
     ln_largest_binomial(n, x) + ln_likelihood_ratio(x, n - x, success, failure)
 }
 
@@ -140,13 +140,13 @@ fn ln_beta_peak(a: f64, b: f64) -> f64 {
 
 /// `ln` of the density of a Beta(a, b) variable at `x`, given `y = 1 - x` as well so that either may be tiny. Its large
 /// terms cancel on paper.
-pub fn ln_beta_density(x: f64, y: f64, a: f64, b: f64) -> f64 {
+pub(crate) fn ln_beta_density(x: f64, y: f64, a: f64, b: f64) -> f64 {
     ln_beta_peak(a, b) + ln_likelihood_ratio(a, b, x, y) - x.ln() - y.ln()
 }
 
 /// `psi(x + d) - psi(x)` for `x > 0` and `d >= 0`, `psi` being the derivative of `ln Gamma`, with a small relative error
 /// also where the two agree in most digits.
-pub fn digamma_rise(x: f64, d: f64) -> f64 {
+pub(crate) fn digamma_rise(x: f64, d: f64) -> f64 {
     const C: [f64; 7] =
         [1.0 / 12.0, -1.0 / 120.0, 1.0 / 252.0, -1.0 / 240.0, 1.0 / 132.0, -691.0 / 32760.0, 1.0 / 12.0];
     let (mut x, mut sum) = (x, 0.0);

@@ -34,7 +34,7 @@ pub(crate) struct State {
 
 impl State {
     /// Before the first epoch.
-    pub fn new(params: Vec<f32>) -> Self {
+    pub(crate) fn new(params: Vec<f32>) -> Self {
         let zeros = vec![0.0; params.len()];
         Self { params, mean: zeros.clone(), square: zeros, curve: Vec::new(), step: 0, sum: Loss::default() }
     }

@@ -26,19 +26,19 @@ impl Dense {
     }
 
     /// From inputs `[rows, inputs]` to outputs `[rows, outputs]`.
-    pub fn forward<T: NdFloat>(self, params: &[T], x: &ArrayRef2<T>, y: &mut ArrayRef2<T>) {
+    pub(crate) fn forward<T: NdFloat>(self, params: &[T], x: &ArrayRef2<T>, y: &mut ArrayRef2<T>) {
         let (weight, bias) = self.view(params);
         y.assign(&ArrayView2::from_shape((1, self.outputs), bias).expect("one bias per output"));
         general_mat_mul(T::one(), x, &weight.t(), T::one(), y);
     }
 
     /// `dx = dy W`.
-    pub fn backward<T: NdFloat>(self, params: &[T], dy: &ArrayRef2<T>, dx: &mut ArrayRef2<T>) {
+    pub(crate) fn backward<T: NdFloat>(self, params: &[T], dy: &ArrayRef2<T>, dx: &mut ArrayRef2<T>) {
         general_mat_mul(T::one(), dy, &self.view(params).0, T::zero(), dx);
     }
 
     /// `dW = dy^T x` and `db = sum dy` over all rows of all shards; `taps` gives the `(x, dy)` of each shard.
-    pub fn gradient<'a, T: NdFloat>(
+    pub(crate) fn gradient<'a, T: NdFloat>(
         self,
         taps: impl Iterator<Item = (&'a Array2<T>, &'a Array2<T>)>,
         gradient: &mut [T],
@@ -64,29 +64,29 @@ pub(crate) struct Layers {
 }
 
 impl Layers {
-    pub fn new(shape: Shape) -> Self {
+    pub(crate) fn new(shape: Shape) -> Self {
         let Shape { pixels, hidden, latent } = shape;
         let dense = [(hidden, pixels), (2 * latent, hidden), (hidden, latent), (pixels, hidden)];
         Self { shape, dense: dense.map(|(outputs, inputs)| Dense { outputs, inputs }) }
     }
 
     /// Number of parameters.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.dense.iter().map(|d| d.len()).sum()
     }
 
     /// The slice of each layer.
-    pub fn split<'a, T>(&self, mut flat: &'a [T]) -> [&'a [T]; 4] {
+    pub(crate) fn split<'a, T>(&self, mut flat: &'a [T]) -> [&'a [T]; 4] {
         self.dense.map(|d| flat.split_off(..d.len()).expect("the buffer holds all layers"))
     }
 
     /// The slice of each layer, for writing.
-    pub fn split_mut<'a, T>(&self, mut flat: &'a mut [T]) -> [&'a mut [T]; 4] {
+    pub(crate) fn split_mut<'a, T>(&self, mut flat: &'a mut [T]) -> [&'a mut [T]; 4] {
         self.dense.map(|d| flat.split_off_mut(..d.len()).expect("the buffer holds all layers"))
     }
 
     /// Fresh parameters as PyTorch's `nn.Linear` draws them: uniform on `+-1 / sqrt(inputs)`, biases too.
-    pub fn initial(&self, stream: &mut Stream) -> Vec<f32> {
+    pub(crate) fn initial(&self, stream: &mut Stream) -> Vec<f32> {
         let draw = |d: &Dense| {
             let bound = 1.0 / (d.inputs as f64).sqrt();
             (0..d.len()).map(|_| (bound * (2.0 * stream.uniform() - 1.0)) as f32).collect::<Vec<_>>()
@@ -95,7 +95,7 @@ impl Layers {
     }
 
     /// The parameters in PyTorch's five layers.
-    pub fn weights(&self, params: &[f32]) -> Weights {
+    pub(crate) fn weights(&self, params: &[f32]) -> Weights {
         let linear = |(outputs, inputs), weight: &[f32], bias: &[f32]| Linear {
             outputs,
             inputs,
@@ -120,7 +120,7 @@ impl Layers {
     }
 
     /// The inverse of [`weights`](Self::weights).
-    pub fn flatten(weights: &Weights) -> Vec<f32> {
+    pub(crate) fn flatten(weights: &Weights) -> Vec<f32> {
         let [encoder, mu, logvar, decoder, last] = weights.layers().map(|(_, layer)| layer);
         let parts = [
             [&encoder.weight, &encoder.bias],

@@ -61,10 +61,10 @@ pub(crate) struct Shard<T> {
 impl<T: NdFloat> Shard<T> {
     /// Images of a full shard: enough for a matrix product to run near its peak, few enough to feed two threads
     /// from the customary batch of 128.
-    pub const ROWS: usize = 64;
+    pub(crate) const ROWS: usize = 64;
 
     /// Shards for a batch of `rows` images.
-    pub fn batch(shape: Shape, rows: usize) -> Vec<Self> {
+    pub(crate) fn batch(shape: Shape, rows: usize) -> Vec<Self> {
         (0..rows).step_by(Self::ROWS).map(|first| Self::new(shape, Self::ROWS.min(rows - first))).collect()
     }
 
@@ -87,7 +87,7 @@ impl<T: NdFloat> Shard<T> {
     }
 
     /// From `images` and `noise` to `loss`.
-    pub fn forward(&mut self, layers: &Layers, params: &[T]) {
+    pub(crate) fn forward(&mut self, layers: &Layers, params: &[T]) {
         let ([encoder, heads, decoder, last], p) = (layers.dense, layers.split(params));
         encoder.forward(p[0], &self.images, &mut self.encoded);
         relu(&mut self.encoded);
@@ -106,7 +106,7 @@ impl<T: NdFloat> Shard<T> {
     }
 
     /// From the logits' gradient back to that of every layer's outputs. Follows `forward`.
-    pub fn backward(&mut self, layers: &Layers, params: &[T]) {
+    pub(crate) fn backward(&mut self, layers: &Layers, params: &[T]) {
         let ([_, heads, decoder, last], p) = (layers.dense, layers.split(params));
         last.backward(p[3], &self.d_logits, &mut self.d_decoded);
         relu_gradient(&mut self.d_decoded, &self.decoded);
@@ -123,7 +123,7 @@ impl<T: NdFloat> Shard<T> {
     }
 
     /// Inputs of each layer, and the gradient of the loss by its outputs.
-    pub fn taps(&self) -> [(&Array2<T>, &Array2<T>); 4] {
+    pub(crate) fn taps(&self) -> [(&Array2<T>, &Array2<T>); 4] {
         [
             (&self.images, &self.d_encoded),
             (&self.encoded, &self.d_heads),

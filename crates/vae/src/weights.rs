@@ -249,11 +249,11 @@ pub(crate) struct Tensor {
 }
 
 impl Tensor {
-    pub fn f32(shape: Vec<usize>, values: &[f32]) -> Self {
+    pub(crate) fn f32(shape: Vec<usize>, values: &[f32]) -> Self {
         Self { dtype: Dtype::F32, shape, bytes: values.iter().flat_map(|v| v.to_le_bytes()).collect() }
     }
 
-    pub fn f64(shape: Vec<usize>, values: &[f64]) -> Self {
+    pub(crate) fn f64(shape: Vec<usize>, values: &[f64]) -> Self {
         Self { dtype: Dtype::F64, shape, bytes: values.iter().flat_map(|v| v.to_le_bytes()).collect() }
     }
 }

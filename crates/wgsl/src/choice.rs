@@ -19,12 +19,12 @@ pub(crate) struct Wanted {
 
 impl Wanted {
     /// What the environment asks for.
-    pub fn from_env() -> Result<Self> {
+    pub(crate) fn from_env() -> Result<Self> {
         std::env::var_os("RETRIAL_WGSL").map_or(Ok(Self::default()), |words| Self::parse(&words.to_string_lossy()))
     }
 
     /// Words with commas between them.
-    pub fn parse(words: &str) -> Result<Self> {
+    pub(crate) fn parse(words: &str) -> Result<Self> {
         let mut wanted = Self::default();
         for word in words.split(',').map(str::trim).filter(|word| !word.is_empty()) {
             match word {
@@ -44,7 +44,7 @@ impl Wanted {
     }
 
     /// The ways that are allowed, the likely best first; `room` says whether two stages fit workgroup memory.
-    pub fn choices(&self, room: bool) -> Result<Vec<Choice>> {
+    pub(crate) fn choices(&self, room: bool) -> Result<Vec<Choice>> {
         if self.double == Some(true) && !room {
             return Err(Error::input("RETRIAL_WGSL", "double", "needs more workgroup memory than this adapter has"));
         }
@@ -70,7 +70,7 @@ pub(crate) struct Choice {
 
 impl Choice {
     /// Stages in workgroup memory.
-    pub fn stages(self) -> u64 {
+    pub(crate) fn stages(self) -> u64 {
         1 + u64::from(self.double)
     }
 }

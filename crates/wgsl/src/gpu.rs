@@ -67,7 +67,12 @@ const STAMPS: u64 = 16;
 
 impl Gpu {
     /// Opens an adapter with the limits it has, or with `limits` to simulate a smaller one.
-    pub fn open(adapter: &wgpu::Adapter, info: &Adapter, limits: Option<wgpu::Limits>, wanted: Wanted) -> Result<Self> {
+    pub(crate) fn open(
+        adapter: &wgpu::Adapter,
+        info: &Adapter,
+        limits: Option<wgpu::Limits>,
+        wanted: Wanted,
+    ) -> Result<Self> {
         let variants = if wanted.plain { Features::empty() } else { Features::SHADER_F16 | Features::SUBGROUP };
         let features = Features::TIMESTAMP_QUERY | variants;
         let granted = limits.unwrap_or_else(|| adapter.limits());
@@ -114,12 +119,12 @@ impl Gpu {
     }
 
     /// Whether shaders may use subgroup operations.
-    pub fn subgroups(&self) -> bool {
+    pub(crate) fn subgroups(&self) -> bool {
         self.device.features().contains(Features::SUBGROUP)
     }
 
     /// Whether shaders may use half precision.
-    pub fn f16(&self) -> bool {
+    pub(crate) fn f16(&self) -> bool {
         self.device.features().contains(Features::SHADER_F16)
     }
 
@@ -150,12 +155,12 @@ impl Gpu {
     }
 
     /// An error of this device.
-    pub fn fault(&self, fault: impl Into<String>, fix: &str) -> Error {
+    pub(crate) fn fault(&self, fault: impl Into<String>, fix: &str) -> Error {
         Error::Device { device: self.name.clone(), fault: fault.into(), fix: fix.into() }
     }
 
     /// An error of a device that makes something else of its own errors than the host.
-    pub fn untrusted(&self, fault: String) -> Error {
+    pub(crate) fn untrusted(&self, fault: String) -> Error {
         self.fault(fault, "results of this device cannot be trusted; update its driver, or try RETRIAL_WGSL=host,full")
     }
 
@@ -170,25 +175,25 @@ impl Gpu {
     }
 
     /// A storage buffer of `values` numbers of four bytes, zero.
-    pub fn buffer(&self, values: u64) -> Result<wgpu::Buffer> {
+    pub(crate) fn buffer(&self, values: u64) -> Result<wgpu::Buffer> {
         let usage = BufferUsages::STORAGE | BufferUsages::COPY_SRC | BufferUsages::COPY_DST;
         self.allocate(4 * values.max(4), usage)
     }
 
     /// A storage buffer with contents.
-    pub fn upload<T: bytemuck::NoUninit>(&self, values: &[T]) -> Result<wgpu::Buffer> {
+    pub(crate) fn upload<T: bytemuck::NoUninit>(&self, values: &[T]) -> Result<wgpu::Buffer> {
         let buffer = self.buffer(size_of_val(values) as u64 / 4)?;
         self.write(&buffer, values)?;
         Ok(buffer)
     }
 
     /// Replaces the beginning of a buffer.
-    pub fn write<T: bytemuck::NoUninit>(&self, buffer: &wgpu::Buffer, values: &[T]) -> Result<()> {
+    pub(crate) fn write<T: bytemuck::NoUninit>(&self, buffer: &wgpu::Buffer, values: &[T]) -> Result<()> {
         self.guarded("upload", || self.queue.write_buffer(buffer, 0, bytemuck::cast_slice(values)))
     }
 
     /// A uniform buffer with a kernel's parameters.
-    pub fn params<T: bytemuck::NoUninit>(&self, params: T) -> Result<wgpu::Buffer> {
+    pub(crate) fn params<T: bytemuck::NoUninit>(&self, params: T) -> Result<wgpu::Buffer> {
         let size = (size_of::<T>() as u64).next_multiple_of(16);
         let buffer = self.allocate(size, BufferUsages::UNIFORM | BufferUsages::COPY_DST)?;
         self.write(&buffer, &[params])?;
@@ -205,7 +210,7 @@ impl Gpu {
     }
 
     /// An entry point of a shader with values for its constants, compiled once.
-    pub fn pipeline(
+    pub(crate) fn pipeline(
         &self,
         text: &'static str,
         entry: &str,
@@ -241,13 +246,13 @@ impl Gpu {
 
     /// Replaces a part of all shaders that have it by another, from now on.
     #[cfg(test)]
-    pub fn break_by(&mut self, mutant: [&'static str; 2]) {
+    pub(crate) fn break_by(&mut self, mutant: [&'static str; 2]) {
         self.mutant = Some(mutant);
         lock(&self.pipelines).clear();
     }
 
     /// A staging buffer for up to `values` numbers.
-    pub fn slot(&self, values: u64) -> Result<Slot> {
+    pub(crate) fn slot(&self, values: u64) -> Result<Slot> {
         let staging = self.allocate(4 * values + STAMPS, BufferUsages::MAP_READ | BufferUsages::COPY_DST)?;
         let timer = if self.device.features().contains(Features::TIMESTAMP_QUERY) {
             let resolved = self.allocate(STAMPS, BufferUsages::QUERY_RESOLVE | BufferUsages::COPY_SRC)?;
@@ -260,7 +265,7 @@ impl Gpu {
     }
 
     /// Submits work, whose reads go to a slot with room for them.
-    pub fn submit(&self, work: &Work<'_>, slot: &mut Slot) -> Result<()> {
+    pub(crate) fn submit(&self, work: &Work<'_>, slot: &mut Slot) -> Result<()> {
         if slot.pending.take().is_some() {
             slot.staging.unmap(); // left by a run that failed
         }
@@ -313,7 +318,7 @@ impl Gpu {
 
     /// Waits for a slot's submission. Gives the numbers read and the time taken: the device's own where it has
     /// timestamps that make sense, else wall time since the submission.
-    pub fn finish<T: bytemuck::Pod>(&self, slot: &mut Slot) -> Result<(Vec<T>, Duration)> {
+    pub(crate) fn finish<T: bytemuck::Pod>(&self, slot: &mut Slot) -> Result<(Vec<T>, Duration)> {
         let stopped = || self.fault("nothing was submitted", "this is a bug, please report it");
         let Pending { index, mapped, bytes, submitted } = slot.pending.take().ok_or_else(stopped)?;
         let wait = PollType::Wait { submission_index: Some(index), timeout: Some(self.timeout) };
@@ -349,12 +354,12 @@ impl Gpu {
     }
 
     /// Sum of the times that the device itself measured.
-    pub fn busy(&self) -> Duration {
+    pub(crate) fn busy(&self) -> Duration {
         *lock(&self.busy)
     }
 
     /// Submits dispatches, waits, and reads the first numbers of a buffer.
-    pub fn run<T: bytemuck::Pod>(
+    pub(crate) fn run<T: bytemuck::Pod>(
         &self,
         dispatches: Vec<Dispatch<'_>>,
         from: &wgpu::Buffer,

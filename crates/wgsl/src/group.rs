@@ -15,7 +15,7 @@ pub(crate) struct Group {
 }
 
 impl Group {
-    pub fn new(gpu: &Gpu, problem: &Problem, samples: Range<usize>, plan: &Plan) -> Result<Self> {
+    pub(crate) fn new(gpu: &Gpu, problem: &Problem, samples: Range<usize>, plan: &Plan) -> Result<Self> {
         let mut images = vec![0.0; samples.len() * plan.pixels as usize];
         for (sample, row) in samples.clone().zip(images.chunks_mut(plan.pixels as usize)) {
             row[..problem.shape().pixels].copy_from_slice(problem.image(sample));

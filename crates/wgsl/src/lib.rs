@@ -36,6 +36,12 @@ pub struct Wgsl {
     gpu: Gpu,
 }
 
+impl std::fmt::Debug for Wgsl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Wgsl").field("adapter", &self.adapter).finish_non_exhaustive()
+    }
+}
+
 impl Wgsl {
     /// Opens the adapter with a number, PCI id or part of a name, case ignored; without a selector the first that is no
     /// software. The environment variable `RETRIAL_WGSL` forces ways to compute that the backend chooses otherwise: words out of

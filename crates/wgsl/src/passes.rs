@@ -66,7 +66,7 @@ pub(crate) struct Passes {
 }
 
 impl Passes {
-    pub fn new(
+    pub(crate) fn new(
         gpu: &Gpu,
         problem: &Problem,
         plan: Plan,
@@ -119,7 +119,7 @@ impl Passes {
     }
 
     /// Scores tiles of a span in one pass: `errors [tiles, T]`. Given normals come in the order of tiles.
-    pub fn dispatches<'a>(
+    pub(crate) fn dispatches<'a>(
         &'a self,
         gpu: &Gpu,
         group: &'a Group,

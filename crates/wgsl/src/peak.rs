@@ -14,7 +14,7 @@ const LONG_ENOUGH: Duration = Duration::from_millis(10);
 
 /// FLOP/s of multiply-adds in registers: rounds double until a submission takes 10 ms, and the best of five counts. `None`
 /// for a precision that the adapter does not multiply in.
-pub fn peak(gpu: &Gpu, precision: Precision) -> Result<Option<f64>> {
+pub(crate) fn peak(gpu: &Gpu, precision: Precision) -> Result<Option<f64>> {
     let text = match precision {
         Precision::F32 => source::PEAK,
         Precision::F16 if gpu.f16() => source::PEAK_F16,
@@ -40,7 +40,7 @@ pub fn peak(gpu: &Gpu, precision: Precision) -> Result<Option<f64>> {
 
 /// Bytes a second that are read and written in a copy of 64 MiB, or 256 MiB on a GPU: more than caches hold. The best of
 /// five.
-pub fn bandwidth(gpu: &Gpu) -> Result<f64> {
+pub(crate) fn bandwidth(gpu: &Gpu) -> Result<f64> {
     let wanted: u64 = if gpu.limits.software { 64 << 20 } else { 256 << 20 };
     let values = (wanted / 4).min(gpu.limits.values());
     let pipeline = gpu.pipeline(source::PEAK, "copy", &[])?;

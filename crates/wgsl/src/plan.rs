@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// What of a device bounds a problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// Largest buffer, bytes.
     pub buffer: u64,
     /// Largest part of a buffer that a shader sees, bytes.
@@ -22,12 +22,12 @@ pub struct Limits {
 
 impl Limits {
     /// Values of four bytes that one buffer may hold.
-    pub fn values(&self) -> u64 {
+    pub(crate) fn values(&self) -> u64 {
         self.buffer.min(self.binding) / 4
     }
 
     /// A grid of at least `count` workgroups, folded in two dimensions with little excess.
-    pub fn grid(&self, count: u64) -> [u32; 2] {
+    pub(crate) fn grid(&self, count: u64) -> [u32; 2] {
         let rows = count.div_ceil(self.groups).max(1);
         [count.div_ceil(rows) as u32, rows as u32]
     }
@@ -36,7 +36,7 @@ impl Limits {
 /// Tile constants of `score`: a workgroup of `tx` by `ty` threads makes `8 tx` trials by `8 ty` pixels, `depth` hidden
 /// units at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tile {
+pub(crate) struct Tile {
     /// Threads across trials.
     pub tx: u64,
     /// Threads across pixels.
@@ -47,28 +47,28 @@ pub struct Tile {
 
 impl Tile {
     /// Every tile that is in use anywhere.
-    pub fn all() -> impl Iterator<Item = Self> {
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
         (8..=16).flat_map(|ty| [16, 8].map(|depth| Self { tx: 16, ty, depth }))
     }
 
     /// Trials of a tile.
-    pub fn trials(self) -> u64 {
+    pub(crate) fn trials(self) -> u64 {
         8 * self.tx
     }
 
     /// Pixels of a tile.
-    pub fn pixels(self) -> u64 {
+    pub(crate) fn pixels(self) -> u64 {
         8 * self.ty
     }
 
     /// Bytes of workgroup memory, for values of `bytes` in so many stages.
-    pub fn memory(self, bytes: u64, stages: u64) -> u64 {
+    pub(crate) fn memory(self, bytes: u64, stages: u64) -> u64 {
         4 * bytes * self.depth * 2 * (self.tx + self.ty) * stages + 32 * self.tx
     }
 
     /// The tile with room for two stages of values of `bytes` in some workgroup memory, with fewer units at a time if need
     /// be; sums are the same.
-    pub fn doubled(self, bytes: u64, memory: u64) -> Option<Self> {
+    pub(crate) fn doubled(self, bytes: u64, memory: u64) -> Option<Self> {
         let depths = [self.depth, 8].map(|depth| Self { depth, ..self });
         depths.into_iter().find(|tile| tile.memory(bytes, 2) <= memory)
     }
@@ -90,7 +90,7 @@ impl Tile {
 
 /// How `score` runs a problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// Tile constants.
     pub tile: Tile,
     /// Hidden units, padded to whole steps.
@@ -111,7 +111,7 @@ const SOFTWARE_HIDDEN_BYTES: u64 = 16 << 20;
 const SOFTWARE_ITERATIONS: u64 = 60_000;
 
 /// Cuts a problem to fit.
-pub fn plan(shape: Shape, samples: u64, limits: &Limits) -> Result<Plan> {
+pub(crate) fn plan(shape: Shape, samples: u64, limits: &Limits) -> Result<Plan> {
     let [pixels, hidden, latent] = [shape.pixels, shape.hidden, shape.latent].map(|n| n as u64);
     let too_small = |what: &str, got: u64, needed: u64| Error::Device {
         device: "wgsl".into(),
@@ -144,25 +144,25 @@ pub fn plan(shape: Shape, samples: u64, limits: &Limits) -> Result<Plan> {
 /// Sizes of submissions, so that each takes about as long as it may. Starts small and follows the measured times: an
 /// operating system kills a submission that holds a display's GPU for seconds.
 #[derive(Clone, Copy, Debug)]
-pub struct Throughput {
+pub(crate) struct Throughput {
     target: Duration,
     next: u64,
 }
 
 impl Throughput {
     /// Starts with `first` pieces. The target is 50 ms.
-    pub fn new(first: u64) -> Self {
+    pub(crate) fn new(first: u64) -> Self {
         Self { target: Duration::from_millis(50), next: first }
     }
 
     /// Pieces of the next submission, at most `max`.
-    pub fn next(&self, max: u64) -> u64 {
+    pub(crate) fn next(&self, max: u64) -> u64 {
         self.next.min(max)
     }
 
     /// Learns that `pieces` took `time`. At most doubles, for the first time includes the driver's compilation and a
     /// small one says little; aims at 80 % of the target, to stay below it.
-    pub fn took(&mut self, pieces: u64, time: Duration) {
+    pub(crate) fn took(&mut self, pieces: u64, time: Duration) {
         let fit = 0.8 * pieces as f64 * self.target.as_secs_f64() / time.as_secs_f64().max(1e-9);
         self.next = (fit as u64).clamp(1, pieces.saturating_mul(2).max(self.next));
     }

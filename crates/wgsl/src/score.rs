@@ -68,7 +68,7 @@ struct Run<'r> {
 }
 
 impl<'a> GpuScorer<'a> {
-    pub fn new(wgsl: &'a Wgsl, problem: &'a Problem, precision: Precision) -> Result<Self> {
+    pub(crate) fn new(wgsl: &'a Wgsl, problem: &'a Problem, precision: Precision) -> Result<Self> {
         if precision == Precision::F16 {
             half_range(problem)?;
         }

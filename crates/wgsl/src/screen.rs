@@ -39,7 +39,7 @@ pub(crate) struct Few {
 impl Few {
     /// For successes below `threshold`, by a pilot of trials from `first` on. `None` where it does not pay, unless `forced`,
     /// or has no room.
-    pub fn plan(
+    pub(crate) fn plan(
         gpu: &Gpu,
         problem: &Problem,
         group: &Group,

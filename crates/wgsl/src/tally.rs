@@ -35,12 +35,12 @@ pub(crate) struct Tiles {
 
 impl Tiles {
     /// `count` tiles from number `start` on, in the order of all tiles of `samples` samples.
-    pub fn new(start: u64, count: usize, samples: usize) -> Self {
+    pub(crate) fn new(start: u64, count: usize, samples: usize) -> Self {
         Self { count, skip: (start % samples as u64) as usize, piece: (start / samples as u64) as usize }
     }
 
     /// Tiles of one sample: positions and pieces.
-    pub fn of(self, sample: usize, samples: usize) -> impl Iterator<Item = (usize, usize)> {
+    pub(crate) fn of(self, sample: usize, samples: usize) -> impl Iterator<Item = (usize, usize)> {
         let first = (sample + samples - self.skip) % samples;
         (first..self.count).step_by(samples).map(move |i| (i, self.piece + (self.skip + i) / samples))
     }
@@ -54,18 +54,18 @@ pub(crate) struct Found {
 
 impl Found {
     /// For submissions of up to so many tiles.
-    pub fn new(gpu: &Gpu, tiles: usize) -> Result<Self> {
+    pub(crate) fn new(gpu: &Gpu, tiles: usize) -> Result<Self> {
         let room = PER_TILE * tiles;
         Ok(Self { entries: gpu.buffer(4 * (1 + room) as u64)?, room })
     }
 
     /// Numbers to read back of a submission of so many tiles.
-    pub fn values(&self, tiles: usize) -> u64 {
+    pub(crate) fn values(&self, tiles: usize) -> u64 {
         4 * (1 + self.room.min(PER_TILE * tiles)) as u64
     }
 
     /// The entries, of which the first were read back. `None` where there were more than had room.
-    pub fn entries(&self, gpu: &Gpu, read: &[u32]) -> Result<Option<Vec<Entry>>> {
+    pub(crate) fn entries(&self, gpu: &Gpu, read: &[u32]) -> Result<Option<Vec<Entry>>> {
         let (lists, _) = read.as_chunks::<4>();
         let count = lists[0][0] as usize;
         if count > self.room {
@@ -98,7 +98,7 @@ pub(crate) struct DeviceTally {
 impl DeviceTally {
     /// Of `trials` trials of each sample in tiles of `per_tile`, with histograms from these bins on. `None` where the
     /// device has no room for so many thresholds or samples.
-    pub fn begin(
+    pub(crate) fn begin(
         gpu: &Gpu,
         [trials, per_tile]: [u64; 2],
         thresholds: &[f32],
@@ -130,7 +130,7 @@ impl DeviceTally {
     }
 
     /// Tallies `errors`, `[tiles, per_tile]`, of the next submission.
-    pub fn dispatches<'a>(
+    pub(crate) fn dispatches<'a>(
         &'a mut self,
         gpu: &Gpu,
         tiles: Tiles,
@@ -176,7 +176,7 @@ impl DeviceTally {
     }
 
     /// Adds entries to the rows of their samples, from sample and trial `first` on.
-    pub fn add(&self, gpu: &Gpu, entries: &[Entry], first: [u64; 2], rows: &mut [Row]) -> Result<()> {
+    pub(crate) fn add(&self, gpu: &Gpu, entries: &[Entry], first: [u64; 2], rows: &mut [Row]) -> Result<()> {
         for &[sample, trial, bits, kind] in entries {
             let error = f32::from_bits(bits);
             let Some(row) = rows.get_mut(sample as usize).filter(|_| u64::from(trial) < self.trials) else {
@@ -194,7 +194,7 @@ impl DeviceTally {
     }
 
     /// Adds to a row what entries would have told of consecutive trials, had there been room for them.
-    pub fn look(&self, sample: usize, first: u64, errors: &[f32], row: &mut Row) {
+    pub(crate) fn look(&self, sample: usize, first: u64, errors: &[f32], row: &mut Row) {
         let limit = self.thresholds.last().filter(|_| self.counts_only).map_or(f32::INFINITY, |&limit| limit);
         // The errors come first, so that none is left when trials end at `u64::MAX`.
         for (error, trial) in errors.iter().map(|error| error + 0.0).zip(first..) {
@@ -212,7 +212,7 @@ impl DeviceTally {
     }
 
     /// Adds the sums of the whole span, once it is through.
-    pub fn add_sums(&self, gpu: &Gpu, rows: &mut [Row]) -> Result<()> {
+    pub(crate) fn add_sums(&self, gpu: &Gpu, rows: &mut [Row]) -> Result<()> {
         let read = |buffer, values: usize| match values {
             0 => Ok(vec![]),
             _ => gpu.run::<u32>(vec![], buffer, values as u64).map(|(values, _)| values),

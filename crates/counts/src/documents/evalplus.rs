@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::path::Path;
 
-pub const DOCUMENT: Document = Document {
+pub(super) const DOCUMENT: Document = Document {
     name: "EvalPlus",
     about: "eval_results.json (base and plus tests are two benchmarks)",
     needs: &["eval", "hash"],

@@ -11,7 +11,7 @@ use std::{
     path::Path,
 };
 
-pub const DOCUMENT: Document = Document {
+pub(super) const DOCUMENT: Document = Document {
     name: "inspect_ai",
     about: "logs, .json or .eval (every scorer is a benchmark, every epoch an attempt)",
     needs: &["eval", "samples"],
@@ -79,7 +79,7 @@ fn add(eval: &Eval, mut samples: Vec<Sample>, attempts: &mut Attempts<'_>) -> Re
 }
 
 /// Reads a log in a zip archive: `header.json` and a file a sample.
-pub fn archive(path: &Path, options: &Options) -> Result<Vec<Group>> {
+pub(crate) fn archive(path: &Path, options: &Options) -> Result<Vec<Group>> {
     let bad = |e: &dyn std::fmt::Display| {
         Error::file(path, format!("is a zip archive, and no inspect_ai log: {e}"), "give a log, or unpack it")
     };

@@ -7,7 +7,7 @@ mod promptfoo;
 mod swe_bench;
 
 use crate::{Group, Options, attempts::Attempts};
-pub use inspect::archive;
+pub(crate) use inspect::archive;
 use retrial_spec::{Error, Result};
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use std::path::Path;
 type Parsed = Result<Result<()>, serde_json::Error>;
 
 /// A kind of document.
-pub struct Document {
+pub(crate) struct Document {
     /// Whose documents they are.
     pub name: &'static str,
     /// What is recognised, in a line of help.
@@ -27,17 +27,17 @@ pub struct Document {
 }
 
 /// Every kind.
-pub const DOCUMENTS: &[Document] =
+pub(crate) const DOCUMENTS: &[Document] =
     &[evalplus::DOCUMENT, inspect::DOCUMENT, promptfoo::DOCUMENT, swe_bench::DOCUMENT, multipl_e::DOCUMENT];
 
 /// The kind with these names at its top.
-pub fn of(names: &[String]) -> Option<&'static Document> {
+pub(crate) fn of(names: &[String]) -> Option<&'static Document> {
     DOCUMENTS.iter().find(|document| document.needs.iter().all(|name| names.iter().any(|of| of == name)))
 }
 
 impl Document {
     /// Reads one.
-    pub fn read(&self, path: &Path, text: &[u8], options: &Options) -> Result<Vec<Group>> {
+    pub(crate) fn read(&self, path: &Path, text: &[u8], options: &Options) -> Result<Vec<Group>> {
         let mut attempts = Attempts::new(path, options)?;
         match (self.read)(path, text, &mut attempts) {
             Ok(read) => read?,

@@ -5,7 +5,7 @@ use crate::attempts::Attempts;
 use serde::Deserialize;
 use std::path::Path;
 
-pub const DOCUMENT: Document = Document {
+pub(super) const DOCUMENT: Document = Document {
     name: "MultiPL-E",
     about: "*.results.json.gz, one a problem: give their directory, which names the model",
     needs: &["name", "results"],

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::path::Path;
 
-pub const DOCUMENT: Document = Document {
+pub(super) const DOCUMENT: Document = Document {
     name: "promptfoo",
     about: "output.json (a test is a problem, a provider a model, a repeat an attempt)",
     needs: &["results", "config"],

@@ -5,7 +5,7 @@ use crate::{attempts::Attempts, builder::stem};
 use serde::Deserialize;
 use std::path::Path;
 
-pub const DOCUMENT: Document = Document {
+pub(super) const DOCUMENT: Document = Document {
     name: "SWE-bench",
     about: "MODEL.RUN.json reports, one an attempt: give them all (errors and empty patches are failures)",
     needs: &["resolved_ids", "unresolved_ids"],

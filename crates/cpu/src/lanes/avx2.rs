@@ -3,7 +3,7 @@ use std::arch::x86_64::*;
 
 /// Eight lanes of AVX2 with FMA.
 #[derive(Clone, Copy)]
-pub struct Avx2(__m256);
+pub(crate) struct Avx2(__m256);
 
 // SAFETY (all blocks): the trait promises that callers were compiled for, and run on, AVX2 and FMA.
 #[allow(clippy::undocumented_unsafe_blocks, reason = "one reason covers the whole impl and stands above it")]

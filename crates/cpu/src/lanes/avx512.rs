@@ -3,7 +3,7 @@ use std::{arch::x86_64::*, mem::transmute};
 
 /// Sixteen lanes of AVX-512F; `dot` needs AVX-512 BF16.
 #[derive(Clone, Copy)]
-pub struct Avx512(__m512);
+pub(crate) struct Avx512(__m512);
 
 // SAFETY (all blocks): the trait promises that callers were compiled for, and run on, AVX-512F.
 #[allow(clippy::undocumented_unsafe_blocks, reason = "one reason covers the whole impl and stands above it")]

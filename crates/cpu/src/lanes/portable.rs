@@ -2,7 +2,7 @@ use super::Lanes;
 
 /// Eight lanes of plain arithmetic over an array, for the compiler to vectorise on any target.
 #[derive(Clone, Copy)]
-pub struct Portable([f32; 8]);
+pub(crate) struct Portable([f32; 8]);
 
 #[inline(always)]
 fn zip<T: Copy, U: Copy + Default>(a: [T; 8], b: [T; 8], f: impl Fn(T, T) -> U) -> [U; 8] {

@@ -11,6 +11,12 @@ pub struct Decoder<'a> {
     second: Dense,
 }
 
+impl std::fmt::Debug for Decoder<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Decoder").field("variant", &self.variant).finish_non_exhaustive()
+    }
+}
+
 /// A layer in f64.
 struct Dense {
     /// `[outputs, inputs]`.

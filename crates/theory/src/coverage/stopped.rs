@@ -27,7 +27,7 @@ pub(crate) struct ProductLimit<'a> {
 
 impl<'a> ProductLimit<'a> {
     /// From distinct sorted counts and their weights.
-    pub fn new(cells: &'a [(Counts, f64)], batch: u64) -> Self {
+    pub(crate) fn new(cells: &'a [(Counts, f64)], batch: u64) -> Self {
         let of = |s: &Counts| (s.trials - 1) / batch;
         let mut steps = vec![Step { batches: 0, left: 1.0, greenwood: 0.0 }];
         let mut at_risk = total(cells);
@@ -66,7 +66,7 @@ impl<'a> ProductLimit<'a> {
     }
 
     /// Coverage of `k` trials.
-    pub fn coverage(&self, k: u64) -> Option<f64> {
+    pub(crate) fn coverage(&self, k: u64) -> Option<f64> {
         self.left(k).map(|(left, _)| 1.0 - left)
     }
 
@@ -76,7 +76,7 @@ impl<'a> ProductLimit<'a> {
     /// [`unbiased_curve`](super::unbiased_curve). From there on they are Clopper-Pearson's at the number of yes-or-no
     /// observations that Greenwood's variance is worth, at most one per sample: for samples drawn from a population, and
     /// wide for a fixed benchmark.
-    pub fn curve(&self, ks: &[u64], scope: Scope) -> Vec<Point> {
+    pub(crate) fn curve(&self, ks: &[u64], scope: Scope) -> Vec<Point> {
         let samples = total(self.cells);
         let first = |s: &Counts| match s.trials <= self.batch {
             true => *s,

@@ -7,7 +7,7 @@ use crate::{
 
 /// `ln` of a beta-binomial probability and its derivatives: `W(beta, c) W(alpha, n-c) / W(alpha + beta, n)` with `W(x, m)
 /// = Gamma(x+m) / (Gamma(x) m!)`.
-pub fn ln_probability(law: &BetaLaw, n: f64, c: f64) -> (f64, [f64; 2]) {
+pub(super) fn ln_probability(law: &BetaLaw, n: f64, c: f64) -> (f64, [f64; 2]) {
     let (alpha, beta, failures) = (law.alpha(), law.beta(), n - c);
     if c == 0.0 {
         let [by_alpha, by_beta] = law.ln_loss_gradient(n);
@@ -22,7 +22,7 @@ pub fn ln_probability(law: &BetaLaw, n: f64, c: f64) -> (f64, [f64; 2]) {
 
 /// The same where a share of the samples cannot be solved: `share` can, and `rest` cannot. The third derivative is by the
 /// log odds of the share.
-pub fn ln_inflated([share, rest]: [f64; 2], law: &BetaLaw, n: f64, c: f64) -> (f64, [f64; 3]) {
+pub(super) fn ln_inflated([share, rest]: [f64; 2], law: &BetaLaw, n: f64, c: f64) -> (f64, [f64; 3]) {
     let (ln, d) = ln_probability(law, n, c);
     if c > 0.0 {
         return (share.ln() + ln, [d[0], d[1], rest]);
@@ -36,7 +36,7 @@ pub fn ln_inflated([share, rest]: [f64; 2], law: &BetaLaw, n: f64, c: f64) -> (f
 }
 
 /// Coverage of `k` trials and its derivatives.
-pub fn coverage(law: &BetaLaw, k: f64) -> (f64, [f64; 2]) {
+pub(super) fn coverage(law: &BetaLaw, k: f64) -> (f64, [f64; 2]) {
     let [by_alpha, by_beta] = law.ln_loss_gradient(k);
     let loss = law.loss(k);
     (one_minus_exp(law.ln_loss(k)), [-loss * by_alpha * law.alpha(), -loss * by_beta * law.beta()])

@@ -17,7 +17,7 @@ use retrial_spec::{Observer, Result, rng::Stream};
 const RESAMPLE: u32 = u32::from_be_bytes([b'b', b's', 0, 0]);
 
 /// The law refitted to other data.
-pub struct Refits {
+pub(crate) struct Refits {
     found: Law,
     samples: f64,
     asked: u32,
@@ -33,7 +33,7 @@ impl Refits {
     /// Refits `law`, the best for `data`, to as many replicates as `settings` ask for, and to the data without each of
     /// their samples. Samples with equal counts are equally influential: one of them is left out. Of more than 200
     /// distinct counts neighbours stand for each other.
-    pub fn new(law: &Law, data: &Data, settings: &Settings, observer: &dyn Observer) -> Result<Self> {
+    pub(crate) fn new(law: &Law, data: &Data, settings: &Settings, observer: &dyn Observer) -> Result<Self> {
         let refit = |replicate: u64| {
             let mut stream = Stream::new(settings.seed, RESAMPLE.wrapping_add(replicate as u32));
             Some(again(law, &resample(data, &mut stream)?, ROUGH))
@@ -59,7 +59,7 @@ impl Refits {
     }
 
     /// The interval of the coverage of `k` trials.
-    pub fn coverage(&self, k: f64) -> Option<[f64; 2]> {
+    pub(crate) fn coverage(&self, k: f64) -> Option<[f64; 2]> {
         self.interval(|law| law.coverage(k), self.unsolved)
     }
 
@@ -110,7 +110,7 @@ impl Refits {
     }
 
     /// The intervals of all parameters.
-    pub fn parameters(&self) -> Vec<Interval> {
+    pub(crate) fn parameters(&self) -> Vec<Interval> {
         let interval = |(i, (parameter, _)): (usize, &(&'static str, f64))| {
             let [low, high] = self.interval(|law| law.parameters()[i].1, 0)?;
             Some(Interval { parameter, method: Method::Bootstrap, low, high })

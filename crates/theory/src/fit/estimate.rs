@@ -7,12 +7,12 @@ use super::{
 use crate::Data;
 
 /// For replicates of a bootstrap.
-pub const ROUGH: Gain = Gain { nats: 1e-5, squares: 1e-10 };
+pub(crate) const ROUGH: Gain = Gain { nats: 1e-5, squares: 1e-10 };
 /// To rounding, where the difference to another fit matters.
-pub const EXACT: Gain = Gain { nats: 0.0, squares: 0.0 };
+pub(crate) const EXACT: Gain = Gain { nats: 0.0, squares: 0.0 };
 
 /// The law of this kind that describes the data best; `curve` is their [`fitting_curve`].
-pub fn estimate(kind: Kind, data: &Data, curve: &[(f64, f64)]) -> Result<Law, NoFit> {
+pub(crate) fn estimate(kind: Kind, data: &Data, curve: &[(f64, f64)]) -> Result<Law, NoFit> {
     if data.solved() == 0.0 {
         return Err(NoFit::NoSuccess);
     }
@@ -23,7 +23,7 @@ pub fn estimate(kind: Kind, data: &Data, curve: &[(f64, f64)]) -> Result<Law, No
 }
 
 /// The law that describes a replicate of the data for which `law` was the best.
-pub fn again(law: &Law, data: &Data, gain: Gain) -> Result<Law, NoFit> {
+pub(crate) fn again(law: &Law, data: &Data, gain: Gain) -> Result<Law, NoFit> {
     if data.solved() == 0.0 {
         return Err(NoFit::NoSuccess);
     }

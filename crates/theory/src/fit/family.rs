@@ -5,18 +5,18 @@ use crate::Data;
 use retrial_spec::rng::Stream;
 
 /// As many parameters as the law with most has. What a law has not is 0, and without slope.
-pub const MAX_PARAMETERS: usize = 5;
+pub(super) const MAX_PARAMETERS: usize = 5;
 /// Parameters in the order in which the law names them.
-pub type Values = [f64; MAX_PARAMETERS];
+pub(super) type Values = [f64; MAX_PARAMETERS];
 /// Parameters in coordinates without bounds, see [`Range`].
-pub type Point = [f64; MAX_PARAMETERS];
+pub(super) type Point = [f64; MAX_PARAMETERS];
 /// Derivatives by the coordinates.
-pub type Gradient = [f64; MAX_PARAMETERS];
+pub(super) type Gradient = [f64; MAX_PARAMETERS];
 /// No derivatives.
-pub const NONE: Gradient = [0.0; MAX_PARAMETERS];
+pub(super) const NONE: Gradient = [0.0; MAX_PARAMETERS];
 
 /// Draws `(failure, success)`, the probabilities of a sample.
-pub type Sampler = Box<dyn Fn(&mut Stream) -> (f64, f64)>;
+pub(super) type Sampler = Box<dyn Fn(&mut Stream) -> (f64, f64)>;
 
 /// All that a parameter can be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +80,7 @@ pub struct Parameter {
 
 /// How a law comes by its parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum By {
+pub(crate) enum By {
     /// Maximum likelihood of the counts.
     Likelihood,
     /// Least squares on the coverage curve.
@@ -90,7 +90,7 @@ pub enum By {
 }
 
 /// A law that mixes binomial ones, ready to be evaluated.
-pub trait Mixing: Send + Sync {
+pub(crate) trait Mixing: Send + Sync {
     /// `ln` of the probability of `c` successes in `n` trials, binomial coefficient included, and its derivatives.
     fn ln_probability(&self, n: f64, c: f64) -> (f64, Gradient);
 
@@ -102,7 +102,7 @@ pub trait Mixing: Send + Sync {
 }
 
 /// A kind of law. Its file says all there is to it, and the registry of [`Kind`](super::Kind) names it.
-pub trait Family: Sync {
+pub(crate) trait Family: Sync {
     /// Its name in tables, files and on the command line.
     fn name(&self) -> &'static str;
 
@@ -156,7 +156,7 @@ pub trait Family: Sync {
 
 /// How far a search goes on: until a step promises less than so many nats, or so much of a sum of squares of a curve.
 #[derive(Clone, Copy)]
-pub struct Gain {
+pub(crate) struct Gain {
     /// In the likelihood.
     pub nats: f64,
     /// Of a curve.
@@ -169,7 +169,7 @@ fn rest(values: &Values) -> Values {
 }
 
 /// The parameters at a point.
-pub fn values(family: &dyn Family, point: Point) -> Values {
+pub(super) fn values(family: &dyn Family, point: Point) -> Values {
     let mut values = [0.0; MAX_PARAMETERS];
     for ((value, x), parameter) in values.iter_mut().zip(point).zip(family.parameters()) {
         *value = parameter.range.value(x);
@@ -178,7 +178,7 @@ pub fn values(family: &dyn Family, point: Point) -> Values {
 }
 
 /// The point of some parameters.
-pub fn point(family: &dyn Family, values: &Values) -> Point {
+pub(super) fn point(family: &dyn Family, values: &Values) -> Point {
     let mut point = [0.0; MAX_PARAMETERS];
     for ((x, value), parameter) in point.iter_mut().zip(values).zip(family.parameters()) {
         *x = parameter.range.coordinate(*value);
@@ -187,7 +187,7 @@ pub fn point(family: &dyn Family, values: &Values) -> Point {
 }
 
 /// The law at a point, to the last digit of its shares.
-pub fn mixing_at(family: &dyn Family, point: Point) -> Option<Box<dyn Mixing>> {
+pub(super) fn mixing_at(family: &dyn Family, point: Point) -> Option<Box<dyn Mixing>> {
     let (mut values, mut rest) = ([0.0; MAX_PARAMETERS], [1.0; MAX_PARAMETERS]);
     for (i, (x, parameter)) in point.into_iter().zip(family.parameters()).enumerate() {
         values[i] = parameter.range.value(x);
@@ -197,6 +197,6 @@ pub fn mixing_at(family: &dyn Family, point: Point) -> Option<Box<dyn Mixing>> {
 }
 
 /// The law of these parameters.
-pub fn mixing_of(family: &dyn Family, values: &Values) -> Option<Box<dyn Mixing>> {
+pub(super) fn mixing_of(family: &dyn Family, values: &Values) -> Option<Box<dyn Mixing>> {
     family.mixing(values, &rest(values))
 }

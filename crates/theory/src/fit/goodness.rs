@@ -19,7 +19,7 @@ const SIMULATE: u32 = u32::from_be_bytes([b'g', b'f', 0, 0]);
 /// The likelihood ratio against the NPMLE, beside what it is for counts that the law itself made; `None` for a law
 /// without a likelihood. Replicates stop as the samples did; solved samples are taken to have had as many attempts at
 /// most as the longest.
-pub fn goodness(
+pub(super) fn goodness(
     fitted: &Fitted,
     data: &Data,
     npmle: &Npmle,

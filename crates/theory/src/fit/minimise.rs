@@ -5,7 +5,7 @@ use std::array::from_fn;
 /// A local minimum of `f`, which returns its value and gradient, from `start`: BFGS with backtracking. Returns the
 /// point and its value, to rounding or until a step promises less than `gain`. A value that is not finite counts as too
 /// large. Coordinates without slope stay where they are.
-pub fn bfgs<const D: usize>(
+pub(super) fn bfgs<const D: usize>(
     mut f: impl FnMut([f64; D]) -> (f64, [f64; D]),
     start: [f64; D],
     gain: f64,
@@ -68,7 +68,7 @@ pub fn bfgs<const D: usize>(
 
 /// Where `f` is least on `[low, high]`: the best of 64 equal steps, refined by golden sections to 1e-10 of the
 /// interval.
-pub fn golden(f: impl Fn(f64) -> f64, low: f64, high: f64) -> f64 {
+pub(super) fn golden(f: impl Fn(f64) -> f64, low: f64, high: f64) -> f64 {
     const CELLS: u32 = 64;
     let ratio = (5f64.sqrt() - 1.0) / 2.0;
     let cell = (high - low) / f64::from(CELLS);

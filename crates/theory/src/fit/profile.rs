@@ -10,10 +10,10 @@ use crate::Data;
 
 /// Half the 0.95 quantile of chi squared with one degree of freedom: nats that the ends of an interval lie below the
 /// best law.
-pub const DROP: f64 = 1.920_729_410_347_062;
+pub(crate) const DROP: f64 = 1.920_729_410_347_062;
 
 /// Profile-likelihood intervals of all parameters; none for a law without a likelihood.
-pub fn parameters(fitted: &Fitted, data: &Data) -> Vec<Interval> {
+pub(crate) fn parameters(fitted: &Fitted, data: &Data) -> Vec<Interval> {
     let kind = fitted.law.kind();
     let parameters = if kind.by_likelihood() { kind.parameters() } else { &[] };
     let interval = |(i, parameter): (usize, &Parameter)| {
@@ -36,7 +36,7 @@ pub fn parameters(fitted: &Fitted, data: &Data) -> Vec<Interval> {
 }
 
 /// The profile-likelihood interval of the coverage of `k` trials.
-pub fn coverage(fitted: &Fitted, data: &Data, k: f64) -> Option<[f64; 2]> {
+pub(crate) fn coverage(fitted: &Fitted, data: &Data, k: f64) -> Option<[f64; 2]> {
     let family = fitted.law.family();
     let odds = |point: Point| {
         let (value, by) = mixing_at(family, point).map_or((f64::NAN, NONE), |law| law.coverage(k));

@@ -8,7 +8,7 @@ use super::family::{Gradient, NONE};
 use crate::special::{ln_largest_binomial, ln_likelihood_ratio, one_minus_exp};
 
 /// One point of the integral.
-pub struct Node {
+pub(super) struct Node {
     /// Success probability `q`.
     pub success: f64,
     /// `1 - q`.
@@ -26,7 +26,7 @@ pub struct Node {
 }
 
 /// A law of the success probability by its nodes.
-pub trait Nodes {
+pub(super) trait Nodes {
     /// `d u / d ln q` at `q = 1/n`, at most 1: singularities are so much closer.
     fn scale(&self, n: f64) -> f64;
 
@@ -35,7 +35,7 @@ pub trait Nodes {
 }
 
 /// `([ln x, ln(1-x)], [x, 1-x])` of the probability `x` with log odds `u`.
-pub fn logistic(u: f64) -> ([f64; 2], [f64; 2]) {
+pub(super) fn logistic(u: f64) -> ([f64; 2], [f64; 2]) {
     let small = (-u.abs()).exp();
     let (large, ln_large) = (1.0 / (1.0 + small), -small.ln_1p());
     let (minor, ln_minor) = (small * large, ln_large - u.abs());
@@ -43,7 +43,7 @@ pub fn logistic(u: f64) -> ([f64; 2], [f64; 2]) {
 }
 
 /// `ln` of the probability of `c` successes in `n` trials, binomial coefficient included, and its derivatives.
-pub fn ln_probability(law: &impl Nodes, n: f64, c: f64) -> (f64, Gradient) {
+pub(super) fn ln_probability(law: &impl Nodes, n: f64, c: f64) -> (f64, Gradient) {
     let (ln, by) = ln_likelihood(law, c, n - c);
     (ln_largest_binomial(n, c) + ln, by)
 }
@@ -72,7 +72,7 @@ fn ln_likelihood(law: &impl Nodes, successes: f64, failures: f64) -> (f64, Gradi
 }
 
 /// The mean of `1 - (1-q)^k` and its derivatives.
-pub fn solved(law: &impl Nodes, k: f64) -> (f64, Gradient) {
+pub(super) fn solved(law: &impl Nodes, k: f64) -> (f64, Gradient) {
     let rate = |node: &Node| k * ((k - 1.0) * node.ln_failure).exp() / one_minus_exp(k * node.ln_failure);
     // Where the success probability underflows, the top is ahead.
     let slope = |node: &Node| match node.success {

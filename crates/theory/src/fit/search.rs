@@ -10,7 +10,7 @@ use crate::{Data, laws::BetaLaw};
 
 /// The likeliest parameters, from points that suit the likeliest Beta law: roughly from everywhere, then to the end from
 /// where the three best are.
-pub fn from_beta(
+pub(super) fn from_beta(
     family: &dyn Family,
     data: &Data,
     starts: impl FnOnce(&BetaLaw) -> Vec<Point>,
@@ -25,19 +25,19 @@ pub fn from_beta(
 }
 
 /// The likeliest parameters of a replicate of data that `near` described best.
-pub fn again(family: &dyn Family, near: &Values, data: &Data, gain: Gain) -> Result<Values, NoFit> {
+pub(super) fn again(family: &dyn Family, near: &Values, data: &Data, gain: Gain) -> Result<Values, NoFit> {
     success_rate(data.cells()).map_err(|none| none.no_fit())?;
     let (end, _) = bfgs(|x| nll_at(family, data, x), point(family, near), gain.nats);
     mixing_at(family, end).map(|_| values(family, end)).ok_or(NoFit::NoSpread)
 }
 
 /// The negative log likelihood at a point, and its gradient; infinite where there is no law.
-pub fn nll_at(family: &dyn Family, data: &Data, point: Point) -> (f64, Gradient) {
+pub(super) fn nll_at(family: &dyn Family, data: &Data, point: Point) -> (f64, Gradient) {
     mixing_at(family, point).map_or((f64::INFINITY, NONE), |law| negative_log_likelihood(&*law, data))
 }
 
 /// The negative log likelihood in nats, binomial coefficients included, and its gradient.
-pub fn negative_log_likelihood(law: &dyn Mixing, data: &Data) -> (f64, Gradient) {
+pub(super) fn negative_log_likelihood(law: &dyn Mixing, data: &Data) -> (f64, Gradient) {
     let (mut sum, mut gradient) = (data.orders(), NONE);
     for (s, weight) in data.cells() {
         let (ln, by) = law.ln_probability(s.trials() as f64, s.successes() as f64);

@@ -4,7 +4,7 @@ use nalgebra::{DMatrix, DVector};
 
 /// The minimum of `y'Hy / 2 - b'y` over `y >= 0`, `sum y = 1`, for a positive semidefinite `H`, by a primal active-set
 /// method from the feasible `start`.
-pub fn minimise(h: &DMatrix<f64>, b: &DVector<f64>, start: &DVector<f64>) -> DVector<f64> {
+pub(super) fn minimise(h: &DMatrix<f64>, b: &DVector<f64>, start: &DVector<f64>) -> DVector<f64> {
     /// Keeps a singular `H` solvable. It pulls towards where `y` is, so it slows the last digits but shifts nothing.
     const RIDGE: f64 = 1e-10;
     let ridge = RIDGE * h.diagonal().max();

@@ -23,7 +23,7 @@ use std::f64::consts::FRAC_PI_2;
 
 /// The reward `lambda (1 - (1-q)^K)` on top of the likelihood; 0 for none.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Tilt {
+pub(crate) struct Tilt {
     /// `lambda`, of either sign.
     pub strength: f64,
     /// `K`.
@@ -44,7 +44,7 @@ fn solved(t: f64, k: f64) -> f64 {
 
 /// A law of finitely many atoms and how good it is.
 #[derive(Clone, Debug)]
-pub struct Mixing {
+pub(crate) struct Mixing {
     /// Angles and weights, increasing.
     pub atoms: Vec<(f64, f64)>,
     /// `1/N sum_i ln f_i`.
@@ -55,13 +55,13 @@ pub struct Mixing {
 
 impl Mixing {
     /// The coverage of `k` trials.
-    pub fn solved(&self, k: f64) -> f64 {
+    pub(crate) fn solved(&self, k: f64) -> f64 {
         self.atoms.iter().map(|&(t, weight)| weight * solved(t, k)).sum()
     }
 }
 
 /// The likelihoods of one data set on a grid that no local maximum of `D` slips through.
-pub struct Solver<'a> {
+pub(crate) struct Solver<'a> {
     cells: &'a [(Counts, f64)],
     shapes: Vec<Cell>,
     samples: f64,
@@ -72,7 +72,7 @@ pub struct Solver<'a> {
 
 impl<'a> Solver<'a> {
     /// Prepares `cells`; `k` is the largest `K` that will be asked for.
-    pub fn new(cells: &'a [(Counts, f64)], k: f64) -> Self {
+    pub(crate) fn new(cells: &'a [(Counts, f64)], k: f64) -> Self {
         /// Spacing of the grid in standard deviations of the narrowest likelihood.
         const SPACING: f64 = 0.4;
         /// Most likelihoods that are kept.
@@ -111,7 +111,7 @@ impl<'a> Solver<'a> {
     /// The maximum of `F`, from the atoms of `start` (none: a start from the data), until the certified gap is at most
     /// `gap`, or rounding stops it. With `exact` false, maxima of `D` are only interpolated between points of the grid,
     /// for a certificate good to a few per cent.
-    pub fn solve(&self, tilt: Tilt, start: &[(f64, f64)], gap: f64, exact: bool) -> Mixing {
+    pub(crate) fn solve(&self, tilt: Tilt, start: &[(f64, f64)], gap: f64, exact: bool) -> Mixing {
         const ROUNDS: usize = 200;
         let mut atoms: Vec<Atom> = match start {
             [] => self.rough().into_iter().map(|(t, weight)| self.atom(t, weight, tilt)).collect(),

@@ -16,7 +16,7 @@ use super::{ln_1p_minus, ln_beta_peak};
 ///
 /// Relative error below 1e-12 as far as the rounding of `x` allows: of `I` up to the mean `a / (a + b)`, of `1 - I`
 /// beyond it.
-pub fn beta_cdf(x: f64, a: f64, b: f64) -> f64 {
+pub(crate) fn beta_cdf(x: f64, a: f64, b: f64) -> f64 {
     let y = 1.0 - x;
     if x <= 0.0 || y <= 0.0 {
         return if x <= 0.0 { 0.0 } else { 1.0 };
@@ -28,7 +28,7 @@ pub fn beta_cdf(x: f64, a: f64, b: f64) -> f64 {
 
 /// The quantile `x` of a Beta(a, b) variable at `0 < level < 1`, as `(x, 1 - x)`, either to its own last digits, and 0
 /// where it underflows.
-pub fn beta_quantile(level: f64, a: f64, b: f64) -> (f64, f64) {
+pub(crate) fn beta_quantile(level: f64, a: f64, b: f64) -> (f64, f64) {
     let down = Bell::new(b, a);
     let s = if level < down.mass(0.0) { -down.distance(level) } else { Bell::new(a, b).distance(1.0 - level) };
     let share = |odds: f64| 1.0 / (1.0 + odds);

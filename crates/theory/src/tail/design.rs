@@ -18,7 +18,7 @@ use nalgebra::{DMatrix, DVector, SymmetricEigen};
 const MAX_TILT: f64 = 1e9;
 
 /// A tilt and the smallest squared error met on the way.
-pub struct Design {
+pub(super) struct Design {
     /// The point that the tilt was made at.
     pub at: Vec<f64>,
     /// The tilted law; `None` where rounding spoiled it.
@@ -28,7 +28,7 @@ pub struct Design {
 }
 
 /// The tilt for a squared threshold, sought from `start`; with a threshold of 0, the least error near it.
-pub fn design(target: &dyn Target, sample: usize, start: &[f64], square: f64) -> Design {
+pub(super) fn design(target: &dyn Target, sample: usize, start: &[f64], square: f64) -> Design {
     const STEPS: u32 = 12;
     const HALVINGS: u32 = 6;
     let mut at = start.to_vec();

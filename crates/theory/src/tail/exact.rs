@@ -13,7 +13,7 @@ fn ln_gamma_cdf(a: f64, x: f64) -> f64 {
 }
 
 /// The probability that a chi-squared variable of `d` degrees of freedom and noncentrality `nc` is below `x`.
-pub fn chi_squared_cdf(d: f64, nc: f64, x: f64) -> f64 {
+pub(super) fn chi_squared_cdf(d: f64, nc: f64, x: f64) -> f64 {
     let term = |j: f64| {
         let poisson = if nc > 0.0 { j * (0.5 * nc).ln() - 0.5 * nc - libm::lgamma(j + 1.0) } else { 0.0 };
         (poisson + ln_gamma_cdf(0.5 * d + j, 0.5 * x)).exp()

@@ -4,7 +4,7 @@ use nalgebra::DMatrix;
 
 /// The law of `mean + L z`, `z ~ N(0, I)`.
 #[derive(Clone, Debug)]
-pub struct Gaussian {
+pub(super) struct Gaussian {
     mean: Vec<f64>,
     /// `L`, `[d, d]`, lower triangular, row-major.
     root: Vec<f64>,
@@ -14,14 +14,14 @@ pub struct Gaussian {
 
 impl Gaussian {
     /// `N(0, I)`.
-    pub fn standard(dimensions: usize) -> Self {
+    pub(super) fn standard(dimensions: usize) -> Self {
         let mut root = vec![0.0; dimensions * dimensions];
         root.iter_mut().step_by(dimensions + 1).for_each(|v| *v = 1.0);
         Self { mean: vec![0.0; dimensions], root, ln_peak: 0.0 }
     }
 
     /// Of a mean and a covariance. `None` where that is not positive definite.
-    pub fn new(mean: Vec<f64>, covariance: DMatrix<f64>) -> Option<Self> {
+    pub(super) fn new(mean: Vec<f64>, covariance: DMatrix<f64>) -> Option<Self> {
         let d = mean.len();
         let lower = covariance.cholesky()?.unpack();
         let root: Vec<f64> = (0..d * d).map(|at| lower[(at / d, at % d)]).collect();
@@ -30,18 +30,18 @@ impl Gaussian {
     }
 
     /// Its mean, `[d]`.
-    pub fn mean(&self) -> &[f64] {
+    pub(super) fn mean(&self) -> &[f64] {
         &self.mean
     }
 
     /// Its covariance, `[d, d]`.
-    pub fn covariance(&self) -> DMatrix<f64> {
+    pub(super) fn covariance(&self) -> DMatrix<f64> {
         let root = DMatrix::from_row_slice(self.mean.len(), self.mean.len(), &self.root);
         &root * root.transpose()
     }
 
     /// Turns standard normals into a draw, in place.
-    pub fn shape(&self, z: &mut [f32]) {
+    pub(super) fn shape(&self, z: &mut [f32]) {
         let d = self.mean.len();
         for i in (0..d).rev() {
             let row = &self.root[i * d..][..i + 1];
@@ -51,12 +51,12 @@ impl Gaussian {
     }
 
     /// `ln` of the density at `e`, without `(2 pi)^(-d/2)`. `scratch` has room for `d` values.
-    pub fn ln_density(&self, e: &[f32], scratch: &mut [f64]) -> f64 {
+    pub(super) fn ln_density(&self, e: &[f32], scratch: &mut [f64]) -> f64 {
         self.ln_peak - 0.5 * self.distance(e, scratch)
     }
 
     /// The square of the distance from the mean, in standard deviations.
-    pub fn distance(&self, e: &[f32], scratch: &mut [f64]) -> f64 {
+    pub(super) fn distance(&self, e: &[f32], scratch: &mut [f64]) -> f64 {
         let d = self.mean.len();
         let mut square = 0.0;
         for i in 0..d {

@@ -35,7 +35,7 @@ pub(super) struct Pilot {
 
 impl Pilot {
     /// What they say.
-    pub fn found(&self) -> Found {
+    pub(super) fn found(&self) -> Found {
         let estimates = self.successes.iter().map(|&c| Estimate::counted(c, self.trials));
         Found { least: self.least, estimates: estimates.collect() }
     }

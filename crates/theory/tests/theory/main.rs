@@ -1,5 +1,7 @@
 //! What the crate promises, from outside. Reference values are mpmath's (40 digits or more) and scipy's.
 
+#![allow(unreachable_pub, reason = "a program has no API: what is pub is for its other files")]
+
 mod backtest;
 mod budget;
 mod compare;

@@ -23,7 +23,7 @@ pub(super) struct Grey {
 
 impl Grey {
     /// The first `samples` of an array, or all.
-    pub fn of_array(array: Array, samples: Option<usize>) -> Result<Self> {
+    pub(super) fn of_array(array: Array, samples: Option<usize>) -> Result<Self> {
         let (path, dtype) = (array.path(), array.dtype());
         let mut notes = vec![];
         let pixels = match *array.shape() {
@@ -65,7 +65,7 @@ impl Grey {
 
     /// Puts what rounding led out of `[0, 1]` on its edge, and refuses what lies further out. The name stands for the
     /// values in messages.
-    pub fn clip(&mut self, name: &str) -> Result<()> {
+    pub(super) fn clip(&mut self, name: &str) -> Result<()> {
         let (mut clipped, mut furthest) = (0, 0.0f32);
         let wrong = self.values.iter_mut().position(|value| {
             let inside = value.clamp(0.0, 1.0);

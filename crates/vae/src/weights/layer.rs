@@ -27,26 +27,26 @@ impl Layer<'_> {
     }
 
     /// The name beyond what all layers share.
-    pub fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         self.own().join(".")
     }
 
-    pub fn side(&self) -> Side {
+    pub(super) fn side(&self) -> Side {
         words::side(&self.own())
     }
 
-    pub fn head(&self) -> Head {
+    pub(super) fn head(&self) -> Head {
         if self.side() == Side::Decoder { Head::No } else { words::head(&self.own()) }
     }
 
     /// Outputs and inputs. PyTorch's `weight` is `[outputs, inputs]`, unless it is `flipped`.
-    pub fn widths(&self, flipped: bool) -> (usize, usize) {
+    pub(super) fn widths(&self, flipped: bool) -> (usize, usize) {
         let [a, b] = self.weight.shape[..] else { return (0, 0) };
         if self.kernel || flipped { (b, a) } else { (a, b) }
     }
 
     /// Whether `other` follows at once in the same `nn.Sequential`, with no room for an activation between.
-    pub fn touches(&self, other: &Layer<'_>) -> bool {
+    pub(super) fn touches(&self, other: &Layer<'_>) -> bool {
         let split = |layer: &Layer<'_>| -> Option<(String, u64)> {
             let (parent, index) = layer.path.rsplit_once('.').unwrap_or(("", &layer.path));
             Some((parent.to_owned(), index.parse().ok()?))

@@ -24,7 +24,7 @@ const MAX_VALUES: usize = Shape::MAX.pixels * Shape::MAX.hidden;
 
 impl Stored<'_> {
     /// All values as f32, and whether one of them was rounded: F16 and BF16 widen exactly, F64 may not fit.
-    pub fn read(&self, path: &Path) -> Result<(Vec<f32>, bool)> {
+    pub(super) fn read(&self, path: &Path) -> Result<(Vec<f32>, bool)> {
         let refuse = |fault: String, fix: &str| Err(Error::file(path, format!("{:?} {fault}", self.name), fix));
         let len = self.shape.iter().try_fold(1usize, |len, &axis| len.checked_mul(axis)).unwrap_or(usize::MAX);
         if len > MAX_VALUES {

@@ -13,7 +13,7 @@ use crate::{
 use retrial_spec::rng::Stream;
 
 /// The law.
-pub struct BetaBinomial;
+pub(crate) struct BetaBinomial;
 
 impl Family for BetaBinomial {
     fn name(&self) -> &'static str {

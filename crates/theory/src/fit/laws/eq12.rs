@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The law.
-pub struct Eq12;
+pub(crate) struct Eq12;
 
 impl Family for Eq12 {
     fn name(&self) -> &'static str {

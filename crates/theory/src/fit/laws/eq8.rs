@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The law.
-pub struct Eq8;
+pub(crate) struct Eq8;
 
 impl Family for Eq8 {
     fn name(&self) -> &'static str {

@@ -14,7 +14,7 @@ use crate::{
 use retrial_spec::rng::Stream;
 
 /// The law.
-pub struct Kumaraswamy;
+pub(crate) struct Kumaraswamy;
 
 impl Family for Kumaraswamy {
     fn name(&self) -> &'static str {

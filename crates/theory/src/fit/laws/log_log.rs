@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The law.
-pub struct LogLog;
+pub(crate) struct LogLog;
 
 impl Family for LogLog {
     fn name(&self) -> &'static str {

@@ -15,7 +15,7 @@ use retrial_spec::rng::Stream;
 use std::f64::consts::PI;
 
 /// The law.
-pub struct LogitNormal;
+pub(crate) struct LogitNormal;
 
 impl Family for LogitNormal {
     fn name(&self) -> &'static str {

@@ -1,15 +1,15 @@
 //! The laws, one file each.
 
-pub mod beta_binomial;
-pub mod eq12;
-pub mod eq8;
-pub mod kumaraswamy;
-pub mod log_log;
-pub mod logit_normal;
-pub mod point;
-pub mod power_law;
-pub mod scaled_beta;
-pub mod stretched;
-pub mod two_betas;
-pub mod zero_inflated;
-pub mod zipf;
+pub(super) mod beta_binomial;
+pub(super) mod eq12;
+pub(super) mod eq8;
+pub(super) mod kumaraswamy;
+pub(super) mod log_log;
+pub(super) mod logit_normal;
+pub(super) mod point;
+pub(super) mod power_law;
+pub(super) mod scaled_beta;
+pub(super) mod stretched;
+pub(super) mod two_betas;
+pub(super) mod zero_inflated;
+pub(super) mod zipf;

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// The law.
-pub struct Point;
+pub(crate) struct Point;
 
 impl Family for Point {
     fn name(&self) -> &'static str {

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The law.
-pub struct PowerLaw;
+pub(crate) struct PowerLaw;
 
 impl Family for PowerLaw {
     fn name(&self) -> &'static str {

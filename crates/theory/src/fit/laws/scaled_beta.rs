@@ -16,7 +16,7 @@ use crate::{
 use retrial_spec::rng::Stream;
 
 /// The law.
-pub struct ScaledBeta;
+pub(crate) struct ScaledBeta;
 
 impl Family for ScaledBeta {
     fn name(&self) -> &'static str {

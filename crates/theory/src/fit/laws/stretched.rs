@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The law.
-pub struct Stretched;
+pub(crate) struct Stretched;
 
 impl Family for Stretched {
     fn name(&self) -> &'static str {
@@ -49,10 +49,10 @@ fn from(curve: &[(f64, f64)], start: [f64; 2], gain: f64) -> Values {
 }
 
 /// `a` and `b`.
-pub const PARAMETERS: [Parameter; 2] =
+pub(crate) const PARAMETERS: [Parameter; 2] =
     [Parameter { name: "a", range: Range::Positive }, Parameter { name: "b", range: Range::Real }];
 
 /// `exp(-a k^-b)`.
-pub fn coverage(&[a, b, ..]: &Values, k: f64) -> f64 {
+pub(crate) fn coverage(&[a, b, ..]: &Values, k: f64) -> f64 {
     (-a * k.powf(-b)).exp()
 }

@@ -15,7 +15,7 @@ use crate::{
 use retrial_spec::rng::Stream;
 
 /// The law.
-pub struct TwoBetas;
+pub(crate) struct TwoBetas;
 
 impl Family for TwoBetas {
     fn name(&self) -> &'static str {

@@ -13,7 +13,7 @@ use crate::{
 use retrial_spec::rng::Stream;
 
 /// The law.
-pub struct ZeroInflated;
+pub(crate) struct ZeroInflated;
 
 impl Family for ZeroInflated {
     fn name(&self) -> &'static str {
@@ -58,19 +58,19 @@ fn found(outcome: Outcome) -> Result<Values, NoFit> {
 }
 
 /// Those of Eq 8.
-pub const PARAMETERS: [Parameter; 3] = [
+pub(crate) const PARAMETERS: [Parameter; 3] = [
     Parameter { name: "alpha", range: Range::Positive },
     Parameter { name: "beta", range: Range::Positive },
     Parameter { name: "A", range: Range::Share },
 ];
 
 /// The density of Eq 8; it integrates to `A`.
-pub fn density(&[alpha, beta, share, ..]: &Values, p: f64) -> Option<f64> {
+pub(crate) fn density(&[alpha, beta, share, ..]: &Values, p: f64) -> Option<f64> {
     Some(share * BetaLaw::new(alpha, beta).ok()?.density(p))
 }
 
 /// Eq 8, ready to be evaluated.
-pub struct Inflated {
+pub(crate) struct Inflated {
     /// What can be solved, and what cannot.
     shares: [f64; 2],
     law: BetaLaw,
@@ -78,7 +78,7 @@ pub struct Inflated {
 
 impl Inflated {
     /// The law of `alpha`, `beta` and `A`.
-    pub fn new(&[alpha, beta, share, ..]: &Values, rest: &Values) -> Option<Self> {
+    pub(crate) fn new(&[alpha, beta, share, ..]: &Values, rest: &Values) -> Option<Self> {
         Some(Self { shares: [share, rest[2]], law: BetaLaw::new(alpha, beta).ok()? })
     }
 }

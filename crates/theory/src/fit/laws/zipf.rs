@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The law.
-pub struct Zipf;
+pub(crate) struct Zipf;
 
 impl Family for Zipf {
     fn name(&self) -> &'static str {
