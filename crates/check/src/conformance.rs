@@ -27,6 +27,20 @@ impl Report {
 ///
 /// # Errors
 /// Those of a device that fails to run one.
+///
+/// ```
+/// use retrial_check::{cases_of, conformance};
+/// use retrial_cpu::Cpu;
+/// use retrial_spec::Backend;
+///
+/// # fn main() -> retrial_spec::Result<()> {
+/// let cpu = Cpu::new(None)?;
+/// let mut cases = cases_of(cpu.device());
+/// cases.retain(|case| case.shape.pixels < 100); // the small ones: all take a minute
+/// assert!(conformance(&cpu, &cases)?.passed());
+/// # Ok(())
+/// # }
+/// ```
 pub fn conformance(backend: &dyn Backend, cases: &[Case]) -> Result<Report> {
     let run = |case: &Case| match case.run(backend) {
         // An implementation may have no room for a model; the next one of its precision then has.

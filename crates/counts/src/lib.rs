@@ -56,6 +56,19 @@ use std::path::PathBuf;
 /// # Errors
 /// A file that cannot be read or was given twice, columns that are missing, numbers that are no counts, problems that
 /// appear twice in a file, and options that the input contradicts.
+///
+/// ```
+/// use retrial_counts::{Options, read};
+///
+/// # fn main() -> retrial_spec::Result<()> {
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let path = folder.path().join("counts.csv");
+/// # std::fs::write(&path, "problem_id,num_samples,num_correct\na,100,3\nb,100,0\n").unwrap();
+/// let groups = read(&[path], &Options::default())?;
+/// assert_eq!(groups[0].counts[0].successes(), 3);
+/// # Ok(())
+/// # }
+/// ```
 pub fn read(paths: &[PathBuf], options: &Options) -> Result<Vec<Group>> {
     files::read(paths, options)
 }

@@ -44,6 +44,18 @@ pub struct Cpu {
 impl Cpu {
     /// On `threads` threads (at most 4096), by default one per core available to the process, with the instruction
     /// set that [`Isa::choose`] gives.
+    ///
+    /// ```
+    /// use retrial_cpu::Cpu;
+    /// use retrial_spec::Backend;
+    ///
+    /// # fn main() -> retrial_spec::Result<()> {
+    /// let cpu = Cpu::new(None)?;
+    /// let errors = cpu.l2_error(&[0.0, 0.0], &[0.6, 0.8, 0.0, 1.0], 2)?; // one image of two pixels, two outputs
+    /// assert!(errors.iter().all(|error| (error - 1.0).abs() < 1e-6));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn new(threads: Option<usize>) -> Result<Self> {
         let chosen = Isa::choose()?;
         let mut cpu = Self::with_isa(threads, chosen)?;

@@ -104,6 +104,31 @@ pub enum Moment {
 ///
 /// # Errors
 /// Those of the device, the crew and `keep`; [`Error::Cancelled`].
+///
+/// ```
+/// use retrial_cpu::Cpu;
+/// use retrial_engine::{Ledger, State, sample::{self, Alone, Schedule}};
+/// use retrial_spec::{Backend, Linear, Posterior, Precision, Problem, Silent, Tally, Weights};
+///
+/// # fn main() -> retrial_spec::Result<()> {
+/// # let layer = |outputs, inputs| Linear { outputs, inputs, weight: vec![0.5; outputs * inputs], bias: vec![0.0; outputs] };
+/// # let weights = Weights {
+/// #     encoder_fc1: layer(3, 4),
+/// #     encoder_fc_mu: layer(2, 3),
+/// #     encoder_fc_logvar: layer(2, 3),
+/// #     decoder_fc1: layer(3, 2),
+/// #     decoder_fc2: layer(4, 3),
+/// # };
+/// # let posterior = Posterior { mu: vec![0.0; 2], logvar: vec![0.0; 2] };
+/// let problem = Problem::new(weights, vec![0.5; 4], &posterior, 1.0, 1)?;
+/// let cpu = Cpu::new(Some(1))?;
+/// let mut scorer = cpu.load(&problem, Precision::F32)?;
+/// let mut ledger = Ledger::new((0..1000).into(), State { tally: Tally::new(1, &[0.5])?, gram: None });
+/// sample::run(&mut scorer, &mut ledger, &mut Alone, Schedule::default(), &Silent, &mut |_, _| Ok(()))?;
+/// assert_eq!(ledger.state().tally.trials().count(), 1000);
+/// # Ok(())
+/// # }
+/// ```
 pub fn run(
     scorer: &mut Scorer<'_>,
     ledger: &mut Ledger,

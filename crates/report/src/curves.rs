@@ -86,6 +86,16 @@ pub struct Curves {
 
 impl Curves {
     /// Draws the figure. The legend takes a corner without data, or the right margin where there is none.
+    ///
+    /// ```
+    /// use retrial_report::{About, Axis, Curve, Curves};
+    ///
+    /// let points: Vec<_> = [1.0, 10.0, 100.0].map(|k| (k, 1.0 - 0.9 / k)).into();
+    /// let curves = vec![Curve::new("a model", points)];
+    /// let figure = Curves { x: Axis::log("attempts k"), y: Axis::linear("pass@k"), curves }
+    ///     .figure(About::new("coverage", "Coverage", "Coverage against attempts."));
+    /// assert!(figure.svg.starts_with("<svg") && figure.png.starts_with(b"\x89PNG"));
+    /// ```
     pub fn figure(&self, about: About) -> Figure {
         let keys: Vec<_> = self.curves.iter().filter(|curve| !curve.label.is_empty()).map(Curve::key).collect();
         let size = legend::size(&keys);

@@ -218,6 +218,20 @@ pub struct Tally {
 impl Tally {
     /// The empty tally of `samples` rows, at most 2^32 - 1; none is allowed, and no backend adds to it. Thresholds must be
     /// positive, finite and strictly increasing; none is allowed here too.
+    ///
+    /// ```
+    /// use retrial_spec::Tally;
+    ///
+    /// # fn main() -> retrial_spec::Result<()> {
+    /// let mut tally = Tally::new(1, &[1.0, 2.0])?;
+    /// let (thresholds, rows) = tally.rows_mut();
+    /// rows[0].add(thresholds, 0, &[2.5, 1.5, 0.5]);
+    /// tally.add_trials(0..3)?;
+    /// assert_eq!((tally.successes(0), tally.successes(1)), (vec![1], vec![2]));
+    /// assert_eq!(tally.rows()[0].first_success(2.0), Some(1)); // any threshold, asked for later
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn new(samples: usize, thresholds: &[f32]) -> Result<Self> {
         check_thresholds(thresholds)?;
         numbered("tally", samples)?;

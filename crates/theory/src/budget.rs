@@ -125,6 +125,18 @@ impl Cell {
 /// Allots `trials` further trials to the samples, each to where it is likeliest to solve an unsolved sample, by the
 /// posterior of the NPMLE. Greedy, and optimal because the gain of each further trial of a sample is less than that of
 /// the one before. Stops early where no trial gains anything.
+///
+/// ```
+/// use retrial_theory::{Data, budget::allocate, coverage::Counts, npmle::npmle};
+///
+/// # fn main() -> retrial_spec::Result<()> {
+/// let counts: Vec<Counts> = (0..40).map(|i| Counts::new(10, i % 4)).collect::<Result<_, _>>()?;
+/// let spent = allocate(&npmle(&Data::new(&counts)?), &counts, 100)?;
+/// assert!(spent.trials.iter().zip(&counts).all(|(&more, had)| more == 0 || had.successes() == 0));
+/// assert!(spent.gain > 0.0);
+/// # Ok(())
+/// # }
+/// ```
 pub fn allocate(npmle: &Npmle, counts: &[Counts], trials: u64) -> Result<Allocation> {
     if trials > 1 << 53 {
         return Err(Error::input("trials to allot", trials, "must be at most 2^53"));

@@ -120,6 +120,15 @@ pub fn log_grid(k_max: u64, per_decade: u32) -> Vec<u64> {
 /// `n` trials (Chen et al. 2021, arXiv 2107.03374). `None`, not available, where `k > n` (or `c > n`).
 ///
 /// Constant time and memory; relative error below 1e-12 for `n` up to 1e12.
+///
+/// ```
+/// use retrial_theory::coverage::unbiased;
+///
+/// // 3 of 10 attempts succeeded: pass@1 is the success rate, and of 8 attempts at least one succeeds.
+/// assert!((unbiased(10, 3, 1).unwrap() - 0.3).abs() < 1e-12);
+/// assert_eq!(unbiased(10, 3, 8), Some(1.0));
+/// assert_eq!(unbiased(10, 3, 11), None);
+/// ```
 pub fn unbiased(n: u64, c: u64, k: u64) -> Option<f64> {
     ln_all_fail(n, c, k).map(one_minus_exp)
 }
@@ -153,6 +162,18 @@ fn ln_all_fail(n: u64, c: u64, k: u64) -> Option<f64> {
 /// 1948), and yes-or-no observations of unequal probability vary no more than of equal ones (Hoeffding 1956). That
 /// makes `N n/k` observations for the benchmark, `N` for the population. For `k > n/2` intervals for the benchmark are
 /// conservative, and wider than just below: ask for `n >= 2k` trials where that matters.
+///
+/// ```
+/// use retrial_theory::coverage::{Counts, Scope, unbiased_curve};
+///
+/// # fn main() -> retrial_spec::Result<()> {
+/// let counts = [Counts::new(100, 0)?, Counts::new(100, 3)?, Counts::new(100, 41)?];
+/// let curve = unbiased_curve(&counts, &[1, 10, 100], Scope::Benchmark)?;
+/// assert!((curve[0].value - 0.44 / 3.0).abs() < 1e-12 && curve[2].value == 2.0 / 3.0);
+/// assert!(curve.iter().all(|point| point.low <= point.value && point.value <= point.high));
+/// # Ok(())
+/// # }
+/// ```
 pub fn unbiased_curve(counts: &[Counts], ks: &[u64], scope: Scope) -> Result<Vec<Point>> {
     if counts.is_empty() {
         return Err(Error::input("samples", 0, "a coverage curve needs at least one"));

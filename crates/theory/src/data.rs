@@ -8,6 +8,17 @@ use retrial_spec::{Error, Result};
 
 /// Counts of the samples that one law is to describe. Equal counts are kept once with their number, so a million
 /// samples of equally many trials cost what their distinct counts cost.
+///
+/// ```
+/// use retrial_theory::{Data, coverage::Counts};
+///
+/// # fn main() -> retrial_spec::Result<()> {
+/// let data = Data::new(&[Counts::new(20, 5)?, Counts::new(20, 0)?, Counts::new(20, 5)?])?;
+/// assert_eq!((data.samples(), data.solved(), data.reach()), (3.0, 2.0, 20));
+/// assert_eq!(data.cells().len(), 2);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Data {
     /// Sorted and distinct, each with the number of samples that have them.

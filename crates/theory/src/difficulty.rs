@@ -23,6 +23,18 @@ pub struct Spectrum {
 
 /// The density `f(s)` of Eq 10 above the resolution of `data`, in `per_decade` bins (at least 1) per factor of ten.
 /// (A law's own is [`crate::fit::Law::difficulty_density`].)
+///
+/// ```
+/// use retrial_theory::{Data, coverage::Counts, difficulty::spectrum, npmle::npmle};
+///
+/// # fn main() -> retrial_spec::Result<()> {
+/// let counts: Vec<Counts> = (0..40).map(|i| Counts::new(200, if i < 10 { 0 } else { 160 })).collect::<Result<_, _>>()?;
+/// let data = Data::new(&counts)?;
+/// let found = spectrum(&npmle(&data), &data, 4);
+/// assert!((found.unresolved - 0.25).abs() < 1e-6, "a quarter of the samples were never solved");
+/// # Ok(())
+/// # }
+/// ```
 pub fn spectrum(npmle: &Npmle, data: &Data, per_decade: u32) -> Spectrum {
     let resolution = 1.0 / data.reach().max(1) as f64;
     let difficulty = |atom: &Atom| -atom.ln_failure();

@@ -44,6 +44,18 @@ const MAX_PROBLEMS: u64 = 1_000_000_000;
 
 impl Population {
     /// Problems as the NPMLE of a pilot has them: what its few attempts add to the spread is taken out.
+    ///
+    /// ```
+    /// use retrial_theory::{Data, coverage::Counts, npmle::npmle, plan::Population};
+    ///
+    /// # fn main() -> retrial_spec::Result<()> {
+    /// let pilot: Vec<Counts> = (0..30).map(|i| Counts::new(20, i % 12)).collect::<Result<_, _>>()?;
+    /// let population = Population::of_pilot(&npmle(&Data::new(&pilot)?));
+    /// let [few, many] = [0.2, 0.1].map(|width| population.problems(1, 20, width));
+    /// assert!(few?.expect("few are enough") < many?.expect("more are enough"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn of_pilot(npmle: &Npmle) -> Self {
         Self { atoms: npmle.atoms.clone() }
     }

@@ -22,6 +22,18 @@ const STREAM: u32 = u32::from_be_bytes(*b"simu");
 
 /// Draws the counts of `design`; the same seed gives the same counts. Exact binomial draws in time `O(log trials)`.
 /// An error without samples, trials or a trial per batch, and for a law of the curve alone.
+///
+/// ```
+/// use retrial_theory::{laws::BetaLaw, simulate::{Design, simulate}};
+///
+/// # fn main() -> retrial_spec::Result<()> {
+/// let law = BetaLaw::new(2.0, 0.5)?.into();
+/// let counts = simulate(&Design { law, samples: 100, trials: 1000, batch: None }, 1)?;
+/// assert_eq!(counts.len(), 100);
+/// assert!(counts.iter().all(|counts| counts.trials() == 1000));
+/// # Ok(())
+/// # }
+/// ```
 pub fn simulate(design: &Design, seed: u64) -> Result<Vec<Counts>> {
     if design.samples == 0 {
         return Err(Error::input("samples to simulate", 0, "need at least one"));

@@ -80,6 +80,17 @@ pub fn independent_trials(trials: u64, rho: f64) -> f64 {
 
 /// The eigenvalues of a Gram or correlation matrix, `n x n`, descending. Those that are 0 to rounding are 0. An error
 /// where the matrix is not `n x n`, not finite, or has an eigenvalue that is clearly negative.
+///
+/// ```
+/// use retrial_theory::spectrum::{Standardised, eigenvalues};
+///
+/// # fn main() -> retrial_spec::Result<()> {
+/// let errors = [1.0, 2.0, 1.5, 2.0, 3.5, 2.5, 3.0, 3.0, 4.5]; // [samples, trials]
+/// let values = eigenvalues(&Standardised::new(&errors, 3)?.gram(), 3)?;
+/// assert!(values[0] > values[1] && values[1] > 0.0);
+/// # Ok(())
+/// # }
+/// ```
 pub fn eigenvalues(gram: &[f64], n: usize) -> Result<Vec<f64>> {
     if n == 0 || n.checked_mul(n) != Some(gram.len()) {
         let got = format!("{} numbers", gram.len());

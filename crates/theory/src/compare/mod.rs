@@ -27,6 +27,18 @@ pub struct Pairs {
 
 impl Pairs {
     /// Counts of the same problems in the same order. An error where there are none, or not as many of both.
+    ///
+    /// ```
+    /// use retrial_theory::{compare::Pairs, coverage::Counts};
+    ///
+    /// # fn main() -> retrial_spec::Result<()> {
+    /// let counts = |successes: [u64; 3]| successes.map(|c| Counts::new(10, c)).into_iter().collect::<Result<Vec<_>, _>>();
+    /// let pairs = Pairs::new(&counts([1, 5, 9])?, &counts([0, 4, 9])?)?;
+    /// let at = &pairs.differences(&[1])[0];
+    /// assert!((at.difference - 0.2 / 3.0).abs() < 1e-12);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn new(a: &[Counts], b: &[Counts]) -> Result<Self> {
         if a.len() != b.len() || a.is_empty() {
             let got = format!("{} and {}", a.len(), b.len());

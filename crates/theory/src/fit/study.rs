@@ -8,6 +8,17 @@ use crate::{Data, npmle::Npmle, parallel};
 use retrial_spec::{Observer, Result};
 
 /// Fits one law: the point estimate with its misfit.
+///
+/// ```
+/// use retrial_theory::{Data, coverage::Counts, fit::{Kind, fit}};
+///
+/// # fn main() -> retrial_spec::Result<()> {
+/// let counts: Vec<Counts> = (0..50).map(|i| Counts::new(100, i * i / 30)).collect::<Result<_, _>>()?;
+/// let law = fit(Kind::BETA, &Data::new(&counts)?).expect("counts that differ have a Beta law");
+/// assert!(law.misfit.rmse < 0.05 && law.coverage(1000.0) > law.coverage(100.0));
+/// # Ok(())
+/// # }
+/// ```
 pub fn fit(kind: Kind, data: &Data) -> Result<Fitted, NoFit> {
     let curve = fitting_curve(data);
     let law = estimate(kind, data, &curve)?;
@@ -27,6 +38,21 @@ pub fn fit(kind: Kind, data: &Data) -> Result<Fitted, NoFit> {
 /// Fits one law and fills in everything: intervals by profile likelihood, or for laws by least squares, where replicates
 /// are asked for, by bootstrap; and with replicates goodness of fit, where there is a likelihood. Cancelled by the
 /// observer.
+///
+/// ```
+/// use retrial_spec::Silent;
+/// use retrial_theory::{Data, coverage::Counts, fit::{Kind, Settings, study}, npmle::npmle};
+///
+/// # fn main() -> retrial_spec::Result<()> {
+/// let counts: Vec<Counts> = (0..50).map(|i| Counts::new(100, i * i / 30)).collect::<Result<_, _>>()?;
+/// let data = Data::new(&counts)?;
+/// let settings = Settings { replicates: 20, seed: 1 };
+/// let studied = study(Kind::BETA, &data, &npmle(&data), &settings, &Silent)?.expect("a law of these counts");
+/// assert_eq!(studied.intervals.len(), 2);
+/// assert!(studied.goodness.is_some());
+/// # Ok(())
+/// # }
+/// ```
 pub fn study(
     kind: Kind,
     data: &Data,

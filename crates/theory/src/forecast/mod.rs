@@ -29,6 +29,20 @@ pub struct Forecast {
 /// population. They speak of the law's parameters and hold *if the law holds*; [`bounds`] hold whatever the law. A law that
 /// misses the counts may fall below the coverage that was measured, which no further trial takes away: that is then the
 /// value. Cancelled by the observer.
+///
+/// ```
+/// use retrial_spec::Silent;
+/// use retrial_theory::{Data, coverage::Counts, fit::{Kind, Settings, fit}, forecast::by_law};
+///
+/// # fn main() -> retrial_spec::Result<()> {
+/// let counts: Vec<Counts> = (0..50).map(|i| Counts::new(100, i * i / 30)).collect::<Result<_, _>>()?;
+/// let data = Data::new(&counts)?;
+/// let law = fit(Kind::BETA, &data).expect("a law of these counts");
+/// let ahead = by_law(&law, &data, &[1e3, 1e4], &Settings { replicates: 0, seed: 1 }, &Silent)?;
+/// assert!(ahead[0].value < ahead[1].value && ahead[1].low.is_some_and(|low| low <= ahead[1].value));
+/// # Ok(())
+/// # }
+/// ```
 pub fn by_law(
     fitted: &Fitted,
     data: &Data,

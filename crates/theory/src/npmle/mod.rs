@@ -66,6 +66,19 @@ impl Atom {
 
 /// The NPMLE of `data`, to a certified gap of 1e-6 (or to rounding, where many samples keep it above: see
 /// [`Npmle::gap`]).
+///
+/// ```
+/// use retrial_theory::{Data, coverage::Counts, npmle::npmle};
+///
+/// # fn main() -> retrial_spec::Result<()> {
+/// // Half of the samples are easy and half are hard, and the likeliest law says so.
+/// let counts: Vec<Counts> = (0..40).map(|i| Counts::new(200, if i % 2 == 0 { 4 } else { 160 })).collect::<Result<_, _>>()?;
+/// let law = npmle(&Data::new(&counts)?);
+/// assert_eq!(law.atoms.len(), 2);
+/// assert!((law.coverage(1.0) - 0.41).abs() < 1e-3 && law.gap < 1e-6);
+/// # Ok(())
+/// # }
+/// ```
 pub fn npmle(data: &Data) -> Npmle {
     let mixing = Solver::new(data.cells(), 0.0).solve(Tilt::default(), &[], 1e-6, true);
     let atom = |&(t, weight): &(f64, f64)| {
