@@ -1,5 +1,6 @@
 //! The one error type. Its variants are the things a caller can act on.
 
+use crate::text::shown;
 use std::{fmt::Display, io, path::PathBuf};
 
 /// `Result` with Retrial's [`Error`].
@@ -59,15 +60,15 @@ pub enum Error {
 }
 
 impl Error {
-    /// An unusable value: `object: got ...; limit`.
+    /// An unusable value: `object: got ...; limit`. Whatever was got, the message stays one line that a person can read.
     pub fn input(object: impl Display, got: impl Display, limit: impl Display) -> Self {
         let got = Some(got.to_string()).filter(|got| !got.is_empty()).unwrap_or_else(|| "nothing".into());
-        Self::Input { object: object.to_string(), got, limit: limit.to_string() }
+        Self::Input { object: shown(&object.to_string()), got: shown(&got), limit: shown(&limit.to_string()) }
     }
 
-    /// A malformed file.
+    /// A malformed file. Whatever it holds, the message stays one line that a person can read.
     pub fn file(path: impl Into<PathBuf>, fault: impl Display, fix: impl Display) -> Self {
-        Self::File { path: path.into(), fault: fault.to_string(), fix: fix.to_string() }
+        Self::File { path: path.into(), fault: shown(&fault.to_string()), fix: shown(&fix.to_string()) }
     }
 
     /// Turns an [`io::Error`] into one that names the file: `.map_err(Error::io("read", path))`.
@@ -101,6 +102,13 @@ mod tests {
         for error in errors {
             assert!(error.source().is_none() && error.to_string().lines().count() == 1, "{error}");
             assert!(!error.to_string().contains("got ;"), "{error}: what is empty is not seen");
+        }
+        // What strangers wrote into a file is quoted, neither obeyed nor in full.
+        let name = "two\nlines \u{1b}[2J".repeat(100);
+        for error in [Error::input(&name, &name, &name), Error::file("counts.csv", &name, &name)] {
+            let message = error.to_string();
+            assert!(message.len() < 4000 && message.contains("two\\nlines \\u{1b}[2J"), "{}", message.len());
+            assert!(!message.contains(crate::text::is_obeyed));
         }
         let error = Error::io("read", "run.json")(io::Error::from(io::ErrorKind::NotFound));
         assert_eq!(error.to_string(), format!("cannot read run.json: {}", io::ErrorKind::NotFound));

@@ -21,6 +21,16 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     shown.into()
 }
 
+/// As much of the text as a person reads, on one line: three of these are less than the program prints of one.
+pub(crate) fn shown(text: &str) -> String {
+    const LONGEST: usize = 1300;
+    let shown = visible(text);
+    match shown.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{} ...", &shown[..end]),
+        None => shown.into_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
