@@ -25,10 +25,31 @@ struct Problem {
     orig_dset_idx: Value,
 }
 
+/// The lines of the two values that are needed. What stands between them is text of any kind, which nobody needs to parse,
+/// and which takes the parser time as the square of its nesting.
+fn needed(text: &[u8]) -> Vec<u8> {
+    let mut needed = false;
+    let lines = text.split_inclusive(|byte| *byte == b'\n').filter(|line| {
+        // What goes on is indented, or an item, or the end of a list.
+        if !line[0].is_ascii_whitespace() && !b"-]}#".contains(&line[0]) {
+            needed = line.starts_with(b"is_corrects:") || line.starts_with(b"orig_dset_idx:");
+        }
+        needed
+    });
+    lines.collect::<Vec<_>>().concat()
+}
+
+/// More than these two values open.
+const MOST_BRACKETS: usize = 100;
+
 /// Reads a problem, named by its index in its data set, or else by its file; its folder names the model.
 pub(crate) fn read(path: &Path, source: Source, options: &Options) -> Result<Vec<Group>> {
-    let text = source.document(path, vec![])?;
+    let text = needed(&source.document(path, vec![])?);
     let what = "looks like YAML, and only that of large_language_monkeys is read (is_corrects, a list)";
+    if text.iter().filter(|byte| b"[{".contains(byte)).count() > MOST_BRACKETS {
+        let fault = format!("{what}, but it has more than {MOST_BRACKETS} brackets");
+        return Err(Error::file(path, fault, "write a table"));
+    }
     let problem: Problem = serde_yaml_ng::from_slice(&text).map_err(|e| {
         Error::file(path, format!("{what}, but: {}", e.to_string().replace('\n', " ")), "write a table")
     })?;

@@ -325,6 +325,14 @@ fn multipl_e_and_monkeys_lie_in_directories() {
     );
     fs::write(folder.join("14.yaml"), "prompt: x\nsamples: []\n").unwrap();
     assert!(read(&[folder], &Options::default()).unwrap_err().to_string().contains("no is_corrects"));
+    // What lies between is not parsed, and lists of lists are none of outcomes.
+    let deep = format!("samples: {}\nis_corrects: [true, false]\n", "[a: &b ".repeat(100_000));
+    assert_eq!(shown(one("15.yaml", &deep).unwrap())[0].rsplit(": ").next(), Some("15 1/2"));
+    refused(
+        "16.yaml",
+        &format!("is_corrects: {}\n", "[a: &b ".repeat(100_000)),
+        &["16.yaml", "more than 100 brackets"],
+    );
     let empty = read(&[dir.path().into()], &Options::default()).unwrap_err().to_string();
     assert!(empty.contains("run.json") && empty.contains("*.csv"), "{empty}");
 }
