@@ -85,7 +85,8 @@ fn of_table(first: &[u8], names: &[String], options: &Options) -> (Options, Stri
     {
         given.name_it(Column::Success, metric);
         note = (metrics.len() > 1).then(|| {
-            format!("of the metrics {} this is {metric}: --columns success=NAME takes another", metrics.join(", "))
+            let (all, metric) = (shortened(&metrics.join(", ")), shortened(metric));
+            format!("of the metrics {all} this is {metric}: --columns success=NAME takes another")
         });
     }
     let (columns, _) = given.of_table(&titles);

@@ -121,6 +121,8 @@ fn lm_evaluation_harness() {
     let row = r#"{"doc_id":3,"filter":"none","metrics":["loose","sharp"],"sharp":0.0,"loose":1.0}"#;
     is("s.jsonl", row, &["s | none: 3 1/1"]);
     assert!(one("s.jsonl", row).unwrap()[0].notes[0].contains("loose, sharp this is loose"));
+    let forged = one("s.jsonl", &row.replace("[\"loose\"", r#"["loose","x\nerror: \u001b[2J""#)).unwrap();
+    assert!(forged[0].notes[0].contains(r"x\nerror: \u{1b}[2J"), "{:?}", forged[0].notes);
     let sharp = Options { columns: Columns::renamed([("success", "sharp")]).unwrap(), ..Options::default() };
     assert_eq!(shown(all(&[("s.jsonl", row.as_bytes())], &sharp).unwrap()), ["s | none: 3 0/1"]);
 }
