@@ -3,8 +3,8 @@
 use crate::{
     Cpu, Isa, isa::Job, lanes::Lanes, layer::Layer, pairs::Pairs, panel::Packed, scorer::CpuScorer, screen::Pilot,
 };
-use retrial_check::{Case, Kernel, cases};
-use retrial_spec::{Fused, Noise, Problem, Shape, Tally, rng::Stream};
+use retrial_check::{Case, Kernel, Verdict, cases, cases_of};
+use retrial_spec::{Backend, Fused, Noise, Problem, Shape, Tally, rng::Stream};
 
 fn cpus() -> Vec<Cpu> {
     let isas = Isa::ALL.into_iter().filter(|isa| isa.available());
@@ -13,6 +13,19 @@ fn cpus() -> Vec<Cpu> {
 
 fn scores() -> impl Iterator<Item = Case> {
     cases().into_iter().filter(|case| case.kernel == Kernel::Score)
+}
+
+/// Every kernel at widths that fill no tile, small enough for Miri, which sees what an access to no one's memory would not
+/// show otherwise.
+#[test]
+fn small_cases_agree() {
+    let most = if cfg!(miri) { 7 } else { 97 };
+    for cpu in cpus() {
+        for case in cases_of(cpu.device()).into_iter().filter(|case| case.shape.pixels <= most) {
+            let (kernel, shape) = (case.kernel, case.shape);
+            assert!(matches!(case.run(&cpu).unwrap(), Verdict::Agrees(_)), "{} {kernel} {shape}", cpu.isa);
+        }
+    }
 }
 
 /// `dot` of `[n]` pairs and sums, lane by lane.
