@@ -40,6 +40,8 @@ pub(crate) struct Scale {
     log: bool,
     low: f64,
     high: f64,
+    /// Counts and numbers of things have no tick at 1.5.
+    whole: bool,
 }
 
 /// A tick mark; minor ticks have no label.
@@ -56,7 +58,7 @@ impl Scale {
         let usable = |value: &f64| value.abs() < LARGEST && (*value > 0.0 || !axis.log);
         let map = |value: f64| if axis.log { value.log10() } else { value };
         if let Some((low, high)) = axis.range.filter(|(low, high)| usable(low) && usable(high) && low < high) {
-            return Self { log: axis.log, low: map(low), high: map(high) };
+            return Self { log: axis.log, low: map(low), high: map(high), whole: false };
         }
         let values = values.into_iter().filter(usable).map(map);
         let bounds = values.fold(None, |bounds: Option<(f64, f64)>, value| {
@@ -81,7 +83,12 @@ impl Scale {
             low -= room;
         }
         high += room;
-        Self { log: axis.log, low, high }
+        Self { log: axis.log, low, high, whole: false }
+    }
+
+    /// The same scale, with ticks at whole numbers alone where it is one of `whole` numbers.
+    pub fn whole(self, whole: bool) -> Self {
+        Self { whole, ..self }
     }
 
     /// Where a value lies: 0 and 1 are the ends of the axis, beyond them is outside. No value is so far outside that
@@ -129,6 +136,7 @@ impl Scale {
         let decade = 10f64.powi(rough.log10().floor() as i32);
         let step =
             [1.0, 2.0, 5.0, 10.0].map(|digit| digit * decade).into_iter().find(|step| *step >= rough).unwrap_or(rough);
+        let step = if self.whole { step.max(1.0) } else { step };
         let first = (low / step - 1e-9).ceil();
         (0..=2 * room)
             .map(|index| (first + index as f64) * step)
@@ -215,6 +223,17 @@ mod tests {
         assert_eq!(labels(&Scale::fit(&Axis::log("").range(1e-12, 1.0), []), 6).len(), 7);
         assert_eq!(labels(&Scale::fit(&Axis::log("").range(0.3, 7.0), []), 6), ["0.5", "1", "2", "5"]);
         assert_eq!(labels(&Scale::fit(&Axis::log("").range(1.2, 8.8), []), 6), ["2", "5"]);
+    }
+
+    #[test]
+    fn whole_numbers_have_whole_ticks() {
+        for axis in [Axis::linear(""), Axis::log("")] {
+            let scale = Scale::fit(&axis, [0.9, 3.1]);
+            assert!(labels(&scale, 9).contains(&"1.5".into()));
+            assert_eq!(labels(&scale.whole(true), 9), ["1", "2", "3"]);
+            let large = Scale::fit(&axis, [1e3, 1e6]);
+            assert_eq!(large.whole(true).ticks(6), large.ticks(6));
+        }
     }
 
     #[test]

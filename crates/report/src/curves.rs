@@ -129,7 +129,10 @@ pub(crate) fn panel(scene: &mut Scene, outer: Rect, heading: &str, (x, y): (&Axi
     let least = points().map(|at| at.1).filter(|y| *y > 0.0).fold(f64::INFINITY, f64::min) / 3.0;
     let cut = |low: f64| if y.log { low.max(least) } else { low };
     let ys = points().map(|at| at.1).chain(bands().flat_map(|at| [cut(at.1), at.2]));
-    let mut panel = Panel::new(scene, outer, heading, (x, Scale::fit(x, xs)), (y, Scale::fit(y, ys)));
+    // Trials, ranks, epochs and numbers of groups.
+    let whole = x.range.is_none() && points().next().is_some() && points().all(|at| at.0.fract() == 0.0);
+    let scales = (Scale::fit(x, xs).whole(whole), Scale::fit(y, ys));
+    let mut panel = Panel::new(scene, outer, heading, (x, scales.0), (y, scales.1));
     for curve in curves {
         panel.band(scene, &curve.band, color::series(curve.color).faded(BAND));
     }
