@@ -11,11 +11,13 @@ use crate::{
 
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 440.0;
+/// Files that others made name curves, and resvg takes time by the square of a text's length.
+const LONGEST_LABEL: usize = 500;
 
 /// A series of values. One without any is an entry of the legend alone: say what all dashed lines are.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Curve {
-    /// What the legend says; a curve without a label has no entry.
+    /// What the legend says, up to 500 characters; a curve without a label has no entry.
     pub label: String,
     /// `(x, y)` in the order in which they are joined. What cannot be placed, like a zero on a logarithmic axis or a
     /// NaN, leaves a gap.
@@ -58,7 +60,11 @@ impl Curve {
 
     pub(crate) fn key(&self) -> Key {
         let band = !self.band.is_empty();
-        Key { label: self.label.clone(), color: color::series(self.color), line: self.line, dots: self.dots, band }
+        let label = match self.label.char_indices().nth(LONGEST_LABEL) {
+            Some((end, _)) => format!("{}…", &self.label[..end]),
+            None => self.label.clone(),
+        };
+        Key { label, color: color::series(self.color), line: self.line, dots: self.dots, band }
     }
 
     pub(crate) fn draw(&self, scene: &mut Scene, panel: &mut Panel) {

@@ -1,8 +1,13 @@
-//! The embedded font: text widths for the layout, outlines for the PNG.
+//! The embedded font: widths of texts for the layout, and its file for the PNG.
 
 use std::sync::LazyLock;
 
-use ab_glyph::{Font, FontRef, GlyphId, Outline};
+use skrifa::{
+    FontRef, MetadataProvider,
+    charmap::Charmap,
+    instance::{LocationRef, Size},
+    metrics::GlyphMetrics,
+};
 
 /// Height of capitals and figures, as a share of the font size.
 pub(crate) const CAP_HEIGHT: f64 = 0.729;
@@ -11,8 +16,14 @@ pub(crate) const CAP_HEIGHT: f64 = 0.729;
 /// shorter than laid out, never longer.
 pub(crate) const FAMILY: &str = "DejaVu Sans, Verdana, Helvetica, Arial, sans-serif";
 
-static FONT: LazyLock<FontRef<'static>> = LazyLock::new(|| {
-    FontRef::try_from_slice(include_bytes!("../assets/DejaVuSans-subset.ttf")).expect("the embedded font is valid")
+/// A subset of DejaVu Sans.
+pub(crate) const FILE: &[u8] = include_bytes!("../assets/DejaVuSans-subset.ttf");
+
+/// Glyphs by character, and their widths in the font's units.
+static FONT: LazyLock<(Charmap, GlyphMetrics, f64)> = LazyLock::new(|| {
+    let (font, all) = (FontRef::new(FILE).expect("the embedded font is valid"), LocationRef::default());
+    let units = f64::from(font.metrics(Size::unscaled(), all).units_per_em);
+    (font.charmap(), font.glyph_metrics(Size::unscaled(), all), units)
 });
 
 /// A stretch of text at one size and height.
@@ -51,26 +62,13 @@ pub(crate) fn plain(text: &str) -> String {
 
 /// Width of a text in pixels.
 pub(crate) fn width(text: &str, size: f64) -> f64 {
-    runs(text).iter().map(|run| run.text.chars().map(|c| advance(glyph(c))).sum::<f64>() * run.scale * size).sum()
+    runs(text).iter().map(|run| run.text.chars().map(advance).sum::<f64>() * run.scale * size).sum()
 }
 
-/// The glyph of a character, or the font's box where it has none.
-pub(crate) fn glyph(c: char) -> GlyphId {
-    FONT.glyph_id(c)
-}
-
-/// How far a glyph moves the pen, at font size 1.
-pub(crate) fn advance(glyph: GlyphId) -> f64 {
-    f64::from(FONT.h_advance_unscaled(glyph)) / units_per_em()
-}
-
-/// A glyph's curves in font units, y up.
-pub(crate) fn outline(glyph: GlyphId) -> Option<Outline> {
-    FONT.outline(glyph)
-}
-
-pub(crate) fn units_per_em() -> f64 {
-    f64::from(FONT.units_per_em().unwrap_or(2048.0))
+/// How far a character moves the pen at font size 1; the font's box stands for those it lacks.
+fn advance(c: char) -> f64 {
+    let (glyphs, widths, units) = &*FONT;
+    f64::from(widths.advance_width(glyphs.map(c).unwrap_or_default()).unwrap_or_default()) / units
 }
 
 #[cfg(test)]
@@ -89,7 +87,7 @@ mod tests {
     #[test]
     fn every_character_the_figures_use_has_a_glyph() {
         for c in "0123456789 AZaz.,;:()[]=<>|−–±×·εαβμσλρ≥≤≈→∞²‖⟨⟩ℓ∝∑".chars() {
-            assert_ne!(glyph(c), GlyphId(0), "{c}");
+            assert!(FONT.0.map(c).is_some(), "{c}");
         }
     }
 }

@@ -76,15 +76,15 @@ impl Bitmap {
     }
 
     /// A PNG file, gray where all pixels are. `per_css_pixel` is its resolution: 2 halves the size at which it is shown.
-    pub(crate) fn png(&self, per_css_pixel: u32) -> Vec<u8> {
-        let (mut file, dots_per_meter) = (Vec::new(), (f64::from(per_css_pixel) * 96.0 / 0.0254).round() as u32);
+    pub(crate) fn png(&self, per_css_pixel: f64) -> Vec<u8> {
+        let (mut file, dots_per_meter) = (Vec::new(), (per_css_pixel * 96.0 / 0.0254).round() as u32);
         let gray = self.rgb.chunks_exact(3).all(|pixel| pixel[0] == pixel[1] && pixel[1] == pixel[2]);
         let mut encoder = Encoder::new(&mut file, self.width as u32, self.height as u32);
         encoder.set_color(if gray { ColorType::Grayscale } else { ColorType::Rgb });
         encoder.set_depth(BitDepth::Eight);
         // Flat areas and thin lines compress best as they are, and in a fraction of the time.
         encoder.set_filter(Filter::NoFilter);
-        if per_css_pixel > 1 {
+        if per_css_pixel != 1.0 {
             encoder.set_pixel_dims(Some(PixelDimensions {
                 xppu: dots_per_meter,
                 yppu: dots_per_meter,

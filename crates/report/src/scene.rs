@@ -1,5 +1,5 @@
-//! A figure as a list of shapes in CSS pixels, y down. [`svg`](crate::svg) and [`raster`](crate::raster) write the
-//! same list, so that both files show the same figure.
+//! A figure as a list of shapes in CSS pixels, y down. [`svg`](crate::svg) writes them, and [`raster`](crate::raster)
+//! draws what it wrote, so that both files show the same figure.
 
 use crate::{color::Color, font, image::Bitmap};
 
@@ -82,17 +82,6 @@ pub(crate) enum Anchor {
     Start,
     Middle,
     End,
-}
-
-impl Anchor {
-    /// The share of the text's width that lies before its point.
-    pub(crate) fn share(self) -> f64 {
-        match self {
-            Self::Start => 0.0,
-            Self::Middle => 0.5,
-            Self::End => 1.0,
-        }
-    }
 }
 
 /// A line of text; `^{..}` raises and `_{..}` lowers a part of it. `at` is on the baseline.

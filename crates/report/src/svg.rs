@@ -40,7 +40,7 @@ fn write(svg: &mut String, scene: &Scene, label: &str) -> fmt::Result {
             Shape::Bitmap { frame, bitmap } if !bitmap.is_empty() => {
                 let [x, y, width, height] = [frame.x, frame.y, frame.width, frame.height].map(Num);
                 // Not every viewer heeds `pixelated`; what is large already cannot be blurred much.
-                let png = bitmap.enlarged(128 / bitmap.width.max(bitmap.height)).png(1);
+                let png = bitmap.enlarged(128 / bitmap.width.max(bitmap.height)).png(1.0);
                 write!(
                     svg,
                     r#"<image x="{x}" y="{y}" width="{width}" height="{height}" preserveAspectRatio="none" style="image-rendering:pixelated" href="data:image/png;base64,{}"/>"#,

@@ -100,15 +100,19 @@ fn svg_size(figure: &Figure) -> (f64, f64) {
     (length("width"), length("height"))
 }
 
-fn png_size(figure: &Figure) -> (f64, f64) {
-    let reader = png::Decoder::new(std::io::Cursor::new(&figure.png)).read_info().expect("a PNG file");
-    (f64::from(reader.info().width), f64::from(reader.info().height))
+/// Width and height, and the samples of the pixels: one each where all are gray, or three.
+fn pixels(figure: &Figure) -> ((f64, f64), Vec<u8>) {
+    let mut reader = png::Decoder::new(std::io::Cursor::new(&figure.png)).read_info().expect("a PNG file");
+    let mut data = vec![0; reader.output_buffer_size().expect("a size")];
+    let info = reader.next_frame(&mut data).expect("pixels");
+    ((f64::from(info.width), f64::from(info.height)), data)
 }
 
 #[test]
 fn any_data_gives_two_equal_well_formed_files() {
     for figure in FIGURES.iter().flatten() {
-        let (svg, png) = (svg_size(figure), png_size(figure));
+        let (svg, (png, data)) = (svg_size(figure), pixels(figure));
+        assert!(data.iter().any(|value| *value < 128), "{} is blank", figure.name);
         assert!((2.0 * svg.0 - png.0).abs() <= 1.0 && (2.0 * svg.1 - png.1).abs() <= 1.0, "{}", figure.name);
         assert!(svg.0 <= 3000.0 && svg.1 <= 3000.0, "{}: {svg:?}", figure.name);
     }
@@ -123,6 +127,20 @@ fn the_same_data_gives_the_same_bytes() {
 fn figures_without_data_say_so() {
     for figure in FIGURES[1].iter().filter(|figure| !figure.name.ends_with("cartoon")) {
         assert!(figure.svg.contains("no data to show"), "{}", figure.name);
+    }
+}
+
+/// Names come from files that others made.
+#[test]
+fn long_and_many_names_have_a_figure() {
+    let curve = |label: String| Curve::new(label, [(1.0, 2.0), (3.0, 4.0)]);
+    let figure = |curves| {
+        Curves { x: Axis::log("x"), y: Axis::log("y"), curves }.figure(About::new("", "<Title> & \"more\"", ""))
+    };
+    for figure in [figure(vec![curve("名 ".repeat(1 << 18))]), figure(vec![curve("name".into()); 2000])] {
+        let (svg, png) = (svg_size(&figure), pixels(&figure).0);
+        assert!(svg.0 > 700.0 && svg.1 >= 440.0 && figure.svg.len() < 1 << 20, "{svg:?}");
+        assert!(png.0 * png.1 < 4e7 && (png.0 / png.1 / (svg.0 / svg.1) - 1.0).abs() < 0.02, "{svg:?} {png:?}");
     }
 }
 
@@ -143,17 +161,15 @@ fn all_drawn_shapes_stay_inside_the_figure() {
 
 #[test]
 fn a_bright_pixel_of_an_image_reaches_both_files() {
-    let mut pixels = vec![0.0_f32; 784];
-    pixels[0] = 1.0;
-    let tile = Tile { image: Image::new(pixels), error: None, trial: None };
+    let mut bright = vec![0.0_f32; 784];
+    bright[0] = 1.0;
+    let tile = Tile { image: Image::new(bright), error: None, trial: None };
     let gallery = Gallery { columns: vec![], rows: vec![Row { label: String::new(), tiles: vec![tile] }] };
     let figure = gallery.figure(About::default());
     assert_eq!(figure.svg.matches("data:image/png;base64,").count(), 1);
-    let mut reader = png::Decoder::new(std::io::Cursor::new(&figure.png)).read_info().expect("a PNG file");
-    let mut data = vec![0; reader.output_buffer_size().expect("a size")];
-    let info = reader.next_frame(&mut data).expect("pixels");
+    let ((width, height), data) = pixels(&figure);
     // One model pixel is 3 scene pixels wide, so 6 in the file: 36 white ones, surrounded by black and by the border.
-    let (width, channels) = (info.width as usize, info.color_type.samples());
+    let (width, channels) = (width as usize, data.len() / (width * height) as usize);
     let at = |x: usize, y: usize| data[channels * (y * width + x)];
     let left = (0..width).position(|x| at(x, 2 * 30 + 20) == 0).expect("the black part of the image");
     assert_eq!([at(left, 60), at(left + 5, 65), at(left + 6, 60), at(left, 66)], [255, 255, 0, 0]);
