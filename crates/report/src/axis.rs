@@ -87,7 +87,7 @@ impl Scale {
     }
 
     /// The same scale, with ticks at whole numbers alone where it is one of `whole` numbers.
-    pub fn whole(self, whole: bool) -> Self {
+    pub(crate) fn whole(self, whole: bool) -> Self {
         Self { whole, ..self }
     }
 
