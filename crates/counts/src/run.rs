@@ -26,7 +26,7 @@ pub(crate) fn read(path: &Path, options: &Options) -> Result<Vec<Group>> {
 
 /// Says that this build reads no runs.
 #[cfg(not(feature = "runs"))]
-pub fn read(path: &Path, _: &crate::Options) -> Result<Vec<Group>> {
+pub(crate) fn read(path: &Path, _: &crate::Options) -> Result<Vec<Group>> {
     let fix = "build with the feature runs of retrial-counts, or give successes as a table";
     Err(Error::file(path, "is the directory of a run, which this build does not read", fix))
 }

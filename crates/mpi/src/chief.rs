@@ -29,6 +29,12 @@ pub struct Chief<'a> {
     say: fn(String),
 }
 
+impl std::fmt::Debug for Chief<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Chief").field("ranks", &self.ranks.len()).finish_non_exhaustive()
+    }
+}
+
 /// What is known of a rank.
 #[derive(Clone, Default)]
 struct Rank {

@@ -39,7 +39,7 @@ impl Setup {
 
 /// From rank 0 to another.
 #[derive(Debug, Serialize, Deserialize)]
-pub enum Order {
+pub(crate) enum Order {
     /// Take part in a run.
     Serve(Box<Setup>),
     /// Do these trials.
@@ -54,7 +54,7 @@ pub enum Order {
 
 /// From another to rank 0.
 #[derive(Debug, Serialize, Deserialize)]
-pub enum Report {
+pub(crate) enum Report {
     /// Wants trials per sample: at most and at least so many, if there are.
     Want { most: u64, least: u64 },
     /// A state, and the trials of all samples that the rank does in a second.
@@ -67,10 +67,10 @@ pub enum Report {
     Gone,
 }
 
-pub fn encode(message: &impl Serialize) -> Result<Vec<u8>> {
+pub(crate) fn encode(message: &impl Serialize) -> Result<Vec<u8>> {
     postcard::to_stdvec(message).map_err(|e| Error::input("message", e, "please report this"))
 }
 
-pub fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T> {
+pub(crate) fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T> {
     postcard::from_bytes(bytes).map_err(|e| Error::input("message", e, "every rank must be of the same version"))
 }

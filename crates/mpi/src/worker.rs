@@ -58,6 +58,12 @@ pub struct Service<'a> {
     world: &'a World,
 }
 
+impl std::fmt::Debug for Service<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Service").finish_non_exhaustive()
+    }
+}
+
 impl Service<'_> {
     /// Does what rank 0 orders, from `empty` on, until it orders to stop or `cancelled` says so.
     ///

@@ -24,6 +24,12 @@ pub struct World {
     _universe: Universe,
 }
 
+impl std::fmt::Debug for World {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("World").finish_non_exhaustive()
+    }
+}
+
 impl World {
     /// Joins the job that a launcher started, if one did. Only the thread that joined may use it.
     ///
