@@ -118,6 +118,7 @@ pub(crate) struct Tile {
 pub(crate) trait Job {
     type Output;
     /// Whether it multiplies pairs of bf16 numbers.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "no other CPU multiplies pairs here"))]
     const PAIRS: bool = false;
     /// `R` outputs by `C` vectors is the register tile.
     fn run<V: Lanes, const R: usize, const C: usize>(self) -> Self::Output;

@@ -14,6 +14,7 @@ pub(crate) trait Layer: Sized + Send + Sync {
     /// A thread's working memory.
     type Scratch: Default + Send;
     /// Whether words are pairs of bf16 numbers.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "no other CPU multiplies pairs here"))]
     const PAIRS: bool;
 
     /// Packs in groups of `rows` outputs, the last filled up with dark pixels.
