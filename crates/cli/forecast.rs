@@ -12,8 +12,8 @@ use retrial_counts::Group;
 use retrial_spec::{Error, Result};
 use retrial_theory::{
     Data,
-    fit::{Kind, Law, Method as Intervals, Settings, fit},
-    forecast::{self, Forecast as At},
+    fit::{Kind, Law, Settings},
+    forecast::{self, Forecast as At, Method},
 };
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -59,16 +59,6 @@ pub struct Forecast {
     json: bool,
 }
 
-/// What one method says at every k, or why it says nothing.
-struct Method {
-    name: String,
-    /// How its intervals are found, and on what condition they hold.
-    intervals: Option<(String, &'static str)>,
-    says: Result<Vec<At>, String>,
-    /// What to know of it.
-    note: Option<String>,
-}
-
 impl Forecast {
     pub fn run(&self) -> Result<()> {
         if self.files.is_empty() {
@@ -100,7 +90,8 @@ impl Forecast {
             let methods = self.methods(&data, &terminal)?;
             terminal.clear();
             text += &format!("\n{}\n{}", headline(&group, &data), self.table(&methods));
-            let left_out = methods.iter().filter_map(|m| Some((&m.name, m.says.as_ref().err().or(m.note.as_ref())?)));
+            let left_out =
+                methods.iter().filter_map(|m| Some((&m.name, m.says.clone().err().or_else(|| note(m, &data))?)));
             text += &left_out.map(|(name, why)| format!("{name}: {why}\n")).collect::<String>();
             objects.extend(methods.iter().map(|method| self.object(&group, &data, method)));
         }
@@ -108,43 +99,10 @@ impl Forecast {
     }
 
     fn methods(&self, data: &Data, terminal: &Terminal) -> Result<Vec<Method>> {
-        let ks = &self.k;
         let settings = Settings { replicates: self.bootstrap, seed: self.seed };
         let kinds: Vec<Kind> = if self.law.is_empty() { Kind::fitted().collect() } else { self.law.clone() };
-        let mut methods = vec![];
-        for kind in kinds {
-            let (mut note, says) = (None, fit(kind, data).map_err(|why| format!("no fit: {why}")));
-            let says = match says {
-                Ok(fitted) => {
-                    let says = forecast::by_law(&fitted, data, ks, &settings, terminal)?;
-                    if let Some(at) = says.iter().find(|at| at.value > fitted.coverage(at.k)) {
-                        let (law, measured) = (share(fitted.coverage(at.k)), share(at.value));
-                        let reach = ui::thousands(data.reach());
-                        note = Some(format!(
-                            "its own {law} lies below the {measured} measured at {reach} attempts, which stands in"
-                        ));
-                    }
-                    Ok(says)
-                }
-                Err(why) => Err(why),
-            };
-            let by = Intervals::of(kind);
-            let intervals = (by == Intervals::Profile || self.bootstrap > 0).then(|| (by.to_string(), "the law holds"));
-            methods.push(Method { name: kind.name().into(), intervals, says, note });
-        }
-        let one_line = |e: Error| e.to_string();
-        let ends = |b: &forecast::Bounds| At { k: b.k, value: f64::NAN, low: Some(b.low), high: Some(b.high) };
-        let bounds = Ok(forecast::bounds(data, ks).iter().map(ends).collect());
-        let all_laws = Some(("likelihood of all laws".into(), "attempts are independent"));
-        let mean = Some(("spread of problems".into(), "smoothing has no bias"));
-        let toulmin = forecast::good_toulmin(data, ks).map_err(one_line);
-        let chao = forecast::chao(data, ks).map_err(one_line);
-        methods.extend(self.law_at.iter().map(|law| self.law(law)));
-        methods.extend([
-            Method { name: "worst-case bounds".into(), intervals: all_laws, says: bounds, note: None },
-            Method { name: "good-toulmin".into(), intervals: mean, says: toulmin, note: None },
-            Method { name: "chao, lower bound".into(), intervals: None, says: chao, note: None },
-        ]);
+        let mut methods = forecast::methods(&kinds, data, &self.k, &settings, terminal)?;
+        methods.splice(kinds.len()..kinds.len(), self.law_at.iter().map(|law| self.law(law)));
         Ok(methods)
     }
 
@@ -165,7 +123,7 @@ impl Forecast {
     fn law(&self, law: &Law) -> Method {
         let at = |&k: &f64| At { k, value: law.coverage(k), low: None, high: None };
         let says = Ok(self.k.iter().map(at).collect());
-        Method { name: format!("given: {law}"), intervals: None, says, note: None }
+        Method { name: format!("given: {law}"), intervals: None, says, stands_in: None }
     }
 
     fn table(&self, methods: &[Method]) -> String {
@@ -194,9 +152,16 @@ impl Forecast {
             "interval_by": method.intervals.as_ref().map(|(by, _)| by),
             "holds_if": method.intervals.as_ref().map(|(_, condition)| condition), "notes": notes(group, data),
             "points": self.k.iter().map(point).collect::<Vec<_>>(), "not_available": method.says.as_ref().err(),
-            "note": method.note,
+            "note": note(method, data),
         })
     }
+}
+
+/// What to know of a law that lies below what was measured.
+fn note(method: &Method, data: &Data) -> Option<String> {
+    let [law, measured] = method.stands_in?.map(share);
+    let reach = ui::thousands(data.reach());
+    Some(format!("its own {law} lies below the {measured} measured at {reach} attempts, which stands in"))
 }
 
 /// A forecast with its interval; of bounds, the interval alone.

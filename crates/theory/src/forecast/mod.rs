@@ -1,6 +1,7 @@
 //! Coverage beyond the trials that were made.
 
 mod bounds;
+mod methods;
 mod species;
 
 use crate::{
@@ -8,6 +9,7 @@ use crate::{
     fit::{Fitted, Settings, bootstrap::Refits, profile},
 };
 pub use bounds::{Bounds, bounds};
+pub use methods::{Method, methods};
 use retrial_spec::{Error, Observer, Result};
 pub use species::{chao, good_toulmin};
 

@@ -6,7 +6,7 @@ use retrial_theory::{
     Data,
     coverage::Counts,
     fit::{Kind, Settings, fit, study},
-    forecast::{bounds, by_law, chao, good_toulmin},
+    forecast::{bounds, by_law, chao, good_toulmin, methods},
     laws::BetaLaw,
     npmle::npmle,
     simulate::{Design, simulate},
@@ -16,6 +16,21 @@ use std::collections::BTreeMap;
 fn data(pairs: &[(u64, u64)]) -> Data {
     let counts: Vec<Counts> = pairs.iter().map(|&(n, c)| Counts::new(n, c).unwrap()).collect();
     Data::new(&counts).unwrap()
+}
+
+/// Each says what it says alone, and why where it says nothing.
+#[test]
+fn methods_stand_side_by_side() {
+    let (some, settings) = (data(&[(10, 0), (10, 1), (20, 9), (10, 3)]), Settings { replicates: 0, seed: 1 });
+    let all = methods(&[Kind::BETA, Kind::EQ8, Kind::ZIPF], &some, &[5.0, 100.0], &settings, &Silent).unwrap();
+    let names: Vec<&str> = all.iter().map(|method| &*method.name).collect();
+    assert_eq!(names, ["beta-binomial", "eq8", "zipf", "worst-case bounds", "good-toulmin", "chao, lower bound"]);
+    let beta = fit(Kind::BETA, &some).unwrap();
+    assert_eq!(all[0].says, Ok(by_law(&beta, &some, &[5.0, 100.0], &settings, &Silent).unwrap()));
+    assert!(all[0].intervals.is_some() && all[1].intervals.is_none(), "no replicates, no bootstrap");
+    assert!(all[2].says.as_ref().is_err_and(|why| why.starts_with("no fit: ")));
+    assert!(all[3].says.as_ref().is_ok_and(|ends| ends[0].value.is_nan() && ends[1].low < ends[1].high));
+    assert!(all[4..].iter().all(|method| method.says.as_ref().is_err_and(|why| why.contains("equally many"))));
 }
 
 /// By hand: two samples solved once, one twice, one often, three never, of 10 trials each.
