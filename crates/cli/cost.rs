@@ -16,16 +16,11 @@ use retrial_counts::Group;
 use retrial_report::{Block, Report, Section};
 use retrial_spec::{Error, Result, text::visible};
 use retrial_theory::{
-    budget::{allocate, best_model, interval_to_reach, sequential, trials_to_reach},
-    coverage::Scope,
+    budget::{Bought, Outlook, Reached, best_model},
     fit::{Kind, Settings, fit},
-    forecast::interval_by_law,
-    npmle::npmle,
+    laws::Cost as Price,
 };
 use serde_json::{Value, json};
-
-/// Attempts are not foretold beyond this.
-const MAX_ATTEMPTS: f64 = 1e15;
 
 /// Coverage against cost: what a target costs, what a budget buys, which model is best
 ///
@@ -92,7 +87,7 @@ impl Cost {
             self.law.name()
         );
         for p in &priced {
-            text += &format!("\n{}\n{}", headline(&p.group, &p.data), ui::table(&self.table(p)));
+            text += &format!("\n{}\n{}", headline(&p.group, &p.outlook.data), ui::table(&self.table(p)));
             text += &self.sentences(p).iter().map(|line| format!("{line}\n")).collect::<String>();
         }
         if !best.is_empty() {
@@ -106,64 +101,28 @@ impl Cost {
         let data = self.input.reading.data(&group)?;
         let price = self.price.of(&group.model)?;
         let fitted = fit(self.law, &data).ok();
-        let last = data.curve(&[data.reach()], Scope::Benchmark).first().map_or(0.0, |p| p.value);
-        let mut priced = Priced { group, data, price, fitted, last, target: None, budget: None };
-        let reach = priced.data.reach() as f64;
-        priced.target = self.target.map(|coverage| self.reach(&priced, coverage)).transpose()?;
-        if let Some(cost) = self.budget {
-            let attempts = price.trials(cost).map_or(0.0, |k| k.floor().min(MAX_ATTEMPTS));
-            let coverage = priced.known(attempts);
-            // Prompts are paid already; what is left goes into attempts.
-            let more = (cost / (price.total(1.0) - price.total(0.0)) * priced.data.samples()).floor().min(MAX_ATTEMPTS);
-            let npmle = npmle(&priced.data);
-            let counts = &priced.group.counts;
-            let allocation = (more >= 1.0).then(|| allocate(&npmle, counts, more as u64)).transpose()?;
-            let sequential = (more >= 1.0).then(|| sequential(&npmle, counts, more)).transpose()?;
-            priced.budget = Some(Budget {
-                cost,
-                attempts: attempts as u64,
-                coverage,
-                forecast: attempts > reach,
-                allocation,
-                sequential,
-                npmle,
-            });
-        }
-        Ok(priced)
+        let outlook = Outlook::new(data, fitted);
+        let target = self.target.map(|coverage| self.reach(&outlook, &price, coverage)).transpose()?;
+        let budget = self.budget.map(|cost| {
+            let Bought { trials, coverage, forecast, allocation, sequential, npmle } =
+                outlook.buy(&price, cost, &group.counts)?;
+            Ok::<_, Error>(Budget { cost, attempts: trials, coverage, forecast, allocation, sequential, npmle })
+        });
+        let budget = budget.transpose()?;
+        Ok(Priced { group, outlook, price, target, budget })
     }
 
-    /// The attempts that a coverage takes, with their interval: of measured coverage as far as it was measured, then of
-    /// the law, but never below the measured one.
-    fn reach(&self, p: &Priced, coverage: f64) -> Result<Target> {
-        let reach = p.data.reach() as f64;
-        let most = if p.fitted.is_some() { MAX_ATTEMPTS } else { reach };
-        let attempts = trials_to_reach(|k| p.coverage(k), coverage, most).map(f64::ceil);
-        let measured = |k: f64| p.data.curve(&[k as u64], Scope::Population).first().map(|at| [at.low, at.high]);
+    fn reach(&self, outlook: &Outlook, price: &Price, coverage: f64) -> Result<Target> {
         let (terminal, settings) = (Terminal::new(), Settings { replicates: self.bootstrap, seed: self.seed });
-        let law = p.fitted.as_ref().map(|fitted| interval_by_law(fitted, &p.data, &settings, &terminal)).transpose()?;
+        let Reached { trials, interval, forecast } = outlook.reach(coverage, &settings, &terminal)?;
         terminal.clear();
-        let ends = |k: f64| {
-            let [low, high] = measured(k.min(reach))?;
-            match &law {
-                Some(law) if k > reach => law(k).map(|[a, b]| [a.max(low), b.max(high)]),
-                _ => Some([low, high]),
-            }
-        };
-        let whole = |k: f64| k.ceil() as u64;
-        // The point is one of the attempts that the interval allows.
-        let around = |[from, to]: [Option<f64>; 2]| {
-            [from.map(|k| attempts.map_or(k, |at| k.min(at))), to.and_then(|k| Some(k.max(attempts?)))]
-                .map(|k| k.map(whole))
-        };
-        let interval = interval_to_reach(ends, coverage, most).map(around);
         let no_interval = match (interval, self.bootstrap) {
             (Some(_), _) => None,
             (None, 0) => Some("--bootstrap 0 asks for none"),
             (None, _) => Some("too few replicates have a law of this kind"),
         };
-        let forecast = attempts.is_none_or(|k| k > reach);
-        let (cost, attempts) = (attempts.map(|k| p.price.total(k)), attempts.map(whole));
-        Ok(Target { coverage, attempts, cost, interval, no_interval, forecast })
+        let cost = trials.map(|k| price.total(k as f64));
+        Ok(Target { coverage, attempts: trials, cost, interval, no_interval, forecast })
     }
 
     /// A sentence per benchmark and question: which of several models.
@@ -198,7 +157,7 @@ impl Cost {
             }
             if let Some(budget) = self.budget {
                 let curves: Vec<_> =
-                    models.iter().map(|p| (p.price, |k: f64| p.known(k.floor()).unwrap_or(-1.0))).collect();
+                    models.iter().map(|p| (p.price, |k: f64| p.outlook.known(k.floor()).unwrap_or(-1.0))).collect();
                 let curves: Vec<_> =
                     curves.iter().map(|(price, curve)| (*price, curve as &dyn Fn(f64) -> f64)).collect();
                 if let Some((at, coverage)) = best_model(&curves, budget).filter(|(_, coverage)| *coverage >= 0.0) {
@@ -212,15 +171,19 @@ impl Cost {
     }
 
     fn table(&self, p: &Priced) -> Vec<Vec<String>> {
-        let mut ks = table_ks(p.data.reach());
-        ks.push(p.data.reach().saturating_mul(10));
+        let mut ks = table_ks(p.outlook.data.reach());
+        ks.push(p.outlook.data.reach().saturating_mul(10));
         let mut rows = vec![["attempts", "cost", "coverage", "by"].map(String::from).to_vec()];
         for k in ks {
-            let forecast = k > p.data.reach();
+            let forecast = k > p.outlook.data.reach();
             rows.push(vec![
                 ui::thousands(k),
                 Short(p.price.total(k as f64)).to_string(),
-                if forecast && p.fitted.is_none() { "no fit".into() } else { share(p.coverage(k as f64)) },
+                if forecast && p.outlook.fitted.is_none() {
+                    "no fit".into()
+                } else {
+                    share(p.outlook.coverage(k as f64))
+                },
                 if forecast { self.law.name().into() } else { "measured".into() },
             ]);
         }
@@ -242,7 +205,7 @@ impl Cost {
                         how(t.forecast)
                     )
                 }
-                _ if p.fitted.is_none() => {
+                _ if p.outlook.fitted.is_none() => {
                     format!(
                         "Coverage {} was not reached, and {} has no fit to forecast by",
                         t.coverage,
@@ -290,7 +253,7 @@ impl Cost {
         json!({
             "group": p.group.to_string(), "model": p.group.model, "benchmark": p.group.benchmark, "unit": self.price.unit(),
             "prompt": { "cost": p.price.total(0.0), "charged": if p.price.total(0.0) > 0.0 { "once per problem" } else { "not at all" } },
-            "notes": notes(&p.group, &p.data), "law": p.fitted.as_ref().map(|f| f.law.kind().name()), "measured": curve, "target": p.target, "budget": p.budget,
+            "notes": notes(&p.group, &p.outlook.data), "law": p.outlook.fitted.as_ref().map(|f| f.law.kind().name()), "measured": curve, "target": p.target, "budget": p.budget,
             "best": best,
         })
     }
@@ -318,7 +281,8 @@ impl Cost {
         )];
         sections[0].blocks.extend(best.iter().cloned().map(Block::Note));
         for p in priced {
-            let mut blocks = vec![Block::Paragraph(headline(&p.group, &p.data)), folder::block("", &self.table(p))];
+            let mut blocks =
+                vec![Block::Paragraph(headline(&p.group, &p.outlook.data)), folder::block("", &self.table(p))];
             blocks.extend(self.sentences(p).into_iter().map(Block::Paragraph));
             sections.push(Section::new(p.group.to_string(), blocks));
         }
@@ -341,7 +305,7 @@ fn prompt(p: &Priced) -> String {
 
 /// The interval of the attempts that a target takes, or why there is none.
 fn interval_sentence(t: &Target, p: &Priced) -> String {
-    let law = if t.forecast && p.fitted.is_some() { ", if the law holds" } else { "" };
+    let law = if t.forecast && p.outlook.fitted.is_some() { ", if the law holds" } else { "" };
     let costs = |k: u64| Short(p.price.total(k as f64));
     let [from, to] = match (t.interval, t.no_interval) {
         (Some(ends), _) => ends,

@@ -1,7 +1,6 @@
 //! `retrial fit`
 
 use crate::{
-    curves,
     fits::{self, Fits},
     folder::{self, Folder, FolderArgs},
     input::{Convention, InputArgs, headline, law, laws_help, replicates},
@@ -64,7 +63,7 @@ impl Fit {
             let npmle = npmle(&data);
             let fitted = study_all(&kinds, &data, &npmle, &settings, &terminal)?;
             let laws = kinds.iter().copied().zip(fitted).collect();
-            Ok(Fits { band: curves::measured(&data), group, data, npmle: Some(npmle), laws })
+            Ok(Fits { band: data.band(), group, data, npmle: Some(npmle), laws })
         });
         let fits: Vec<Fits> = fits.collect::<Result<_>>()?;
         terminal.clear();

@@ -1,7 +1,7 @@
 //! Everything fitted to a group of counts, as tables, sentences, CSV and JSON.
 
 use crate::{
-    curves, folder,
+    folder,
     input::{Convention, notes},
     numbers::{Short, fixed, interval},
     ui,
@@ -34,7 +34,7 @@ impl Fits {
         let kinds = [Kind::EQ8, Kind::BETA, Kind::ZERO_INFLATED, Kind::EQ12];
         let data = Data::new(&group.counts)?;
         let laws = kinds.into_iter().map(|kind| (kind, fit(kind, &data))).collect();
-        Ok(Self { band: curves::measured(&data), group, data, npmle: None, laws })
+        Ok(Self { band: data.band(), group, data, npmle: None, laws })
     }
 
     /// The fit of one kind, if it was asked for and exists.
@@ -42,14 +42,14 @@ impl Fits {
         self.laws.iter().find(|(of, _)| *of == kind)?.1.as_ref().ok()
     }
 
-    /// The NPMLE, if it is what its name says: no law is likelier by more than one part in a thousand.
+    /// The NPMLE, if it is what its name says.
     fn certified(&self) -> Option<&Npmle> {
-        self.npmle.as_ref().filter(|npmle| npmle.gap < 1e-3)
+        self.npmle.as_ref().filter(|npmle| npmle.is_certified())
     }
 
     /// Nats by which the NPMLE is likelier.
     fn behind(&self, fitted: &Fitted) -> Option<f64> {
-        Some((fitted.nll? - self.certified()?.nll).max(0.0))
+        fitted.behind(self.npmle.as_ref()?)
     }
 
     /// How good the NPMLE is, in a line.
@@ -121,27 +121,10 @@ impl Fits {
 
     /// Whether the law fits, in words.
     fn sentence(&self, law: &Result<Fitted, NoFit>) -> String {
-        let fitted = match law {
-            Ok(fitted) => fitted,
-            Err(why) => return format!("there is no fit: {why}"),
-        };
-        match self.outside(fitted) {
-            Some([from, to]) => {
-                let to = if to > from { format!(" to {}", ui::thousands(to)) } else { String::new() };
-                let from = ui::thousands(from);
-                let verdict = fitted.verdict();
-                format!("does not fit: it leaves the 95 % band of measured coverage at k = {from}{to}; it {verdict}")
-            }
-            None => fitted.verdict(),
+        match law {
+            Ok(fitted) => fitted.verdict_beside(&self.band),
+            Err(why) => format!("there is no fit: {why}"),
         }
-    }
-
-    /// The first and the last k where the law leaves the 95 % band of measured coverage, for other problems of the same
-    /// kind. A law of those problems may miss the band of these very ones.
-    fn outside(&self, fitted: &Fitted) -> Option<[u64; 2]> {
-        let inside = |p: &&Point| (p.low..=p.high).contains(&fitted.coverage(p.k as f64));
-        let outside: Vec<u64> = self.band.iter().filter(|p| !inside(p)).map(|p| p.k).collect();
-        Some([*outside.first()?, *outside.last()?])
     }
 
     /// Rows of a table of the intervals, a head first.
@@ -194,7 +177,7 @@ impl Fits {
                 "nested": nested.map(|test| json!({
                     "narrower": test.narrower, "statistic": test.statistic, "p_value": test.p_value,
                 })),
-                "seen_to": self.data.reach(), "outside_band": fitted.and_then(|f| self.outside(f)), "verdict": self.sentence(law),
+                "seen_to": self.data.reach(), "outside_band": fitted.and_then(|f| f.outside(&self.band)), "verdict": self.sentence(law),
             })
         };
         self.laws.iter().map(object).collect()

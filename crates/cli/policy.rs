@@ -52,7 +52,7 @@ fn points(p: &Priced) -> Result<Vec<Point>> {
     let point = |attempts: u64| {
         let beforehand = allocate(npmle, &p.group.counts, attempts)?;
         let solved = [sequential(npmle, &p.group.counts, attempts as f64)?.gain, beforehand.gain, beforehand.even_gain];
-        let cost = p.price.trial() * attempts as f64 / p.data.samples();
+        let cost = p.price.trial() * attempts as f64 / p.outlook.data.samples();
         Ok::<_, Error>(Point { attempts: attempts as f64, cost, solved })
     };
     log_grid(most, 6).into_iter().map(point).collect()
@@ -61,10 +61,10 @@ fn points(p: &Priced) -> Result<Vec<Point>> {
 fn figure(curves: &[(&Priced, Vec<Point>)]) -> Figure {
     let mut drawn = vec![];
     for (color, (p, points)) in curves.iter().enumerate() {
-        let solved = p.data.solved();
+        let solved = p.outlook.data.solved();
         for (i, line) in [Line::Solid, Line::Dashed, Line::Dotted].into_iter().enumerate() {
             let label = if i == 0 { visible(&p.group.model).into_owned() } else { String::new() };
-            let coverage = |at: &Point| (at.cost, (solved + at.solved[i]) / p.data.samples());
+            let coverage = |at: &Point| (at.cost, (solved + at.solved[i]) / p.outlook.data.samples());
             drawn.push(Curve::new(label, points.iter().map(coverage).collect::<Vec<_>>()).color(color).line(line));
         }
     }

@@ -3,10 +3,8 @@
 use crate::curves;
 use retrial_counts::Group;
 use retrial_theory::{
-    Data,
-    budget::{Allocation, Sequential},
-    coverage::{Point, Scope},
-    fit::Fitted,
+    budget::{Allocation, Outlook, Sequential},
+    coverage::Point,
     laws::Cost as Price,
     npmle::Npmle,
 };
@@ -14,11 +12,8 @@ use retrial_theory::{
 /// A group with its price and its law.
 pub struct Priced {
     pub group: Group,
-    pub data: Data,
+    pub outlook: Outlook,
     pub price: Price,
-    pub fitted: Option<Fitted>,
-    /// Coverage at all attempts that were made.
-    pub last: f64,
     pub target: Option<Target>,
     pub budget: Option<Budget>,
 }
@@ -58,32 +53,16 @@ pub struct Budget {
 }
 
 impl Priced {
-    /// Coverage of `k` attempts, if it was measured or a law fits.
-    pub fn known(&self, k: f64) -> Option<f64> {
-        (self.fitted.is_some() || k <= self.data.reach() as f64).then(|| self.coverage(k))
-    }
-
-    /// Coverage of `k` attempts: measured as far as attempts were made, then by the law, but never below what was
-    /// measured. Without a law it stays at the last measured one.
-    pub fn coverage(&self, k: f64) -> f64 {
-        let reach = self.data.reach();
-        if k < 1.0 {
-            0.0
-        } else if k <= reach as f64 {
-            self.data.curve(&[k as u64], Scope::Benchmark).first().map_or(0.0, |p| p.value)
-        } else {
-            self.fitted.as_ref().map_or(self.last, |fitted| fitted.coverage(k).max(self.last))
-        }
-    }
-
     /// The measured curve with intervals for other problems.
     pub fn measured(&self) -> Vec<Point> {
-        curves::measured(&self.data)
+        self.outlook.data.band()
     }
 
     /// The law from the first attempt to ten times beyond the last.
     pub fn forecast(&self) -> Vec<(f64, f64)> {
-        let fitted = self.fitted.iter();
-        fitted.flat_map(|fitted| curves::beyond(&self.data).into_iter().map(|k| (k, fitted.coverage(k)))).collect()
+        let fitted = self.outlook.fitted.iter();
+        fitted
+            .flat_map(|fitted| curves::beyond(&self.outlook.data).into_iter().map(|k| (k, fitted.coverage(k))))
+            .collect()
     }
 }

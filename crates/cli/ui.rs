@@ -1,5 +1,6 @@
 //! What a person at a terminal sees: tables, notes, and the way to stop.
 
+pub use retrial_spec::text::thousands;
 use retrial_spec::{
     Error, Result,
     text::{is_obeyed, visible},
@@ -179,19 +180,6 @@ pub fn facts(facts: &[(&str, String)]) -> String {
     facts.iter().map(|(name, value)| format!("{name:<width$}  {}\n", visible(value))).collect()
 }
 
-/// `12345678` as `12,345,678`.
-pub fn thousands(n: u64) -> String {
-    let digits = n.to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -203,8 +191,6 @@ mod tests {
         let rows = [vec!["a\nb".into(), "10".into()], vec!["\x1b[2J".into(), "5".into()]];
         assert_eq!(table(&rows), "a\\nb       10\n\\u{1b}[2J   5\n");
         assert_eq!(facts(&[("Name", "a\nError".into())]), "Name  a\\nError\n");
-        assert_eq!(thousands(1_234_567), "1,234,567");
-        assert_eq!(thousands(123), "123");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Text that others chose, such as a name in a table, as it may be shown to a person.
+//! Text as it may be shown to a person: names that others chose, and large numbers.
 
 use std::borrow::Cow;
 
@@ -31,9 +31,27 @@ pub(crate) fn shown(text: &str) -> String {
     }
 }
 
+/// `12345678` as `12,345,678`.
+pub fn thousands(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn thousands_are_set_apart() {
+        assert_eq!([0, 123, 1234, 1_234_567].map(thousands), ["0", "123", "1,234", "1,234,567"]);
+    }
 
     #[test]
     fn what_a_terminal_would_obey_is_shown() {

@@ -1,8 +1,10 @@
 //! What a budget buys: Eqs 13 to 15 turned round.
 
+mod outlook;
 mod sequential;
 
 use crate::{coverage::Counts, laws::Cost, npmle::Npmle};
+pub use outlook::{Bought, Outlook, Reached};
 use retrial_spec::{Error, Result};
 pub use sequential::{Sequential, sequential};
 use std::collections::BTreeMap;

@@ -104,6 +104,9 @@ impl Estimator {
     }
 }
 
+/// Points per factor of ten of curves that are drawn or held against laws.
+pub const PER_DECADE: u32 = 12;
+
 /// Distinct numbers of trials from 1 to `k_max`, both included, about `per_decade` (at least 1) per factor of ten.
 /// Empty when `k_max` is 0. More than 10,000 per decade are taken for so many.
 pub fn log_grid(k_max: u64, per_decade: u32) -> Vec<u64> {

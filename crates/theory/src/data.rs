@@ -1,7 +1,7 @@
 //! The counts of many samples, equal ones together.
 
 use crate::{
-    coverage::{Counts, Estimator, Point, ProductLimit, Scope, cells, unbiased, unbiased_cells},
+    coverage::{Counts, Estimator, PER_DECADE, Point, ProductLimit, Scope, cells, log_grid, unbiased, unbiased_cells},
     special::ln_rising_ratio,
 };
 use retrial_spec::{Error, Result};
@@ -139,6 +139,12 @@ impl Data {
             Some(batch) => ProductLimit::new(&self.cells, batch).curve(ks, scope),
             None => unbiased_cells(&self.cells, ks, Estimator::Pass, scope),
         }
+    }
+
+    /// The curve at [`PER_DECADE`] `k` per factor of ten, with intervals for other samples of the same kind: what laws are
+    /// held against.
+    pub fn band(&self) -> Vec<Point> {
+        self.curve(&log_grid(self.reach(), PER_DECADE), Scope::Population)
     }
 
     /// The estimates alone of [`Self::curve`], as `(k, coverage)`: intervals take most of the time.

@@ -1,6 +1,8 @@
 //! A law fitted to data: its parameters, their intervals, and how well it fits.
 
 use super::{Kind, Law, Misfit};
+use crate::{coverage::Point, npmle::Npmle};
+use retrial_spec::text::thousands;
 use std::fmt;
 
 /// How a 95 % interval was found. Both are for samples drawn from a population, and both hold only if the law does.
@@ -92,6 +94,32 @@ impl Fitted {
             Some(Goodness { p_value, .. }) => format!("is not refuted (p = {p_value:.3}); {miss}"),
             None => miss,
         }
+    }
+
+    /// [`verdict`](Self::verdict) beside a band of [measured coverage](crate::Data::band), which a law that fits does not leave.
+    pub fn verdict_beside(&self, band: &[Point]) -> String {
+        match self.outside(band) {
+            Some([from, to]) => {
+                let to = if to > from { format!(" to {}", thousands(to)) } else { String::new() };
+                let (from, verdict) = (thousands(from), self.verdict());
+                format!("does not fit: it leaves the 95 % band of measured coverage at k = {from}{to}; it {verdict}")
+            }
+            None => self.verdict(),
+        }
+    }
+
+    /// The first and the last k where the law leaves the band. A law of samples of the same kind may miss an interval for
+    /// these very ones.
+    pub fn outside(&self, band: &[Point]) -> Option<[u64; 2]> {
+        let inside = |p: &&Point| (p.low..=p.high).contains(&self.coverage(p.k as f64));
+        let outside: Vec<u64> = band.iter().filter(|p| !inside(p)).map(|p| p.k).collect();
+        Some([*outside.first()?, *outside.last()?])
+    }
+
+    /// Nats by which the NPMLE is likelier; `None` of least squares, and where the NPMLE is not
+    /// [certified](Npmle::is_certified).
+    pub fn behind(&self, npmle: &Npmle) -> Option<f64> {
+        Some((self.nll? - Some(npmle).filter(|npmle| npmle.is_certified())?.nll).max(0.0))
     }
 }
 

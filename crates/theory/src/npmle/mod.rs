@@ -40,6 +40,11 @@ impl Npmle {
         self.atoms.iter().map(|atom| atom.weight * atom.solved(k)).sum()
     }
 
+    /// Whether it is what its name says: no law is likelier by more than one part in a thousand.
+    pub fn is_certified(&self) -> bool {
+        self.gap < 1e-3
+    }
+
     /// The weights of the atoms for a sample with `c` successes in `n` trials, by Bayes' rule; they sum to 1.
     pub(crate) fn posterior(&self, n: u64, c: u64) -> Vec<f64> {
         // 0 ln 0 is 0.

@@ -1,10 +1,11 @@
 use crate::data;
-use retrial_spec::rng::Stream;
+use retrial_spec::{Silent, rng::Stream};
 use retrial_theory::{
     Data,
-    budget::{allocate, best_model, sequential, trials_to_reach},
+    budget::{Outlook, allocate, best_model, sequential, trials_to_reach},
     coverage::Counts,
     difficulty::{Class, posterior, spectrum},
+    fit::{Kind, Settings, fit},
     laws::{BetaLaw, Cost},
     npmle::{Atom, Npmle, npmle},
 };
@@ -34,6 +35,37 @@ fn the_best_model_depends_on_the_budget() {
     assert_eq!(best_model(&models, 100.0).unwrap(), (1, 0.9));
     let prompt: [(Cost, &dyn Fn(f64) -> f64); 1] = [(Cost::new(1.0, 10.0, 1.0).unwrap(), &weak)];
     assert_eq!(best_model(&prompt, 9.0), None);
+}
+
+/// Measured to 10 trials, then the law; and without a law no further.
+#[test]
+fn an_outlook_goes_on_where_measurements_end() {
+    let some = counts(&[(10, 0), (10, 1), (10, 2), (10, 9), (10, 0), (10, 3)]);
+    let data = Data::new(&some).unwrap();
+    let law = fit(Kind::BETA, &data).unwrap();
+    let settings = Settings { replicates: 0, seed: 1 };
+    let (with, without) = (Outlook::new(data.clone(), Some(law.clone())), Outlook::new(data, None));
+    assert_eq!(with.coverage(1.0), 0.25);
+    assert_eq!([with.coverage(10.0), without.coverage(1e6)], [4.0 / 6.0; 2]);
+    assert_eq!(with.coverage(1e6), law.coverage(1e6));
+    assert_eq!([without.known(10.0), without.known(11.0)], [Some(4.0 / 6.0), None]);
+
+    let measured = with.reach(0.5, &settings, &Silent).unwrap();
+    let k = measured.trials.unwrap() as f64;
+    assert!(with.coverage(k) >= 0.5 && with.coverage(k - 1.0) < 0.5 && !measured.forecast, "{measured:?}");
+    let [low, high] = measured.interval.unwrap();
+    assert!(low.unwrap() <= k as u64 && high.is_none_or(|high| high >= k as u64), "{measured:?}");
+    let beyond = with.reach(0.9, &settings, &Silent).unwrap();
+    assert!(beyond.forecast && law.coverage(beyond.trials.unwrap() as f64) >= 0.9, "{beyond:?}");
+    assert_eq!(without.reach(0.9, &settings, &Silent).unwrap().trials, None);
+    assert!(with.reach(1.5, &settings, &Silent).is_err() && with.reach(f64::NAN, &settings, &Silent).is_err());
+
+    let price = Cost::new(2.0, 5.0, 1.0).unwrap();
+    let bought = with.buy(&price, 16.0, &some).unwrap();
+    assert_eq!((bought.trials, bought.coverage, bought.forecast), (3, with.known(3.0), false));
+    assert_eq!(bought.allocation.unwrap().trials.iter().sum::<u64>(), 8 * 6, "prompts are paid already");
+    assert_eq!(with.buy(&price, 1.0, &some).unwrap().trials, 0);
+    assert!(with.buy(&price, 0.0, &some).is_err());
 }
 
 /// Against every way of giving out the trials, one at a time to whom it gains most.
