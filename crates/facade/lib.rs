@@ -23,7 +23,7 @@
 //! Arrows point down; what stands on one line does not know its neighbours.
 //!
 //! ```text
-//!                 the command line (crates/cli)        this library
+//!     the command line (crates/cli)     the Python package (crates/python)     this library
 //!         counts      mpi            page         devices
 //!           |          |              |          /   |   \
 //!         engine <-----+              |         /    |    \       report
