@@ -6,6 +6,7 @@ use crate::{
     place::{Fields, Place},
 };
 use parquet::{
+    column::page::Page,
     errors::ParquetError,
     file::reader::{FileReader, SerializedFileReader},
     record::Field,
@@ -57,6 +58,7 @@ fn table(path: &Path, options: &Options) -> Result<Vec<Group>> {
     let mut builder = Builder::new(path, present, &titles.join(", "), &options)?;
     let wanted = schema.get_fields().iter().filter(|field| names.contains(&field.name())).cloned();
     let wanted = Type::group_type_builder(schema.name()).with_fields(wanted.collect()).build().map_err(bad)?;
+    check_dictionaries(&reader, &names).map_err(bad)?;
     for (row, record) in (1..).zip(reader.get_row_iter(Some(wanted)).map_err(bad)?) {
         let record = record.map_err(bad)?;
         let place = Place { path, row, line: 0 };
@@ -88,6 +90,29 @@ fn table(path: &Path, options: &Options) -> Result<Vec<Group>> {
         }
     }
     builder.finish()
+}
+
+/// Refuses a dictionary of a column that claims more values than it has bytes: the library makes room for all that it claims.
+fn check_dictionaries(reader: &SerializedFileReader<File>, names: &[&str]) -> Result<(), ParquetError> {
+    for group in 0..reader.num_row_groups() {
+        let group = reader.get_row_group(group)?;
+        let columns = group.metadata().columns().iter().map(|column| column.column_path().parts());
+        for (at, _) in columns.enumerate().filter(|(_, path)| path.first().is_some_and(|name| names.contains(&&**name)))
+        {
+            let mut pages = group.get_column_page_reader(at)?;
+            while let Some(next) = pages.peek_next_page()? {
+                if !next.is_dict {
+                    pages.skip_next_page()?;
+                } else if let Some(Page::DictionaryPage { buf, num_values, .. }) = pages.get_next_page()?
+                    && num_values as usize > buf.len()
+                {
+                    let fault = format!("a dictionary of {num_values} values in {} bytes", buf.len());
+                    return Err(ParquetError::General(fault));
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A value, as the text that CSV would hold; `None` of what is no scalar.

@@ -171,6 +171,9 @@ fn parquet_tables() {
     let wrong = Options { columns: Columns::renamed([("success", "gone")]).unwrap(), ..Options::default() };
     let fault = all(&[("l.parquet", &lists)], &wrong).unwrap_err();
     assert!(fault.contains("column gone") && fault.contains("id, is_corrects"), "{fault}");
+    // A dictionary that claims as many values as would take 65 GB, found by fuzzing.
+    let huge = all(&[("h.parquet", include_bytes!("huge_dictionary.parquet"))], &Options::default()).unwrap_err();
+    assert!(huge.to_string().contains("a dictionary of"), "{huge}");
     let whole = parquet(Compressed::SNAPPY);
     for end in 0..whole.len() {
         drop(all(&[("p.parquet", &whole[..end])], &Options::default()));

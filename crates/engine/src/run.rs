@@ -6,7 +6,7 @@ use crate::{
     lock::{self, Lock, Sampling},
 };
 use retrial_files::{clear_temporaries, read_up_to, write_inside};
-use retrial_spec::{Error, Result};
+use retrial_spec::{Error, Result, Tally};
 use std::{
     fs, io,
     path::{Path, PathBuf},
@@ -166,8 +166,11 @@ pub const IMAGES: &str = "images.npy";
 pub fn manifest(path: &Path) -> Result<Manifest> {
     let file = path.join("run.json");
     let read = read_up_to(&file, MAX_MANIFEST).and_then(|bytes| {
-        serde_json::from_slice(&bytes)
-            .map_err(|e| Error::file(&file, e, "is this a directory that retrial sample wrote?"))
+        let foreign = "is this a directory that retrial sample wrote?";
+        let manifest: Manifest = serde_json::from_slice(&bytes).map_err(|e| Error::file(&file, e, foreign))?;
+        // Numbers of a file may overflow into what no run has.
+        Tally::new(0, &manifest.thresholds).map_err(|e| Error::file(&file, e, foreign))?;
+        Ok(manifest)
     });
     read.or_else(|fault| match checkpoint::load(path) {
         Ok(Some(kept)) => Ok(kept.manifest),
@@ -194,6 +197,25 @@ mod tests {
     use retrial_spec::{Device, Precision, Shape, Variant};
 
     const SAMPLING: Sampling = Sampling { from: 0, kept: 0, seconds: 0.0, every: 10.0 };
+
+    /// A number of the file that f32 cannot hold is no threshold.
+    #[test]
+    fn thresholds_that_overflow_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let said = |threshold: &str| {
+            let text = format!(
+                r#"{{"version": "", "model": {{"shape": {{"pixels": 4, "hidden": 3, "latent": 2}}, "sha256": ""}},
+                "data": {{"source": "", "samples": 3, "sha256": ""}}, "temperature": 1.0, "seed": 1, "trials": 60,
+                "thresholds": [12.0, {threshold}], "thresholds_from_pilot": false, "counts_only": false, "gram": false,
+                "correlate": 5, "kernel": "avx2", "precision": "f32", "training": null,
+                "device": {{"backend": "cpu", "name": "", "detail": "", "double": true}}}}"#
+            );
+            std::fs::write(dir.path().join("run.json"), text).unwrap();
+            manifest(dir.path()).map(|manifest| manifest.thresholds).map_err(|e| e.to_string())
+        };
+        assert_eq!(said("13.5"), Ok(vec![12.0, 13.5]));
+        assert!(said("1e39").unwrap_err().contains("threshold 2"), "{:?}", said("1e39"));
+    }
 
     /// The tally of one kernel is not gone on with by another, but for a CPU's instruction sets.
     #[test]
