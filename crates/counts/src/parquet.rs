@@ -13,24 +13,28 @@ use parquet::{
     schema::types::Type,
 };
 use retrial_spec::{Error, Result};
-use std::{
-    borrow::Cow,
-    fs::File,
-    panic,
-    path::Path,
-    sync::{Mutex, PoisonError},
-};
+use std::{borrow::Cow, cell::Cell, fs::File, panic, path::Path, sync::Once};
 
-/// Reads a table. The library panics over some damaged files; that ends here, as an error, and without its message: no
-/// panic's is printed meanwhile.
+thread_local! {
+    /// Whether this thread is in the library, whose panics end here.
+    static READING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Reads a table. The library panics over some damaged files; that ends here, as an error, and nothing is printed of it.
 pub(crate) fn read(path: &Path, options: &Options) -> Result<Vec<Group>> {
-    // Hooks are the process's: two at a time would put back each other's.
-    static ONE: Mutex<()> = Mutex::new(());
-    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let hook = panic::take_hook();
-    panic::set_hook(Box::new(|_| {}));
+    // The hook is the process's, and other threads may panic meanwhile: it is put in once, and is silent for readers only.
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            if !READING.get() {
+                before(panic);
+            }
+        }));
+    });
+    READING.set(true);
     let read = panic::catch_unwind(|| table(path, options));
-    panic::set_hook(hook);
+    READING.set(false);
     read.unwrap_or_else(|_| {
         Err(Error::file(path, "is Parquet that cannot be read (it contradicts itself)", "write it again"))
     })

@@ -11,8 +11,13 @@ use retrial_counts::{Columns, Group, Missing, Options, Outcomes, read};
 use std::{
     fs,
     io::{Cursor, Write},
+    panic,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread,
 };
 
 /// Writes files and reads them together.
@@ -145,6 +150,31 @@ fn parquet(compression: Compressed) -> Vec<u8> {
     column.close().unwrap();
     rows.close().unwrap();
     writer.into_inner().unwrap()
+}
+
+/// A reader that silences panics of its library silences no other thread's.
+#[test]
+fn panics_elsewhere_are_heard() {
+    const MARK: &str = "heard";
+    static HEARD: AtomicUsize = AtomicUsize::new(0);
+    let table = parquet(Compressed::SNAPPY);
+    let read = || drop(all(&[("p.parquet", &table)], &Options::default()).unwrap());
+    let before = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| match panic.payload().downcast_ref::<&str>() {
+        Some(&MARK) => drop(HEARD.fetch_add(1, Ordering::Relaxed)),
+        _ => before(panic),
+    }));
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                read();
+            }
+        });
+        (0..2000).for_each(|_| assert!(panic::catch_unwind(|| panic::panic_any(MARK)).is_err()));
+        done.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(HEARD.load(Ordering::Relaxed), 2000);
 }
 
 /// Columns of any type that a table needs, in every compression that writers use, and no damage that ends in a panic.
