@@ -11,8 +11,9 @@ use std::{
     sync::OnceLock,
 };
 
+/// Without line breaks, in which words would not be found.
 pub fn retrial(args: &str) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_retrial")).args(args.split_whitespace()).output().unwrap()
+    Command::new(env!("CARGO_BIN_EXE_retrial")).env("COLUMNS", "1000").args(args.split_whitespace()).output().unwrap()
 }
 
 pub fn succeeds(args: &str) -> String {

@@ -182,6 +182,61 @@ fn every_law_is_fitted_and_says_its_convention() {
     }
 }
 
+/// Lines of stdout, where that is no terminal and nobody says how wide it is.
+fn lines(args: &str) -> Vec<String> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_retrial"));
+    let out = command.args(args.split_whitespace()).env_remove("COLUMNS").output().unwrap();
+    assert!(out.status.success(), "retrial {args}\n{}", String::from_utf8_lossy(&out.stderr));
+    String::from_utf8(out.stdout).unwrap().lines().map(String::from).collect()
+}
+
+#[test]
+fn texts_have_80_columns() {
+    let tables = Tables::new();
+    let path = simulated(&tables);
+    for args in [
+        "coverage",
+        "coverage --pass-hat-k --tau 0.5 --anytime",
+        "fit",
+        "fit --all",
+        "fit --all --bootstrap 20 --law beta-binomial,eq8",
+        "difficulty",
+        "forecast --k 1e6",
+        "forecast --k 1e4,1e5,1e6",
+        "compare",
+        "cost --price-per-attempt 1",
+        "plan --width 0.05",
+    ] {
+        let (command, flags) = args.split_once(' ').unwrap_or((args, ""));
+        for line in lines(&format!("{command} {path} {flags}")) {
+            assert!(line.chars().count() <= 80 || line.contains(&path), "{args}: {line}");
+        }
+    }
+    for line in lines("info") {
+        assert!(line.chars().count() <= 80, "info: {line}");
+    }
+    let block = lines(&format!("fit {path} --group large"));
+    assert!(block.len() < 15, "a short block: {block:#?}");
+    for start in ["Best law  ", "Misfit ", "beta ", "Verdict "] {
+        assert!(block.iter().any(|line| line.starts_with(start)), "no {start} in {block:#?}");
+    }
+    assert!(lines(&format!("fit {path} --group large --all")).len() > 30);
+    let without = lines(&format!("coverage {path}")).join("\n");
+    assert!(
+        !without.contains("pass^k") && lines(&format!("coverage {path} --pass-hat-k")).join("\n").contains("pass^k")
+    );
+}
+
+#[test]
+fn ties_stand_in_one_row() {
+    let tables = Tables::new();
+    let path = tables.file("t.csv", "problem_id,num_samples,num_correct\na,9,0\nb,9,0\nc,9,2\nd,9,0\ne,9,0\nf,9,0\n");
+    let text = succeeds(&format!("difficulty {path}"));
+    let rows = text.lines().filter(|line| line.contains("0 of 9")).collect::<Vec<_>>();
+    assert!(rows.len() == 1 && rows[0].starts_with("a, b, d, 2 more "), "{text}");
+    assert!(text.lines().any(|line| line.starts_with("c ") && line.contains("2 of 9")), "{text}");
+}
+
 #[test]
 fn the_bootstrap_repeats() {
     let tables = Tables::new();

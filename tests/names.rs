@@ -24,7 +24,7 @@ const NAMES: [&str; 8] = [
 ];
 
 fn retrial(args: &[&str]) -> Output {
-    let out = Command::new(env!("CARGO_BIN_EXE_retrial")).args(args).output().unwrap();
+    let out = Command::new(env!("CARGO_BIN_EXE_retrial")).env("COLUMNS", "1000").args(args).output().unwrap();
     for (which, bytes) in [("stdout", &out.stdout), ("stderr", &out.stderr)] {
         let text = std::str::from_utf8(bytes).unwrap();
         let obeyed = text.chars().find(|&c| c != '\n' && is_obeyed(c));

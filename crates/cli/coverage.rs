@@ -41,6 +41,9 @@ pub struct Coverage {
     /// Attempts k (default: powers of ten)
     #[arg(long, value_name = "K,..", value_delimiter = ',', value_parser = positive)]
     k: Vec<u64>,
+    /// Also pass^k, the probability that all of k attempts succeed (JSON always has it)
+    #[arg(long)]
+    pass_hat_k: bool,
     /// Also G-Pass@k at these shares of k
     #[arg(long, value_name = "TAU,..", value_delimiter = ',', allow_hyphen_values = true)]
     tau: Vec<f64>,
@@ -61,6 +64,8 @@ pub struct Coverage {
     #[arg(long)]
     json: bool,
 }
+
+const PASS_HAT_K: &str = "pass^k";
 
 /// One estimate of one group at every k.
 #[derive(Serialize)]
@@ -99,7 +104,7 @@ impl Coverage {
         for group in self.input.read()? {
             let data = self.input.reading.data(&group)?;
             let estimates = self.estimates(&group, &data)?;
-            text += &format!("\n{}\n{}", headline(&group, &data), table(&estimates));
+            text += &format!("\n{}\n{}", headline(&group, &data), table(&estimates, self.pass_hat_k));
             if data.is_stopped() {
                 text += "unbiased pass@k, pass^k and G-Pass@k are not available: attempts that stop at a success bias them\n";
                 if let Some(batch) = data.batch().filter(|batch| *batch > 1) {
@@ -214,7 +219,7 @@ impl Coverage {
             first.iter_mut().for_each(|at| *at = at.filter(|&at| at < trials));
             estimates.push(estimate("first-success pass@k", &|_| first_success_curve(&first, trials, &ks))?);
         }
-        estimates.push(unbiased("pass^k", Estimator::AllPass)?);
+        estimates.push(unbiased(PASS_HAT_K, Estimator::AllPass)?);
         for &tau in &self.tau {
             estimates.push(unbiased(&format!("G-Pass@k, tau {tau}"), Estimator::MostPass(tau))?);
         }
@@ -275,7 +280,7 @@ fn share_of_all(text: &str) -> std::result::Result<f64, String> {
 /// One of the intervals of a row.
 type Interval = fn(&Row) -> Option<[f64; 2]>;
 
-fn table(estimates: &[Estimate]) -> String {
+fn table(estimates: &[Estimate], pass_hat_k: bool) -> String {
     // A bound of 1e-300 is a way to say 0.
     let end = |v: f64| share(if v < 1e-99 { 0.0 } else { v });
     let interval =
@@ -292,7 +297,7 @@ fn table(estimates: &[Estimate]) -> String {
     }
     let head = ["estimate", "k", "value"].into_iter().chain(columns.iter().map(|(name, _)| *name));
     let mut rows = vec![head.map(String::from).collect::<Vec<_>>()];
-    for Estimate { estimate, points } in estimates {
+    for Estimate { estimate, points } in estimates.iter().filter(|e| pass_hat_k || e.estimate != PASS_HAT_K) {
         for (i, row) in points.iter().enumerate() {
             let first = if i == 0 { estimate.clone() } else { String::new() };
             let value = row.value.map_or("not available".into(), share);
@@ -301,5 +306,5 @@ fn table(estimates: &[Estimate]) -> String {
             rows.push(cells);
         }
     }
-    ui::table(&rows)
+    ui::table_by(2, &rows)
 }

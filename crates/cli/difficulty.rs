@@ -97,14 +97,19 @@ impl Difficulty {
             });
         }
         text += &ui::table(&rows);
-        problems.sort_by(|a, b| a.2.success.total_cmp(&b.2.success));
+        // Equal counts say the same: such problems stand in one row.
+        problems.sort_by(|a, b| a.2.success.total_cmp(&b.2.success).then_with(|| a.1.cmp(&b.1)));
         problems.truncate(self.list);
         if !problems.is_empty() {
-            let head = ["problem", "solved", "class", "success rate", "95 % interval", "solved by as many again"];
+            let head = ["problem", "solved", "class", "success rate", "95 % interval", "next"];
             let mut rows = vec![head.map(String::from).to_vec()];
-            for (problem, counts, p) in &problems {
+            for tied in problems.chunk_by(|a, b| a.1 == b.1) {
+                let (_, counts, p) = &tied[0];
+                let mut names: Vec<&str> = tied.iter().take(3).map(|(name, ..)| *name).collect();
+                let more = format!("{} more", tied.len() - names.len());
+                names.extend((tied.len() > names.len()).then_some(&*more));
                 rows.push(vec![
-                    problem.to_string(),
+                    names.join(", "),
                     format!("{} of {}", ui::thousands(counts.successes()), ui::thousands(counts.trials())),
                     name_of(p.class).into(),
                     Short(p.success).to_string(),
@@ -112,7 +117,7 @@ impl Difficulty {
                     format!("{:.3}", p.next),
                 ]);
             }
-            text += &format!("Hardest\n{}", ui::table(&rows));
+            text += &format!("Hardest (next: solved by as many attempts again)\n{}", ui::table(&rows));
         }
         text
     }

@@ -24,6 +24,9 @@ use serde_json::{Value, json};
 /// beside the NPMLE, the likeliest of all mixing laws: no law of a success probability per problem can do better. nll
 /// includes binomial coefficients. 95 % intervals of parameters, for other problems of the same kind, hold if the law
 /// does: of mixing laws by profile likelihood, of curve laws by BCa bootstrap (with --bootstrap).
+///
+/// Of each group the best law is printed, the one of least AIC (of least RMSE where only curve laws are asked for); --all
+/// prints every law, as --law does of those that it names.
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  retrial fit counts.csv\n  retrial fit counts.csv --law beta-binomial,eq8 --bootstrap 200 --json\n  \
@@ -45,6 +48,9 @@ pub struct Fit {
     /// Whose probability Beta(alpha, beta) spreads
     #[arg(long, value_enum, default_value_t = Convention::Failure)]
     convention: Convention,
+    /// Print every law, as tables: its parameters with their intervals, its likelihood and its misfit
+    #[arg(long)]
+    all: bool,
     #[command(flatten)]
     folder: FolderArgs,
     /// Print JSON
@@ -81,24 +87,38 @@ impl Fit {
         let mut text = format!("Convention: {}\n", self.convention.text());
         for fits in &fits {
             text += &format!("\n{}\n", headline(&fits.group, &fits.data));
-            text += &ui::table(&fits.table(self.convention));
-            text += &fits.reach().map(|line| line + "\n").unwrap_or_default();
-            text += &fits.certificate();
-            text += &fits.verdicts().iter().map(|line| format!("{line}\n")).collect::<String>();
-            let intervals = fits.intervals(self.convention);
-            if intervals.len() > 1 {
-                text += &format!("95 % intervals, if the law holds\n{}", ui::table(&intervals));
+            if self.all || !self.law.is_empty() {
+                text += &self.tables(fits);
+            } else {
+                text += &ui::facts(&fits.summary(self.convention));
             }
         }
         for tails in &tails {
             let (title, table) = (tails.title(self.convention), ui::table(&tails.table(self.convention)));
             text += &format!("\n{title}\n{table}{}\n", tails.sentence());
         }
-        if self.bootstrap == 0 {
-            text +=
-                "\n--bootstrap 200 adds p-values of the goodness of fit and intervals of the laws by least squares.\n";
-        }
+        text += match (self.bootstrap, self.all || !self.law.is_empty()) {
+            (0, true) => {
+                "\n--bootstrap 200 adds p-values of the goodness of fit and intervals of the laws by least squares.\n"
+            }
+            (0, false) => "\n--all prints every law; --bootstrap 200 tests how well they fit.\n",
+            (_, true) => "",
+            (_, false) => "\n--all prints every law.\n",
+        };
         ui::print(&(text + &report.unwrap_or_default()))
+    }
+
+    /// All that was fitted to a group.
+    fn tables(&self, fits: &Fits) -> String {
+        let mut text = ui::table(&ui::without_empty(fits.table(self.convention)));
+        text += &fits.reach().map(|line| line + "\n").unwrap_or_default();
+        text += &fits.certificate();
+        text += &fits.verdicts().iter().map(|line| format!("{line}\n")).collect::<String>();
+        let intervals = fits.intervals(self.convention);
+        if intervals.len() > 1 {
+            text += &format!("95 % intervals, if the law holds\n{}", ui::table(&intervals));
+        }
+        text
     }
 
     fn report(&self, folder: &mut Folder, fits: &[Fits], tails: &[Tails]) -> Result<String> {

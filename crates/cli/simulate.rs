@@ -103,7 +103,7 @@ impl Simulate {
         let csv = folder::csv(head, (1..).zip(&counts).map(row))?;
         match &self.out {
             Some(path) => write_to(path, csv.as_bytes()),
-            None => ui::print(&csv),
+            None => ui::print_as_is(&csv),
         }
     }
 }

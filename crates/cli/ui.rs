@@ -7,6 +7,7 @@ use retrial_spec::{
 };
 use std::{
     borrow::Cow,
+    env,
     fmt::Display,
     fs,
     io::{self, BufWriter, Write},
@@ -99,8 +100,13 @@ pub fn note(text: impl Display) {
     tell(format_args!("note: {text}"));
 }
 
-/// Writes lines of results to stdout, in which a terminal finds nothing to obey.
+/// Writes lines of results to stdout, as wide as it is.
 pub fn print(text: &str) -> Result<()> {
+    print_as_is(&wrapped(text, width()))
+}
+
+/// Writes lines to stdout, in which a terminal finds nothing to obey.
+pub fn print_as_is(text: &str) -> Result<()> {
     written(io::stdout().lock().write_all(escaped(text, |c| c.escape_default().to_string()).as_bytes()))
 }
 
@@ -153,31 +159,96 @@ fn escaped(text: &str, escape: impl Fn(char) -> String) -> Cow<'_, str> {
     text.chars().map(|c| if obeyed(c) { escape(c) } else { c.into() }).collect()
 }
 
+/// Columns that results may take: those of the terminal, and without one `COLUMNS` or 80.
+fn width() -> usize {
+    let asked = || env::var("COLUMNS").ok()?.parse().ok();
+    let seen = terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0));
+    seen.or_else(asked).unwrap_or(80).max(40)
+}
+
+/// Lines of so many columns at most, where words allow. Rows of tables, which have two spaces somewhere, stay as they are.
+fn wrapped(text: &str, width: usize) -> String {
+    text.split_inclusive('\n').map(|line| fill(line, width, "  ")).collect()
+}
+
+/// One line as several, all but the first behind `indent`.
+fn fill<'a>(line: &'a str, width: usize, indent: &str) -> Cow<'a, str> {
+    let words = line.trim_end_matches('\n');
+    if words.contains("  ") || words.chars().count() <= width {
+        return line.into();
+    }
+    let options = textwrap::Options::new(width).subsequent_indent(indent).break_words(false);
+    let options = options.word_splitter(textwrap::WordSplitter::NoHyphenation);
+    (textwrap::fill(words, options) + &line[words.len()..]).into()
+}
+
 /// Aligned columns: the first to the left, the others to the right, two spaces between. A row is a line, whatever its
-/// cells hold.
+/// cells hold. Columns beyond the width of the terminal follow below, each time beside the first.
 pub fn table(rows: &[Vec<String>]) -> String {
+    table_by(1, rows)
+}
+
+/// The same where it takes more than the first column to say what a row is.
+pub fn table_by(keys: usize, rows: &[Vec<String>]) -> String {
+    table_within(keys, rows, width())
+}
+
+fn table_within(keys: usize, rows: &[Vec<String>], most: usize) -> String {
     let rows: Vec<Vec<_>> = rows.iter().map(|row| row.iter().map(|cell| visible(cell)).collect()).collect();
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |c: usize| rows.iter().filter_map(|row| row.get(c)).map(|cell| cell.chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let mut text = String::new();
-    for row in &rows {
-        // By hand: a width of the formatter's has 16 bits, and a name may be as long as a file.
-        let cells = row.iter().zip(&widths).enumerate().map(|(c, (cell, &width))| {
-            let pad = " ".repeat(width - cell.chars().count());
-            if c == 0 { format!("{cell}{pad}") } else { format!("{pad}{cell}") }
+    let mut from = keys;
+    loop {
+        let mut taken = widths.iter().take(keys).map(|width| width + 2).sum::<usize>().saturating_sub(2);
+        let fits = widths.iter().skip(from).take_while(|&&width| {
+            taken += 2 + width;
+            taken <= most
         });
-        let line: Vec<String> = cells.collect();
-        text += line.join("  ").trim_end();
+        // One at least, or there would be no end.
+        let to = columns.min(from + fits.count().max(1));
+        for row in &rows {
+            // By hand: a width of the formatter's has 16 bits, and a name may be as long as a file.
+            let cell = |c: usize| {
+                let cell = row.get(c)?;
+                let pad = " ".repeat(widths[c] - cell.chars().count());
+                Some(if c == 0 { format!("{cell}{pad}") } else { format!("{pad}{cell}") })
+            };
+            let line: Vec<String> = (0..keys).chain(from..to).filter_map(cell).collect();
+            text += line.join("  ").trim_end();
+            text.push('\n');
+        }
+        if to >= columns {
+            return text;
+        }
         text.push('\n');
+        from = to;
     }
-    text
 }
 
-/// Name and value pairs, one a line.
+/// The columns of a table that say something: a head first, then no `-` alone.
+pub fn without_empty(rows: Vec<Vec<String>>) -> Vec<Vec<String>> {
+    let says = |c: usize| rows.iter().skip(1).any(|row| row.get(c).is_some_and(|cell| !cell.is_empty() && cell != "-"));
+    let kept: Vec<bool> = (0..rows.iter().map(Vec::len).max().unwrap_or(0)).map(|c| c == 0 || says(c)).collect();
+    let of = |row: Vec<String>| row.into_iter().zip(&kept).filter(|(_, kept)| **kept).map(|(cell, _)| cell).collect();
+    rows.into_iter().map(of).collect()
+}
+
+/// Name and value pairs, one a line, and long values behind their name.
 pub fn facts(facts: &[(&str, String)]) -> String {
-    let width = facts.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    facts.iter().map(|(name, value)| format!("{name:<width$}  {}\n", visible(value))).collect()
+    facts_within(facts, width())
+}
+
+fn facts_within(facts: &[(&str, String)], most: usize) -> String {
+    let names = facts.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let indent = " ".repeat(names + 2);
+    let line = |(name, value): &(&str, String)| {
+        let value = visible(value);
+        let value = fill(&value, most.saturating_sub(names + 2).max(20), "");
+        format!("{name:<names$}  {}\n", value.replace('\n', &format!("\n{indent}")))
+    };
+    facts.iter().map(line).collect()
 }
 
 #[cfg(test)]
@@ -191,6 +262,21 @@ mod tests {
         let rows = [vec!["a\nb".into(), "10".into()], vec!["\x1b[2J".into(), "5".into()]];
         assert_eq!(table(&rows), "a\\nb       10\n\\u{1b}[2J   5\n");
         assert_eq!(facts(&[("Name", "a\nError".into())]), "Name  a\\nError\n");
+        assert_eq!(
+            facts_within(&[("Name", "one two three four five".into())], 26),
+            "Name  one two three four\n      five\n"
+        );
+        let rows = [["a", "b", "c", "d"], ["1", "-", "333", "4444"]].map(|row| row.map(String::from).to_vec());
+        assert_eq!(table_within(1, &rows, 9), "a  b    c\n1  -  333\n\na     d\n1  4444\n");
+        assert_eq!(table_within(1, &rows[..1], 1), "a  b\n\na  c\n\na  d\n");
+        assert_eq!(table_within(2, &rows, 8), "a  b    c\n1  -  333\n\na  b     d\n1  -  4444\n");
+        assert_eq!(table(&without_empty(rows.to_vec())), "a    c     d\n1  333  4444\n");
+    }
+
+    #[test]
+    fn prose_is_wrapped_and_tables_are_not() {
+        assert_eq!(wrapped("one two three\n\na  b  c  d  e\n", 8), "one two\n  three\n\na  b  c  d  e\n");
+        assert_eq!(wrapped("averyveryverylongword and\nmore", 8), "averyveryverylongword\n  and\nmore");
     }
 
     #[test]
