@@ -204,7 +204,7 @@ fn texts_have_80_columns() {
         "forecast --k 1e6",
         "forecast --k 1e4,1e5,1e6",
         "compare",
-        "cost --price-per-attempt 1",
+        "cost --prompt-tokens 10 --decode-tokens 10 --flops-per-token 2 --target 0.5",
         "plan --width 0.05",
     ] {
         let (command, flags) = args.split_once(' ').unwrap_or((args, ""));

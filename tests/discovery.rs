@@ -79,7 +79,11 @@ fn compiler(set: &str) -> String {
 fn run(folder: &Path, args: &str, variables: &[(&str, &Path)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_retrial"));
     let path = std::env::var("LD_LIBRARY_PATH").unwrap_or_default();
-    command.args(args.split_whitespace()).env("LD_LIBRARY_PATH", format!("{}:{path}", folder.display()));
+    // Without line breaks, in which words would not be found.
+    command
+        .args(args.split_whitespace())
+        .env("COLUMNS", "1000")
+        .env("LD_LIBRARY_PATH", format!("{}:{path}", folder.display()));
     command.envs(variables.iter().copied()).output().unwrap()
 }
 

@@ -91,6 +91,7 @@ impl Fit {
                 text += &self.tables(fits);
             } else {
                 text += &ui::facts(&fits.summary(self.convention));
+                text += &fits.reach().map(|line| line + "\n").unwrap_or_default();
             }
         }
         for tails in &tails {

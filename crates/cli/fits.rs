@@ -169,18 +169,15 @@ impl Fits {
         if !refuted.is_empty() {
             lines.push(("Refuted", refuted.join(", ")));
         }
+        let beaten = self.nested().into_iter().filter(|test| test.p_value < 0.05);
+        lines.extend(beaten.map(|test| ("Narrower", nested_sentence(&test))));
         lines
     }
 
     /// A sentence for each law, and for each that contains a narrower one.
     pub fn verdicts(&self) -> Vec<String> {
-        let test = |Nested { narrower, wider, statistic, p_value }: Nested| {
-            let verdict = if p_value < 0.05 { "is refuted by" } else { "is not refuted by" };
-            let (narrower, wider) = (narrower.name(), wider.name());
-            format!("{narrower} {verdict} {wider}: likelihood ratio {statistic:.2}, p = {p_value:.3}")
-        };
         let sentences = self.laws.iter().map(|(kind, law)| format!("{}: {}", kind.name(), self.sentence(law)));
-        sentences.chain(self.nested().into_iter().map(test)).collect()
+        sentences.chain(self.nested().iter().map(nested_sentence)).collect()
     }
 
     /// Whether the law fits, in words.
@@ -246,6 +243,14 @@ impl Fits {
         };
         self.laws.iter().map(object).collect()
     }
+}
+
+/// Whether a law is refuted by one that contains it, in words.
+fn nested_sentence(test: &Nested) -> String {
+    let Nested { narrower, wider, statistic, p_value } = test;
+    let verdict = if *p_value < 0.05 { "is refuted by" } else { "is not refuted by" };
+    let (narrower, wider) = (narrower.name(), wider.name());
+    format!("{narrower} {verdict} {wider}: likelihood ratio {statistic:.2}, p = {p_value:.3}")
 }
 
 /// All that a parameter can be.
