@@ -212,8 +212,17 @@ fn texts_have_80_columns() {
             assert!(line.chars().count() <= 80 || line.contains(&path), "{args}: {line}");
         }
     }
-    for line in lines("info") {
-        assert!(line.chars().count() <= 80, "info: {line}");
+    let run = tables.path("run").display().to_string();
+    for args in [
+        "reproduce --samples 8 --epochs 2 --trials 10000 --correlate 512 --hidden 16 --latent 3 --out RUN",
+        "status RUN",
+        "correlation RUN",
+        "info",
+        "validate --device cpu",
+    ] {
+        for line in lines(&args.replace("RUN", &run)) {
+            assert!(line.chars().count() <= 80 || line.contains(&run), "{args}: {line}");
+        }
     }
     let block = lines(&format!("fit {path} --group large"));
     assert!(block.len() < 15, "a short block: {block:#?}");
@@ -231,9 +240,11 @@ fn texts_have_80_columns() {
 fn ties_stand_in_one_row() {
     let tables = Tables::new();
     let path = tables.file("t.csv", "problem_id,num_samples,num_correct\na,9,0\nb,9,0\nc,9,2\nd,9,0\ne,9,0\nf,9,0\n");
-    let text = succeeds(&format!("difficulty {path}"));
+    let text = succeeds(&format!("difficulty {path} --list 1"));
     let rows = text.lines().filter(|line| line.contains("0 of 9")).collect::<Vec<_>>();
     assert!(rows.len() == 1 && rows[0].starts_with("a, b, d, 2 more "), "{text}");
+    assert!(!text.contains("2 of 9"), "{text}");
+    let text = succeeds(&format!("difficulty {path}"));
     assert!(text.lines().any(|line| line.starts_with("c ") && line.contains("2 of 9")), "{text}");
 }
 

@@ -306,5 +306,5 @@ fn table(estimates: &[Estimate], pass_hat_k: bool) -> String {
             rows.push(cells);
         }
     }
-    ui::table_by(2, &rows)
+    ui::table(&rows)
 }

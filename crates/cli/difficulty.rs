@@ -35,7 +35,7 @@ pub struct Difficulty {
     /// Bins of the density per factor of ten
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=100))]
     per_decade: u32,
-    /// Hardest problems to list; with --json, all are
+    /// Rows of hardest problems to list, those with equal counts in one; with --json, all problems are
     #[arg(long, value_name = "N", default_value_t = 10)]
     list: usize,
     /// Print JSON
@@ -99,11 +99,10 @@ impl Difficulty {
         text += &ui::table(&rows);
         // Equal counts say the same: such problems stand in one row.
         problems.sort_by(|a, b| a.2.success.total_cmp(&b.2.success).then_with(|| a.1.cmp(&b.1)));
-        problems.truncate(self.list);
-        if !problems.is_empty() {
+        if self.list > 0 {
             let head = ["problem", "solved", "class", "success rate", "95 % interval", "next"];
             let mut rows = vec![head.map(String::from).to_vec()];
-            for tied in problems.chunk_by(|a, b| a.1 == b.1) {
+            for tied in problems.chunk_by(|a, b| a.1 == b.1).take(self.list) {
                 let (_, counts, p) = &tied[0];
                 let mut names: Vec<&str> = tied.iter().take(3).map(|(name, ..)| *name).collect();
                 let more = format!("{} more", tied.len() - names.len());

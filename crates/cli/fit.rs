@@ -25,8 +25,8 @@ use serde_json::{Value, json};
 /// includes binomial coefficients. 95 % intervals of parameters, for other problems of the same kind, hold if the law
 /// does: of mixing laws by profile likelihood, of curve laws by BCa bootstrap (with --bootstrap).
 ///
-/// Of each group the best law is printed, the one of least AIC (of least RMSE where only curve laws are asked for); --all
-/// prints every law, as --law does of those that it names.
+/// Of each group the best law is printed, the one of least AIC; --all prints every law, as --law
+/// does of those that it names.
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  retrial fit counts.csv\n  retrial fit counts.csv --law beta-binomial,eq8 --bootstrap 200 --json\n  \
@@ -87,7 +87,7 @@ impl Fit {
         let mut text = format!("Convention: {}\n", self.convention.text());
         for fits in &fits {
             text += &format!("\n{}\n", headline(&fits.group, &fits.data));
-            if self.all || !self.law.is_empty() {
+            if self.in_full() {
                 text += &self.tables(fits);
             } else {
                 text += &ui::facts(&fits.summary(self.convention));
@@ -98,7 +98,7 @@ impl Fit {
             let (title, table) = (tails.title(self.convention), ui::table(&tails.table(self.convention)));
             text += &format!("\n{title}\n{table}{}\n", tails.sentence());
         }
-        text += match (self.bootstrap, self.all || !self.law.is_empty()) {
+        text += match (self.bootstrap, self.in_full()) {
             (0, true) => {
                 "\n--bootstrap 200 adds p-values of the goodness of fit and intervals of the laws by least squares.\n"
             }
@@ -107,6 +107,11 @@ impl Fit {
             (_, false) => "\n--all prints every law.\n",
         };
         ui::print(&(text + &report.unwrap_or_default()))
+    }
+
+    /// Whether every law is printed, or the best alone.
+    fn in_full(&self) -> bool {
+        self.all || !self.law.is_empty()
     }
 
     /// All that was fitted to a group.

@@ -108,37 +108,26 @@ impl Fits {
         rows
     }
 
-    /// The law of least AIC, and the next; of least RMSE where no law has a likelihood.
-    fn best(&self) -> Option<(&Fitted, Option<&Fitted>)> {
-        let mut laws: Vec<&Fitted> = self.laws.iter().filter_map(|(_, law)| law.as_ref().ok()).collect();
-        let by_aic = laws.iter().any(|law| law.aic.is_some());
-        laws.retain(|law| law.aic.is_some() == by_aic);
-        laws.sort_by(|a, b| a.aic.unwrap_or(a.misfit.rmse).total_cmp(&b.aic.unwrap_or(b.misfit.rmse)));
-        Some((laws.first()?, laws.get(1).copied()))
-    }
-
-    /// Whether the data refute the law: by its goodness of fit, where that was tested, or by the band of coverage.
-    fn is_refuted(&self, fitted: &Fitted) -> bool {
-        fitted.goodness.is_some_and(|g| g.p_value < 0.05) || fitted.outside(&self.band).is_some()
+    /// Laws with a likelihood, and how good they are by AIC; the best first.
+    fn by_aic(&self) -> Vec<(f64, &Fitted)> {
+        let fitted = self.laws.iter().filter_map(|(_, law)| law.as_ref().ok());
+        let mut laws: Vec<_> = fitted.filter_map(|law| Some((law.aic?, law))).collect();
+        laws.sort_by(|a, b| a.0.total_cmp(&b.0));
+        laws
     }
 
     /// The best law in a few lines: its misfit, its parameters with 95 % intervals, and whether it fits.
     pub fn summary(&self, convention: Convention) -> Vec<(&'static str, String)> {
-        let Some((best, next)) = self.best() else {
-            return vec![("Best law", "none: no law could be fitted (--all says why)".into())];
+        let laws = self.by_aic();
+        let Some(&(aic, best)) = laws.first() else {
+            let why = self.laws.iter().find_map(|(_, law)| law.as_ref().err());
+            return vec![("Best law", why.map_or("none".into(), |why| format!("none: {why}")))];
         };
         let name = |fitted: &Fitted| fitted.law.kind().name();
-        let next = next.map_or(String::new(), |next| match best.aic.zip(next.aic) {
-            Some((aic, of_next)) => format!("; next {}, {} behind", name(next), fixed(of_next - aic, 1)),
-            None => format!("; next {}, {}", name(next), fixed(next.misfit.rmse, 4)),
-        });
-        let by = match best.aic {
-            Some(aic) => format!("AIC {}", fixed(aic, 1)),
-            None => format!("RMSE {}", fixed(best.misfit.rmse, 4)),
-        };
+        let next = laws.get(1).map(|(next, law)| format!("; next {}, {} behind", name(law), fixed(next - aic, 1)));
         let misfit = &best.misfit;
         let mut lines = vec![
-            ("Best law", format!("{} ({by}{next})", name(best))),
+            ("Best law", format!("{} (AIC {}{})", name(best), fixed(aic, 1), next.unwrap_or_default())),
             ("Misfit", format!("{} of coverage (RMS), at most {}", fixed(misfit.rmse, 4), fixed(misfit.max, 4))),
         ];
         lines.extend(best.law.parameters().into_iter().map(|(parameter, value)| {
@@ -149,23 +138,9 @@ impl Fits {
                 format!("{} {}", Short(value), ends.unwrap_or_default()).trim_end().to_string(),
             )
         }));
-        let verdict = match (best.outside(&self.band), best.goodness) {
-            (Some([from, to]), _) => {
-                let [from, to] = [from, to].map(ui::thousands);
-                format!("does not fit: it leaves the 95 % band of measured coverage from k = {from} to {to}")
-            }
-            (None, Some(tested)) if tested.p_value < 0.05 => {
-                let (nats, p) = (fixed(tested.nats, 1), fixed(tested.p_value, 3));
-                format!("does not fit: a free law is {nats} nats likelier (p = {p})")
-            }
-            (None, Some(tested)) => format!("fits: the counts do not refute it (p = {})", fixed(tested.p_value, 3)),
-            (None, None) => {
-                "stays within the 95 % band of measured coverage; the counts were not put to the test".into()
-            }
-        };
-        lines.push(("Verdict", verdict));
+        lines.push(("Verdict", best.standing(&self.band)));
         let fitted = self.laws.iter().filter_map(|(_, law)| law.as_ref().ok());
-        let refuted: Vec<&str> = fitted.filter(|law| self.is_refuted(law)).map(name).collect();
+        let refuted: Vec<&str> = fitted.filter(|law| law.is_refuted(&self.band)).map(name).collect();
         if !refuted.is_empty() {
             lines.push(("Refuted", refuted.join(", ")));
         }

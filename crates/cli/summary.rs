@@ -51,6 +51,7 @@ pub fn print(out: &Path, manifest: &Manifest, found: &Found, speed: Option<Speed
     text += &ui::table(&pass_at_k(manifest.trials, analysis, |p| share(p.value)));
     text += "\nLaws on the unbiased curve (alpha, beta of the failure probability; RMSE in coverage)\n";
     text += &ui::table(&laws(found));
+    text += &unfitted(found);
     text += &correlation(analysis, manifest.data.samples);
     text += &format!("\nReport  {}\n", visible(&report));
     ui::print(&text)
@@ -132,6 +133,14 @@ pub fn pass_at_k(trials: u64, analysis: &Analysis, show: impl Fn(&Point) -> Stri
     rows
 }
 
+/// Why Eq 8 has no fit, a line for each threshold without one.
+fn unfitted(found: &Found) -> String {
+    let why = |fits: &Fits| fits.laws.iter().find(|(kind, _)| *kind == Kind::ZERO_INFLATED)?.1.as_ref().err().cloned();
+    let thresholds = found.analysis.thresholds.iter().zip(&found.fits);
+    let lines = thresholds.filter_map(|(c, fits)| Some((c.threshold, why(fits)?)));
+    lines.map(|(threshold, why)| format!("{threshold}: no fit of {}: {why}\n", Kind::ZERO_INFLATED.name())).collect()
+}
+
 /// Rows of a table of Eq 8 by maximum likelihood and of Eq 12 as the paper plots it, a head first.
 fn laws(found: &Found) -> Vec<Vec<String>> {
     let head = ["threshold", "law", "by", "A", "alpha", "beta", "exponent", "RMSE", "worst"];
@@ -148,7 +157,7 @@ fn laws(found: &Found) -> Vec<Vec<String>> {
                 let rest = [of("A"), of("alpha"), of("beta"), "-".into(), three(rmse), three(max)];
                 rows.push(first.into_iter().chain(rest).collect());
             }
-            Some(Err(why)) => rows.push(vec![c.threshold.to_string(), kind.name().into(), format!("no fit: {why}")]),
+            Some(Err(_)) => rows.push(vec![c.threshold.to_string(), kind.name().into(), "no fit".into()]),
             None => {}
         }
         if let Some(law) = c.paper() {

@@ -7,6 +7,7 @@ use retrial_spec::{
 };
 use std::{
     borrow::Cow,
+    collections::HashSet,
     env,
     fmt::Display,
     fs,
@@ -183,22 +184,18 @@ fn fill<'a>(line: &'a str, width: usize, indent: &str) -> Cow<'a, str> {
 }
 
 /// Aligned columns: the first to the left, the others to the right, two spaces between. A row is a line, whatever its
-/// cells hold. Columns beyond the width of the terminal follow below, each time beside the first.
+/// cells hold. Columns beyond the width of the terminal follow below, beside those that say what a row is.
 pub fn table(rows: &[Vec<String>]) -> String {
-    table_by(1, rows)
+    table_within(rows, width())
 }
 
-/// The same where it takes more than the first column to say what a row is.
-pub fn table_by(keys: usize, rows: &[Vec<String>]) -> String {
-    table_within(keys, rows, width())
-}
-
-fn table_within(keys: usize, rows: &[Vec<String>], most: usize) -> String {
+fn table_within(rows: &[Vec<String>], most: usize) -> String {
     let rows: Vec<Vec<_>> = rows.iter().map(|row| row.iter().map(|cell| visible(cell)).collect()).collect();
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |c: usize| rows.iter().filter_map(|row| row.get(c)).map(|cell| cell.chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let mut text = String::new();
+    let keys = keys(&rows);
     let mut from = keys;
     loop {
         let mut taken = widths.iter().take(keys).map(|width| width + 2).sum::<usize>().saturating_sub(2);
@@ -225,6 +222,22 @@ fn table_within(keys: usize, rows: &[Vec<String>], most: usize) -> String {
         text.push('\n');
         from = to;
     }
+}
+
+/// How many columns, from the first on, tell the rows apart; an empty cell stands for the one above. Where that takes more
+/// than three, the first has to do.
+fn keys(rows: &[Vec<Cow<'_, str>>]) -> usize {
+    let tells = |columns: &usize| {
+        let mut above = vec![""; *columns];
+        let mut seen = HashSet::new();
+        rows.iter().all(|row| {
+            for (cell, above) in row.iter().zip(&mut above).filter(|(cell, _)| !cell.is_empty()) {
+                *above = cell;
+            }
+            seen.insert(above.clone())
+        })
+    };
+    (1..4).find(tells).unwrap_or(1)
 }
 
 /// The columns of a table that say something: a head first, then no `-` alone.
@@ -267,9 +280,11 @@ mod tests {
             "Name  one two three four\n      five\n"
         );
         let rows = [["a", "b", "c", "d"], ["1", "-", "333", "4444"]].map(|row| row.map(String::from).to_vec());
-        assert_eq!(table_within(1, &rows, 9), "a  b    c\n1  -  333\n\na     d\n1  4444\n");
-        assert_eq!(table_within(1, &rows[..1], 1), "a  b\n\na  c\n\na  d\n");
-        assert_eq!(table_within(2, &rows, 8), "a  b    c\n1  -  333\n\na  b     d\n1  -  4444\n");
+        assert_eq!(table_within(&rows, 9), "a  b    c\n1  -  333\n\na     d\n1  4444\n");
+        assert_eq!(table_within(&rows[..1], 1), "a  b\n\na  c\n\na  d\n");
+        let tied =
+            [["a", "b", "c", "d"], ["1", "x", "3", "4"], ["", "y", "3", "4"]].map(|row| row.map(String::from).to_vec());
+        assert_eq!(table_within(&tied, 8), "a  b  c\n1  x  3\n   y  3\n\na  b  d\n1  x  4\n   y  4\n");
         assert_eq!(table(&without_empty(rows.to_vec())), "a    c     d\n1  333  4444\n");
     }
 

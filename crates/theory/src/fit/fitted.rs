@@ -87,25 +87,39 @@ impl Fitted {
     pub fn verdict(&self) -> String {
         let Misfit { rmse, max } = self.misfit;
         let miss = format!("misses the measured coverage by {rmse:.3} (RMS), at most {max:.3}");
-        match self.goodness {
-            Some(Goodness { nats, p_value, .. }) if p_value < 0.05 => {
-                format!("does not fit (p = {p_value:.3}): a free law is {nats:.1} nats likelier; {miss}")
-            }
-            Some(Goodness { p_value, .. }) => format!("is not refuted (p = {p_value:.3}); {miss}"),
-            None => miss,
-        }
+        self.tested().map_or(miss.clone(), |tested| format!("{tested}; {miss}"))
+    }
+
+    /// What the test of the counts says, if there was one.
+    fn tested(&self) -> Option<String> {
+        self.goodness.map(|Goodness { nats, p_value, .. }| match p_value < 0.05 {
+            true => format!("does not fit (p = {p_value:.3}): a free law is {nats:.1} nats likelier"),
+            false => format!("is not refuted (p = {p_value:.3})"),
+        })
     }
 
     /// [`verdict`](Self::verdict) beside a band of [measured coverage](crate::Data::band), which a law that fits does not leave.
     pub fn verdict_beside(&self, band: &[Point]) -> String {
-        match self.outside(band) {
-            Some([from, to]) => {
-                let to = if to > from { format!(" to {}", thousands(to)) } else { String::new() };
-                let (from, verdict) = (thousands(from), self.verdict());
-                format!("does not fit: it leaves the 95 % band of measured coverage at k = {from}{to}; it {verdict}")
-            }
-            None => self.verdict(),
-        }
+        let verdict = self.verdict();
+        self.leaves(band).map_or(verdict.clone(), |leaves| format!("{leaves}; it {verdict}"))
+    }
+
+    /// The same without the misfit.
+    pub fn standing(&self, band: &[Point]) -> String {
+        let untested = || "stays within the 95 % band of measured coverage; not tested".into();
+        self.leaves(band).or_else(|| self.tested()).unwrap_or_else(untested)
+    }
+
+    /// Whether the data refute the law, by the test of the counts if there was one, or by the band.
+    pub fn is_refuted(&self, band: &[Point]) -> bool {
+        self.goodness.is_some_and(|tested| tested.p_value < 0.05) || self.outside(band).is_some()
+    }
+
+    /// Where the law leaves the band, if it does.
+    fn leaves(&self, band: &[Point]) -> Option<String> {
+        let [from, to] = self.outside(band)?;
+        let end = if to > from { format!(" to {}", thousands(to)) } else { String::new() };
+        Some(format!("does not fit: it leaves the 95 % band of measured coverage at k = {}{end}", thousands(from)))
     }
 
     /// The first and the last k where the law leaves the band. A law of samples of the same kind may miss an interval for
